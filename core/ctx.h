@@ -1,0 +1,109 @@
+/* What core's own files share. Never leaves core. */
+#ifndef WK_CTX_H
+#define WK_CTX_H
+
+#include "op.h"
+
+#include <stdatomic.h>
+
+typedef struct wk_tensor_info_mutable wk_tensor_mut; /* see tensor.c */
+
+struct wk_storage {
+    _Atomic int64_t refs;
+    void           *data;
+    size_t          bytes; /* size class of the block; 0 for wrapped memory */
+    wk_device      *device;
+    void (*release)(void *); /* wrapped memory */
+    void *arg;
+};
+
+struct wk_tape;
+
+#define WKI_MESSAGE 512
+
+struct wk_ctx {
+    wk_device     *device;
+    void          *stream;
+    wk_status      status;
+    char           message[WKI_MESSAGE];
+    wk_tensor     *live; /* temporaries in the order they were made */
+    int64_t        n_live, cap_live;
+    struct wk_tape *tape;    /* NULL: not recording */
+    bool           precise;
+    bool           quiet_tape; /* tape exists but is not recording (no_grad, backward) */
+    atomic_bool    cancelled;
+    struct wki_cache *cache; /* freed blocks and headers */
+    uint64_t       seed, counter; /* Philox */
+    int            capture;  /* 0 no, 1 warming, 2 recording */
+};
+
+/* ---- errors ---- */
+
+/* Checks a front end's demand; on failure records it and returns the empty tensor. */
+#define WK_REQUIRE(c, cond, status, ...)                                                                      \
+    do {                                                                                                      \
+        if (!(cond)) {                                                                                        \
+            wk_fail(c, status, __VA_ARGS__);                                                                  \
+            return WK_NONE;                                                                                   \
+        }                                                                                                     \
+    } while (0)
+static inline bool wki_failed(const wk_ctx *c) { return c->status != WK_OK; }
+/* Shape of x as text, "[2, 3]", into a buffer of WKI_SHAPE_TEXT bytes; returns it. */
+#define WKI_SHAPE_TEXT 96
+const char *wki_shape_text(wk_tensor x, char *buffer);
+#define WKI_TEXT(x) wki_shape_text(x, (char[WKI_SHAPE_TEXT]){0})
+
+/* ---- the funnel (run.c) ---- */
+
+/* Runs one call: device check, dense rows, kernel, tape, trace. Outputs must be set. Returns out[0]. */
+wk_tensor   wki_run(wk_ctx *c, const wk_call *k);
+bool        wki_has(const wk_ctx *c, wk_op op); /* a kernel is there, and (while recording) a gradient or none needed */
+const char *wki_op_name(wk_op op);
+bool        wki_recording(const wk_ctx *c); /* a tape is on */
+
+/* ---- making (tensor.c, storage.c) ---- */
+
+wk_tensor wki_new(wk_ctx *c, wk_dtype t, wk_shape shape);        /* uninitialised, dense */
+wk_tensor wki_like(wk_ctx *c, wk_tensor x);                      /* same shape and dtype, dense */
+wk_tensor wki_like_as(wk_ctx *c, wk_tensor x, wk_dtype t);       /* same shape, another dtype */
+wk_tensor wki_view(wk_ctx *c, wk_tensor x, int64_t offset_elements, wk_shape shape, const int64_t *stride);
+wk_tensor wki_untracked(wk_ctx *c, wk_tensor x);                 /* same storage, off the tape */
+wk_shape  wki_shape(wk_tensor x);
+int       wki_dim(wk_ctx *c, const char *op, wk_tensor x, int dim); /* normalised; -1 after recording WK_EARG */
+bool      wki_is_block(wk_dtype t);
+char      wki_dtype_class(wk_dtype t); /* 'B' 'I' 'F' 'Q' */
+wk_class  wki_class_of(wk_dtype t);    /* compute class of a dtype */
+/* Result dtype of two operands, with 0-d and weak ones as in PyTorch. */
+wk_dtype wki_result_dtype(wk_tensor a, wk_tensor b);
+/* Broadcast shape of a and b; false if they do not fit. */
+bool wki_broadcast(wk_tensor a, wk_tensor b, wk_shape *out);
+/* Sums a gradient over the dims in which `like` was broadcast, casts it to like's dtype. */
+wk_tensor wki_unbroadcast(wk_ctx *c, wk_tensor g, wk_tensor like);
+
+wk_storage *wki_storage_new(wk_ctx *c, size_t bytes); /* NULL after recording the error */
+void        wki_storage_drop(wk_ctx *c, wk_storage *s);
+wk_storage *wki_storage_hold(wk_storage *s);
+
+/* ---- gradients ---- */
+
+/* Beside each op's front end: dx[i] for every input that wants one, from the call and the outputs' gradients
+ * (WK_NONE where an output was not used). Entries of inputs not tracked may be left WK_NONE. */
+typedef void (*wki_vjp)(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx);
+#define WKI_VJP_0(name)
+#define WKI_VJP_N(name) void wki_vjp_##name(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx);
+#define WKI_VJP_I(name) WKI_VJP_N(name)
+#define WKI_VJP_O(name) WKI_VJP_N(name)
+#define WKI_VJP_B(name) WKI_VJP_N(name)
+#define WK_OP(name, cpu, cuda, grad, rows) WKI_VJP_##grad(name)
+#include "ops.def"
+#undef WK_OP
+
+/* Tape (autograd.c). */
+void wki_record(wk_ctx *c, const wk_call *k);
+void wki_tape_free(wk_ctx *c);
+
+/* Device list (device.c). */
+wk_device *wki_device_open(const char *name, char *message, size_t size, wk_status *status);
+void       wki_device_close(wk_device *d);
+
+#endif

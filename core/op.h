@@ -1,0 +1,117 @@
+/* What a backend sees of core: ops, calls, the backend table, and a few ways to look at tensors. */
+#ifndef WK_OP_H
+#define WK_OP_H
+
+#include "wick.h"
+
+typedef enum wk_op {
+#define WK_OP(name, cpu, cuda, grad, rows) WK_OP_##name,
+#include "ops.def"
+#undef WK_OP
+    WK_OP_COUNT
+} wk_op;
+
+/* What a kernel computes in, whatever its operands' dtypes. */
+typedef enum wk_class { WK_CLASS_F32, WK_CLASS_F64, WK_CLASS_I64, WK_CLASS_COUNT } wk_class;
+
+typedef struct wk_device  wk_device;
+typedef struct wk_backend wk_backend;
+
+#define WK_MAX_OUT 4
+
+/* One op about to run. Lives on the caller's stack; the tape copies it. */
+typedef struct wk_call {
+    wk_op            op;
+    wk_class         cls;
+    int              n_in, n_out; /* 0 outputs means 1 (out[0]) */
+    const wk_tensor *in;          /* optional ones are WK_NONE */
+    wk_tensor        out[WK_MAX_OUT];
+    struct {
+        int64_t i[10];
+        double  f[4];
+    } attr;
+    /* filled in by wki_run */
+    wk_device *device;
+    void      *stream;
+    void      *scratch; /* as many bytes as the backend's scratch function asked for, 64-byte aligned */
+    bool       precise;
+} wk_call;
+#define WK_IN(...)                                                                                            \
+    .in = (const wk_tensor[]){__VA_ARGS__}, .n_in = (int)(sizeof((wk_tensor[]){__VA_ARGS__}) / sizeof(wk_tensor))
+
+typedef wk_status (*wk_kernel)(const wk_call *);
+
+struct wk_backend {
+    const char *name;
+    wk_status (*open)(wk_device *d, int index, char *message, size_t size); /* sets d->state */
+    void (*close)(wk_device *d);
+    void *(*alloc)(wk_device *d, size_t bytes); /* 64-byte aligned; NULL: none left */
+    void (*free)(wk_device *d, void *block, size_t bytes);
+    wk_status (*to_host)(wk_device *d, void *stream, void *host, const void *block, size_t bytes);   /* waits */
+    wk_status (*from_host)(wk_device *d, void *stream, void *block, const void *host, size_t bytes); /* waits */
+    wk_status (*sync)(wk_device *d, void *stream);
+    bool host_memory; /* blocks may be read and written by the host */
+    /* optional: NULL on backends that need none */
+    void *(*stream_new)(wk_device *d);
+    void (*stream_free)(wk_device *d, void *stream);
+    /* Capture: record what fn queues on the stream and replay it. Without it replay calls fn. */
+    wk_status (*capture_begin)(wk_device *d, void *stream);
+    void *(*capture_end)(wk_device *d, void *stream); /* NULL: failed */
+    wk_status (*replay)(wk_device *d, void *stream, void *graph);
+    void (*graph_free)(wk_device *d, void *graph);
+    wk_kernel kernels[WK_OP_COUNT];                    /* NULL: the composition runs */
+    size_t (*scratch[WK_OP_COUNT])(const wk_call *k);  /* NULL: the kernel needs none */
+};
+
+struct wk_pool;
+struct wk_device {
+    const wk_backend *backend;
+    int               index;
+    struct wk_pool   *pool;  /* worker threads, CPU only */
+    void             *state; /* the backend's own */
+};
+
+/* The three slots a row of ops.def can ask for. */
+#define WK_SLOT_1(kernel) kernel
+#define WK_SLOT_0(kernel) NULL
+#define WK_SLOT_V(kernel) NULL
+
+/* ---- looking at tensors ---- */
+
+void *wki_data(wk_tensor x); /* address of its first element, on its device */
+
+static inline int64_t wki_cols(wk_tensor x) { return x->ndim ? x->shape[x->ndim - 1] : 1; }
+static inline int64_t wki_rows(wk_tensor x)
+{
+    int64_t n = 1;
+    for (int i = 0; i + 1 < x->ndim; i++) n *= x->shape[i];
+    return n;
+}
+/* Elements from the start to row r (r counts over all dims but the last). */
+static inline int64_t wki_row_offset(wk_tensor x, int64_t r)
+{
+    int64_t at = 0;
+    for (int i = x->ndim - 2; i >= 0; i--) {
+        at += r % x->shape[i] * x->stride[i];
+        r /= x->shape[i];
+    }
+    return at;
+}
+
+/* ---- threads (core/parallel.c) ---- */
+
+/* Calls fn(arg, first, last, worker) over [0, n) in pieces of grain, on the device's pool; worker is in
+ * [0, wki_workers(d)). The pieces depend on n and grain alone, so results do not depend on threads or timing.
+ * Runs serially when there is one piece, one thread, or the caller is itself a worker. */
+typedef void (*wk_piece)(void *arg, int64_t first, int64_t last, int worker);
+void wki_parallel(wk_device *d, int64_t n, int64_t grain, wk_piece fn, void *arg);
+int  wki_workers(const wk_device *d);
+
+/* Forward the first failing status. */
+#define WK_TRY(expr)                                                                                          \
+    do {                                                                                                      \
+        const wk_status wk_try_status = (expr);                                                               \
+        if (wk_try_status != WK_OK) return wk_try_status;                                                     \
+    } while (0)
+
+#endif
