@@ -6,48 +6,72 @@
 
 #include <stdatomic.h>
 
-typedef struct wk_tensor_info_mutable wk_tensor_mut; /* see tensor.c */
-
 struct wk_storage {
+    void           *data; /* first: wki_data in op.h reads it there */
     _Atomic int64_t refs;
-    void           *data;
     size_t          bytes; /* size class of the block; 0 for wrapped memory */
     wk_device      *device;
     void (*release)(void *); /* wrapped memory */
-    void *arg;
+    void       *arg;
+    wk_storage *next; /* in a cache */
 };
+
+/* A tensor as core makes it: what users see, then what they do not. */
+struct wki_header {
+    struct wk_tensor_info info;
+    bool                  keep; /* while a scope ends */
+    struct wki_header    *next; /* in a cache */
+};
+
+/* A device as core opens it. */
+struct wki_device {
+    wk_device          base;
+    int                refs;
+    char               name[32];
+    void              *module;
+    _Atomic int64_t    in_use, cached, peak, limit, allocations;
+    struct wki_device *next;
+};
+static inline struct wki_device *wki_device_of(const wk_device *d)
+{
+    return (struct wki_device *)(uintptr_t)d;
+}
 
 struct wk_tape;
 
 #define WKI_MESSAGE 512
 
 struct wk_ctx {
-    wk_device     *device;
-    void          *stream;
-    wk_status      status;
-    char           message[WKI_MESSAGE];
-    wk_tensor     *live; /* temporaries in the order they were made */
-    int64_t        n_live, cap_live;
-    struct wk_tape *tape;    /* NULL: not recording */
-    bool           precise;
-    bool           quiet_tape; /* tape exists but is not recording (no_grad, backward) */
-    atomic_bool    cancelled;
-    struct wki_cache *cache; /* freed blocks and headers */
-    uint64_t       seed, counter; /* Philox */
-    int            capture;  /* 0 no, 1 warming, 2 recording */
+    wk_device        *device;
+    void             *stream;
+    wk_status         status;
+    char              message[WKI_MESSAGE];
+    wk_tensor        *live; /* temporaries in the order they were made */
+    int64_t           n_live, cap_live;
+    struct wk_tape   *tape; /* NULL: not recording */
+    bool              precise;
+    bool              quiet_tape; /* tape exists but is not recording (no_grad, backward) */
+    atomic_bool       cancelled;
+    struct wki_cache *cache;         /* freed blocks and headers */
+    uint64_t          seed, counter; /* Philox */
+    int               capture;       /* 0 no, 1 warming, 2 recording */
+    unsigned          trace;         /* enum wki_trace */
 };
 
 /* ---- errors ---- */
 
 /* Checks a front end's demand; on failure records it and returns the empty tensor. */
-#define WK_REQUIRE(c, cond, status, ...)                                                                      \
-    do {                                                                                                      \
-        if (!(cond)) {                                                                                        \
-            wk_fail(c, status, __VA_ARGS__);                                                                  \
-            return WK_NONE;                                                                                   \
-        }                                                                                                     \
+#define WK_REQUIRE(c, cond, status, ...)                                                                     \
+    do {                                                                                                     \
+        if (!(cond)) {                                                                                       \
+            wk_fail(c, status, __VA_ARGS__);                                                                 \
+            return WK_NONE;                                                                                  \
+        }                                                                                                    \
     } while (0)
-static inline bool wki_failed(const wk_ctx *c) { return c->status != WK_OK; }
+static inline bool wki_failed(const wk_ctx *c)
+{
+    return c->status != WK_OK;
+}
 /* Shape of x as text, "[2, 3]", into a buffer of WKI_SHAPE_TEXT bytes; returns it. */
 #define WKI_SHAPE_TEXT 96
 const char *wki_shape_text(wk_tensor x, char *buffer);
@@ -56,23 +80,27 @@ const char *wki_shape_text(wk_tensor x, char *buffer);
 /* ---- the funnel (run.c) ---- */
 
 /* Runs one call: device check, dense rows, kernel, tape, trace. Outputs must be set. Returns out[0]. */
-wk_tensor   wki_run(wk_ctx *c, const wk_call *k);
-bool        wki_has(const wk_ctx *c, wk_op op); /* a kernel is there, and (while recording) a gradient or none needed */
+wk_tensor wki_run(wk_ctx *c, const wk_call *k);
+bool      wki_has(const wk_ctx *c,
+                  wk_op         op); /* a kernel is there, and (while recording) a gradient or none needed */
+/* A view has no kernel: it is recorded only. */
+wk_tensor   wki_run_view(wk_ctx *c, const wk_call *k);
 const char *wki_op_name(wk_op op);
+char        wki_op_grad(wk_op op);          /* '0' 'N' 'I' 'O' 'B' */
 bool        wki_recording(const wk_ctx *c); /* a tape is on */
 
 /* ---- making (tensor.c, storage.c) ---- */
 
-wk_tensor wki_new(wk_ctx *c, wk_dtype t, wk_shape shape);        /* uninitialised, dense */
-wk_tensor wki_like(wk_ctx *c, wk_tensor x);                      /* same shape and dtype, dense */
-wk_tensor wki_like_as(wk_ctx *c, wk_tensor x, wk_dtype t);       /* same shape, another dtype */
+wk_tensor wki_new(wk_ctx *c, wk_dtype t, wk_shape shape);  /* uninitialised, dense */
+wk_tensor wki_like(wk_ctx *c, wk_tensor x);                /* same shape and dtype, dense */
+wk_tensor wki_like_as(wk_ctx *c, wk_tensor x, wk_dtype t); /* same shape, another dtype */
 wk_tensor wki_view(wk_ctx *c, wk_tensor x, int64_t offset_elements, wk_shape shape, const int64_t *stride);
-wk_tensor wki_untracked(wk_ctx *c, wk_tensor x);                 /* same storage, off the tape */
+wk_tensor wki_untracked(wk_ctx *c, wk_tensor x); /* same storage, off the tape */
 wk_shape  wki_shape(wk_tensor x);
-int       wki_dim(wk_ctx *c, const char *op, wk_tensor x, int dim); /* normalised; -1 after recording WK_EARG */
-bool      wki_is_block(wk_dtype t);
-char      wki_dtype_class(wk_dtype t); /* 'B' 'I' 'F' 'Q' */
-wk_class  wki_class_of(wk_dtype t);    /* compute class of a dtype */
+int  wki_dim(wk_ctx *c, const char *op, wk_tensor x, int dim); /* normalised; -1 after recording WK_EARG */
+bool wki_is_block(wk_dtype t);
+char wki_dtype_class(wk_dtype t);  /* 'B' 'I' 'F' 'Q' */
+wk_class wki_class_of(wk_dtype t); /* compute class of a dtype */
 /* Result dtype of two operands, with 0-d and weak ones as in PyTorch. */
 wk_dtype wki_result_dtype(wk_tensor a, wk_tensor b);
 /* Broadcast shape of a and b; false if they do not fit. */
@@ -81,8 +109,34 @@ bool wki_broadcast(wk_tensor a, wk_tensor b, wk_shape *out);
 wk_tensor wki_unbroadcast(wk_ctx *c, wk_tensor g, wk_tensor like);
 
 wk_storage *wki_storage_new(wk_ctx *c, size_t bytes); /* NULL after recording the error */
-void        wki_storage_drop(wk_ctx *c, wk_storage *s);
+wk_storage *wki_storage_wrap(wk_ctx *c, void *data, void (*release)(void *), void *arg);
+void        wki_storage_drop(wk_ctx *c, wk_storage *s); /* the last one caches or frees the block */
 wk_storage *wki_storage_hold(wk_storage *s);
+void        wki_cache_empty(wk_ctx *c);
+
+struct wki_header *wki_header_new(wk_ctx *c); /* zeroed, owned by nobody; NULL after recording the error */
+void               wki_header_free(wk_ctx *c, struct wki_header *h);
+/* Drops the storage, then the header. */
+void               wki_header_drop(wk_ctx *c, wk_tensor x);
+static inline void wki_header_keep(wk_tensor x, bool keep)
+{
+    ((struct wki_header *)(uintptr_t)x)->keep = keep;
+}
+static inline bool wki_header_kept(wk_tensor x)
+{
+    return ((const struct wki_header *)x)->keep;
+}
+/* A copy of x that no scope owns (for the tape); with_storage false: shape and dtype alone. wki_unpin frees it. */
+wk_tensor wki_pin(wk_ctx *c, wk_tensor x, bool with_storage);
+void      wki_unpin(wk_ctx *c, wk_tensor x);
+/* A pinned tensor back among the temporaries (the pin is gone). */
+wk_tensor          wki_adopt(wk_ctx *c, wk_tensor pinned);
+static inline void wki_set_node(wk_tensor x, int32_t node)
+{
+    ((struct wki_header *)(uintptr_t)x)->info.node = node;
+}
+
+bool wki_alloc_allowed(void); /* counts one allocation; false: a test wants it to fail */
 
 /* ---- gradients ---- */
 
@@ -90,10 +144,10 @@ wk_storage *wki_storage_hold(wk_storage *s);
  * (WK_NONE where an output was not used). Entries of inputs not tracked may be left WK_NONE. */
 typedef void (*wki_vjp)(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx);
 #define WKI_VJP_0(name)
-#define WKI_VJP_N(name) void wki_vjp_##name(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx);
-#define WKI_VJP_I(name) WKI_VJP_N(name)
-#define WKI_VJP_O(name) WKI_VJP_N(name)
-#define WKI_VJP_B(name) WKI_VJP_N(name)
+#define WKI_VJP_N(name)                    void wki_vjp_##name(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx);
+#define WKI_VJP_I(name)                    WKI_VJP_N(name)
+#define WKI_VJP_O(name)                    WKI_VJP_N(name)
+#define WKI_VJP_B(name)                    WKI_VJP_N(name)
 #define WK_OP(name, cpu, cuda, grad, rows) WKI_VJP_##grad(name)
 #include "ops.def"
 #undef WK_OP
@@ -102,8 +156,22 @@ typedef void (*wki_vjp)(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tens
 void wki_record(wk_ctx *c, const wk_call *k);
 void wki_tape_free(wk_ctx *c);
 
-/* Device list (device.c). */
-wk_device *wki_device_open(const char *name, char *message, size_t size, wk_status *status);
-void       wki_device_close(wk_device *d);
+/* Devices (device.c): opened once, shared and counted. */
+wk_device  *wki_device_open(const char *name, char *message, size_t size, wk_status *status);
+void        wki_device_hold(wk_device *d);
+void        wki_device_close(wk_device *d);
+const char *wki_device_name(const wk_device *d);
+
+/* Threads (parallel.c). */
+struct wk_pool *wki_pool_new(void);
+void            wki_pool_free(struct wk_pool *p);
+void            wki_pool_resize(wk_device *d, int threads); /* 0: as many as there are CPUs for us */
+
+/* Tracing (trace.c): WK_TRACE=1 prints each op, WK_SYNC=1 waits for each, WK_CHECK=1 looks for NaN. */
+enum wki_trace { WKI_TRACE = 1, WKI_SYNC = 2, WKI_CHECK = 4 };
+unsigned  wki_trace_flags(void);
+double    wki_trace_clock(void); /* seconds */
+void      wki_trace_call(const wk_ctx *c, const wk_call *k, double seconds);
+wk_status wki_trace_check(wk_ctx *c, const wk_call *k);
 
 #endif

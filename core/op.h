@@ -35,22 +35,29 @@ typedef struct wk_call {
     void      *stream;
     void      *scratch; /* as many bytes as the backend's scratch function asked for, 64-byte aligned */
     bool       precise;
+    char
+        *message; /* WKI_CALL_MESSAGE bytes: a failing kernel may say more than its status ("index 9 of 4") */
 } wk_call;
-#define WK_IN(...)                                                                                            \
-    .in = (const wk_tensor[]){__VA_ARGS__}, .n_in = (int)(sizeof((wk_tensor[]){__VA_ARGS__}) / sizeof(wk_tensor))
+#define WKI_CALL_MESSAGE 160
+#define WK_IN(...)                                                                                           \
+    .in = (const wk_tensor[]){__VA_ARGS__},                                                                  \
+    .n_in = (int)(sizeof((wk_tensor[]){__VA_ARGS__}) / sizeof(wk_tensor))
 
 typedef wk_status (*wk_kernel)(const wk_call *);
 
 struct wk_backend {
     const char *name;
+    int         abi; /* WK_BACKEND_ABI: a module built for another table is refused */
     wk_status (*open)(wk_device *d, int index, char *message, size_t size); /* sets d->state */
     void (*close)(wk_device *d);
     void *(*alloc)(wk_device *d, size_t bytes); /* 64-byte aligned; NULL: none left */
     void (*free)(wk_device *d, void *block, size_t bytes);
-    wk_status (*to_host)(wk_device *d, void *stream, void *host, const void *block, size_t bytes);   /* waits */
-    wk_status (*from_host)(wk_device *d, void *stream, void *block, const void *host, size_t bytes); /* waits */
+    wk_status (*to_host)(wk_device *d, void *stream, void *host, const void *block, size_t bytes); /* waits */
+    wk_status (*from_host)(wk_device *d, void *stream, void *block, const void *host,
+                           size_t bytes); /* waits */
     wk_status (*sync)(wk_device *d, void *stream);
-    bool host_memory; /* blocks may be read and written by the host */
+    void (*describe)(wk_device *d, char *text, size_t size); /* lines of "key: value" */
+    bool host_memory;                                        /* blocks may be read and written by the host */
     /* optional: NULL on backends that need none */
     void *(*stream_new)(wk_device *d);
     void (*stream_free)(wk_device *d, void *stream);
@@ -59,8 +66,8 @@ struct wk_backend {
     void *(*capture_end)(wk_device *d, void *stream); /* NULL: failed */
     wk_status (*replay)(wk_device *d, void *stream, void *graph);
     void (*graph_free)(wk_device *d, void *graph);
-    wk_kernel kernels[WK_OP_COUNT];                    /* NULL: the composition runs */
-    size_t (*scratch[WK_OP_COUNT])(const wk_call *k);  /* NULL: the kernel needs none */
+    wk_kernel kernels[WK_OP_COUNT];                   /* NULL: the composition runs */
+    size_t (*scratch[WK_OP_COUNT])(const wk_call *k); /* NULL: the kernel needs none */
 };
 
 struct wk_pool;
@@ -71,6 +78,15 @@ struct wk_device {
     void             *state; /* the backend's own */
 };
 
+#define WK_BACKEND_ABI ((int)(sizeof(wk_backend) * 16 + 1))
+/* A backend in a module of its own ("libwick_NAME.so.0") exports this. */
+#define WK_BACKEND_ENTRY "wk_backend_entry"
+typedef const wk_backend *(*wk_backend_entry)(void);
+
+/* Host blocks for backends that live there (core/alloc.c). */
+void *wki_host_block(size_t bytes, size_t alignment);
+void  wki_host_block_free(void *block);
+
 /* The three slots a row of ops.def can ask for. */
 #define WK_SLOT_1(kernel) kernel
 #define WK_SLOT_0(kernel) NULL
@@ -78,9 +94,19 @@ struct wk_device {
 
 /* ---- looking at tensors ---- */
 
-void *wki_data(wk_tensor x); /* address of its first element, on its device */
+struct wk_storage_head { /* how every wk_storage begins */
+    void *data;
+};
+/* Address of the first element, on its device. */
+static inline void *wki_data(wk_tensor x)
+{
+    return (char *)((const struct wk_storage_head *)(const void *)x->storage)->data + x->offset;
+}
 
-static inline int64_t wki_cols(wk_tensor x) { return x->ndim ? x->shape[x->ndim - 1] : 1; }
+static inline int64_t wki_cols(wk_tensor x)
+{
+    return x->ndim ? x->shape[x->ndim - 1] : 1;
+}
 static inline int64_t wki_rows(wk_tensor x)
 {
     int64_t n = 1;
@@ -108,10 +134,10 @@ void wki_parallel(wk_device *d, int64_t n, int64_t grain, wk_piece fn, void *arg
 int  wki_workers(const wk_device *d);
 
 /* Forward the first failing status. */
-#define WK_TRY(expr)                                                                                          \
-    do {                                                                                                      \
-        const wk_status wk_try_status = (expr);                                                               \
-        if (wk_try_status != WK_OK) return wk_try_status;                                                     \
+#define WK_TRY(expr)                                                                                         \
+    do {                                                                                                     \
+        const wk_status wk_try_status = (expr);                                                              \
+        if (wk_try_status != WK_OK) return wk_try_status;                                                    \
     } while (0)
 
 #endif

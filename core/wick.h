@@ -33,7 +33,7 @@ extern "C" {
 #define WK_PRINTF(f, a)
 #endif
 
-#define WK_VERSION "0.1.0"
+#define WK_VERSION  "0.1.0"
 #define WK_MAX_DIMS 8
 
 /* ---- 1. Types ------------------------------------------------------------------------------------------- */
@@ -65,7 +65,7 @@ typedef const struct wk_tensor_info {
     wk_dtype    dtype;
     int32_t     node; /* place on the tape, 0: none */
     bool        weak; /* made by wk_scalar: takes part in type promotion as a Python number */
-} *wk_tensor;
+} * wk_tensor;
 
 /* The empty tensor: all sizes 0, safe to look at; what a failed call returns and an optional argument left out. */
 #define WK_NONE (wk_none())
@@ -76,16 +76,16 @@ typedef struct wk_shape {
     int     ndim;
     int64_t dim[WK_MAX_DIMS];
 } wk_shape;
-#define WK_SHAPE(...) ((wk_shape){(int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), {__VA_ARGS__}})
-#define WK_DIMS(...) WK_SHAPE(__VA_ARGS__)
+#define WK_SHAPE(...)   ((wk_shape){(int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), {__VA_ARGS__}})
+#define WK_DIMS(...)    WK_SHAPE(__VA_ARGS__)
 #define WK_SCALAR_SHAPE ((wk_shape){0, {0}})
-#define WK_ALL_DIMS ((wk_shape){0, {0}})
+#define WK_ALL_DIMS     ((wk_shape){0, {0}})
 
-WK_API const char *wk_status_text(wk_status s);     /* "out of memory" */
-WK_API const char *wk_dtype_name(wk_dtype t);       /* "f32"; "?" for no dtype */
-WK_API wk_dtype    wk_dtype_find(const char *name); /* WK_DTYPE_COUNT: no such name */
-WK_API int64_t     wk_dtype_block(wk_dtype t);      /* values per block, 1 for plain types */
-WK_API int64_t     wk_dtype_bytes(wk_dtype t);      /* bytes per block */
+WK_API const char *wk_status_text(wk_status s);        /* "out of memory" */
+WK_API const char *wk_dtype_name(wk_dtype t);          /* "f32"; "?" for no dtype */
+WK_API wk_dtype    wk_dtype_find(const char *name);    /* WK_DTYPE_COUNT: no such name */
+WK_API int64_t     wk_dtype_block(wk_dtype t);         /* values per block, 1 for plain types */
+WK_API int64_t     wk_dtype_bytes(wk_dtype t);         /* bytes per block */
 WK_API wk_dtype    wk_promote(wk_dtype a, wk_dtype b); /* PyTorch's table for two tensors with dims */
 WK_API const char *wk_version(void);
 
@@ -99,6 +99,8 @@ WK_API wk_status   wk_ctx_status(const wk_ctx *c);  /* first error since wk_ctx_
 WK_API const char *wk_ctx_message(const wk_ctx *c); /* "" when there is none */
 WK_API void        wk_ctx_clear(wk_ctx *c);         /* forget the error; tensors stay */
 WK_API const char *wk_ctx_device(const wk_ctx *c);  /* "cpu" */
+/* What the device is, as lines of "key: value" (like snprintf: returns the length it would need, up to 1023). */
+WK_API int64_t wk_ctx_describe(const wk_ctx *c, char *out, size_t size);
 /* Record an error, for code built on wick; the first one sticks. Returns the context's status. */
 WK_API wk_status wk_fail(wk_ctx *c, wk_status s, const char *format, ...) WK_PRINTF(3, 4);
 
@@ -137,25 +139,28 @@ WK_API wk_tensor wk_arange(wk_ctx *c, double start, double stop, double step, wk
 /* A tensor over memory of the caller's, which must outlive every context that uses it (mapped weights). Rows are
  * dense; nothing is copied on the CPU; other devices copy once. release(arg), if given, is called when the last
  * tensor over the memory is gone. data need not be aligned. */
-WK_API wk_tensor wk_wrap(wk_ctx *c, const void *data, wk_dtype t, wk_shape shape, void (*release)(void *), void *arg);
+WK_API wk_tensor wk_wrap(wk_ctx *c, const void *data, wk_dtype t, wk_shape shape, void (*release)(void *),
+                         void *arg);
 
-WK_API int64_t   wk_count(wk_tensor x);              /* number of elements */
-WK_API int64_t   wk_bytes(wk_tensor x);              /* of its elements, dense */
-WK_API int64_t   wk_size(wk_tensor x, int dim);      /* dim may be negative; 0 if there is none */
-WK_API bool      wk_is_none(wk_tensor x);
-WK_API bool      wk_is_dense(wk_tensor x);
+WK_API int64_t wk_count(wk_tensor x);         /* number of elements */
+WK_API int64_t wk_bytes(wk_tensor x);         /* of its elements, dense */
+WK_API int64_t wk_size(wk_tensor x, int dim); /* dim may be negative; 0 if there is none */
+WK_API bool    wk_is_none(wk_tensor x);
+WK_API bool    wk_is_dense(wk_tensor x);
 /* Copies all elements, dense and in x's dtype, to host memory (wk_bytes(x) bytes). Waits for the device. */
 WK_API wk_status wk_read(wk_ctx *c, wk_tensor x, void *out);
-WK_API double    wk_item(wk_ctx *c, wk_tensor x); /* the value of a tensor of one element; NaN after an error */
+WK_API double wk_item(wk_ctx *c, wk_tensor x); /* the value of a tensor of one element; NaN after an error */
 /* Prints as PyTorch does, into out (like snprintf: returns the length it would need). */
 WK_API int64_t wk_format(wk_ctx *c, wk_tensor x, char *out, size_t size);
 
 /* ---- 5. Views (no copies) ---------------------------------------------------------------------------------- */
 
-WK_API wk_tensor wk_reshape(wk_ctx *c, wk_tensor x, wk_shape shape); /* one size may be -1; copies if it must */
+WK_API wk_tensor wk_reshape(wk_ctx *c, wk_tensor x,
+                            wk_shape shape); /* one size may be -1; copies if it must */
 WK_API wk_tensor wk_permute(wk_ctx *c, wk_tensor x, wk_shape dims);
 WK_API wk_tensor wk_transpose(wk_ctx *c, wk_tensor x, int a, int b);
-WK_API wk_tensor wk_slice(wk_ctx *c, wk_tensor x, int dim, int64_t start, int64_t stop, int64_t step); /* as x[a:b:s]; s != 0, negative copies */
+WK_API wk_tensor wk_slice(wk_ctx *c, wk_tensor x, int dim, int64_t start, int64_t stop,
+                          int64_t step); /* as x[a:b:s]; s != 0, negative copies */
 WK_API wk_tensor wk_narrow(wk_ctx *c, wk_tensor x, int dim, int64_t start, int64_t length);
 WK_API wk_tensor wk_select(wk_ctx *c, wk_tensor x, int dim, int64_t index); /* drops the dim */
 WK_API wk_tensor wk_expand(wk_ctx *c, wk_tensor x, wk_shape shape);         /* -1 keeps a size */
@@ -165,26 +170,26 @@ WK_API wk_tensor wk_flatten(wk_ctx *c, wk_tensor x, int first, int last);
 
 /* ---- 6. Copies and casts ------------------------------------------------------------------------------------ */
 
-WK_API wk_tensor wk_contiguous(wk_ctx *c, wk_tensor x);            /* x itself when it is dense */
-WK_API wk_tensor wk_clone(wk_ctx *c, wk_tensor x);                 /* always a copy */
-WK_API wk_tensor wk_cast(wk_ctx *c, wk_tensor x, wk_dtype t);      /* block types quantise and dequantise */
+WK_API wk_tensor wk_contiguous(wk_ctx *c, wk_tensor x);       /* x itself when it is dense */
+WK_API wk_tensor wk_clone(wk_ctx *c, wk_tensor x);            /* always a copy */
+WK_API wk_tensor wk_cast(wk_ctx *c, wk_tensor x, wk_dtype t); /* block types quantise and dequantise */
 WK_API void      wk_copy_into(wk_ctx *c, wk_tensor dst, wk_tensor x); /* x is broadcast and cast */
 
 /* ---- 7. Elementwise ----------------------------------------------------------------------------------------- */
 
-#define WK_UNARY(name, y, dy) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
+#define WK_UNARY(name, y, dy)     WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
 #define WK_UNARY_ANY(name, y, dy) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
-#define WK_UNARY_P(name, y, dy) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x, double p, double q);
-#define WK_UNARY_TEST(name, y) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
+#define WK_UNARY_P(name, y, dy)   WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x, double p, double q);
+#define WK_UNARY_TEST(name, y)    WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
 #include "unary.def"
 #undef WK_UNARY
 #undef WK_UNARY_ANY
 #undef WK_UNARY_P
 #undef WK_UNARY_TEST
-#define WK_BINARY(name, y, da, db) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
+#define WK_BINARY(name, y, da, db)     WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
 #define WK_BINARY_ANY(name, y, da, db) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
-#define WK_BINARY_INT(name, y) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
-#define WK_COMPARE(name, y) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
+#define WK_BINARY_INT(name, y)         WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
+#define WK_COMPARE(name, y)            WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
 #include "binary.def"
 #undef WK_BINARY
 #undef WK_BINARY_ANY
@@ -200,7 +205,8 @@ WK_API wk_tensor wk_matmul(wk_ctx *c, wk_tensor a, wk_tensor b);
 WK_API wk_tensor wk_affine(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias);
 /* n (at most 4) affines of one x at once, which read x (and quantise it) only once: out[i] = x w[i]^T + bias[i];
  * bias may be NULL. After an error all of out is WK_NONE. */
-WK_API void wk_affine_n(wk_ctx *c, wk_tensor x, int n, const wk_tensor *w, const wk_tensor *bias, wk_tensor *out);
+WK_API void wk_affine_n(wk_ctx *c, wk_tensor x, int n, const wk_tensor *w, const wk_tensor *bias,
+                        wk_tensor *out);
 
 /* ---- 9. Reductions ------------------------------------------------------------------------------------------ */
 
@@ -248,8 +254,8 @@ WK_API wk_tensor wk_rms_norm(wk_ctx *c, wk_tensor x, wk_tensor w, double eps);
 WK_API wk_tensor wk_layer_norm(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor b, double eps);
 /* The sum s = x + y through *sum, and its norm as the result: rms_norm, or layer_norm where bias is a tensor or
  * layer is true. One pass over memory. */
-WK_API wk_tensor wk_add_norm(wk_ctx *c, wk_tensor x, wk_tensor y, wk_tensor w, wk_tensor b, double eps, bool layer,
-                             wk_tensor *sum);
+WK_API wk_tensor wk_add_norm(wk_ctx *c, wk_tensor x, wk_tensor y, wk_tensor w, wk_tensor b, double eps,
+                             bool layer, wk_tensor *sum);
 /* Gated activations on separate halves: act(gate) * up. */
 WK_API wk_tensor wk_swiglu(wk_ctx *c, wk_tensor gate, wk_tensor up); /* arXiv:2002.05202 */
 WK_API wk_tensor wk_geglu(wk_ctx *c, wk_tensor gate, wk_tensor up, bool tanh_form);
@@ -277,9 +283,10 @@ typedef struct wk_attend_opts {
     bool      causal;  /* query t sees keys up to start + t */
     int64_t   window;  /* sees only the last `window` keys (itself included); 0: all */
     double    softcap; /* scores become softcap * tanh(score / softcap); 0: off */
-    wk_tensor start;   /* [1] i32 or i64: keys before the first query; only start + T keys of k and v are looked
+    wk_tensor start; /* [1] i32 or i64: keys before the first query; only start + T keys of k and v are looked
                           at. WK_NONE or NULL: start = S - T when causal, all keys seen. */
-    wk_tensor mask;    /* bool (true: seen) or real (added), broadcastable to [.., H, T, S]; WK_NONE or NULL: none */
+    wk_tensor
+        mask; /* bool (true: seen) or real (added), broadcastable to [.., H, T, S]; WK_NONE or NULL: none */
 } wk_attend_opts;
 WK_API wk_tensor wk_attend(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_attend_opts o);
 /* Writes x [.., G, T, d] into cache [.., G, capacity, d] at positions start .. start + T (start [1], i32 or i64),
@@ -304,13 +311,14 @@ WK_API wk_tensor wk_cross_entropy(wk_ctx *c, wk_tensor logits, wk_tensor target,
 /* Reverse mode. Ops between wk_tape_begin and wk_tape_end that touch a tracked tensor are recorded; scopes may
  * end before wk_backward runs. */
 WK_API void      wk_tape_begin(wk_ctx *c);
-WK_API void      wk_tape_end(wk_ctx *c);                /* forget the tape and its gradients */
-WK_API wk_tensor wk_track(wk_ctx *c, wk_tensor x);      /* a view of x whose gradient will be known */
-WK_API wk_tensor wk_detach(wk_ctx *c, wk_tensor x);     /* a view of x off the tape */
-WK_API bool      wk_no_grad(wk_ctx *c, bool off);       /* stop (true) or resume recording; returns what it was */
-WK_API wk_status wk_backward(wk_ctx *c, wk_tensor y);   /* y has one element */
+WK_API void      wk_tape_end(wk_ctx *c);            /* forget the tape and its gradients */
+WK_API wk_tensor wk_track(wk_ctx *c, wk_tensor x);  /* a view of x whose gradient will be known */
+WK_API wk_tensor wk_detach(wk_ctx *c, wk_tensor x); /* a view of x off the tape */
+WK_API bool      wk_no_grad(wk_ctx *c, bool off);   /* stop (true) or resume recording; returns what it was */
+WK_API wk_status wk_backward(wk_ctx *c, wk_tensor y); /* y has one element */
 WK_API wk_status wk_backward_from(wk_ctx *c, int n, const wk_tensor *y, const wk_tensor *cotangent);
-WK_API wk_tensor wk_grad(wk_ctx *c, wk_tensor x);       /* of a tracked tensor, after wk_backward; zeros if unused */
+WK_API wk_tensor wk_grad(wk_ctx   *c,
+                         wk_tensor x); /* of a tracked tensor, after wk_backward; zeros if unused */
 /* Runs fn without keeping its intermediates; its gradient runs fn again (recompute). */
 typedef wk_tensor (*wk_fn)(wk_ctx *c, void *arg, wk_tensor x);
 WK_API wk_tensor wk_checkpoint(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x);
@@ -321,7 +329,8 @@ WK_API wk_tensor wk_checkpoint(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x);
 WK_API void      wk_seed(wk_ctx *c, uint64_t seed);
 WK_API wk_tensor wk_uniform(wk_ctx *c, double low, double high, wk_dtype t, wk_shape shape); /* [low, high) */
 WK_API wk_tensor wk_normal(wk_ctx *c, double mean, double deviation, wk_dtype t, wk_shape shape);
-WK_API wk_tensor wk_randint(wk_ctx *c, int64_t low, int64_t high, wk_dtype t, wk_shape shape); /* [low, high) */
+WK_API wk_tensor wk_randint(wk_ctx *c, int64_t low, int64_t high, wk_dtype t,
+                            wk_shape shape); /* [low, high) */
 
 /* ---- 15. Steps: capture and replay --------------------------------------------------------------------------- */
 
@@ -344,8 +353,8 @@ typedef struct wk_memory {
     int64_t allocations; /* requests that reached the system, ever: constant in a steady state */
 } wk_memory;
 WK_API wk_memory wk_memory_stats(const wk_ctx *c);
-WK_API void      wk_memory_limit(wk_ctx *c, int64_t bytes); /* of the device; over it ops fail with WK_ELIMIT */
-WK_API void      wk_memory_trim(wk_ctx *c);                 /* give this context's cached blocks back */
+WK_API void wk_memory_limit(wk_ctx *c, int64_t bytes); /* of the device; over it ops fail with WK_ELIMIT */
+WK_API void wk_memory_trim(wk_ctx *c);                 /* give this context's cached blocks back */
 
 /* ---- 17. For code built on wick, and for tests --------------------------------------------------------------- */
 

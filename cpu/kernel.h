@@ -10,10 +10,10 @@
 #include <string.h>
 
 #define WK_PASTE_(a, b, c) a##b##_##c
-#define WK_PASTE(a, b, c) WK_PASTE_(a, b, c)
-#define CPU(name) WK_PASTE(wki_cpu_, name, WK_ISA)
+#define WK_PASTE(a, b, c)  WK_PASTE_(a, b, c)
+#define CPU(name)          WK_PASTE(wki_cpu_, name, WK_ISA)
 
-#define TILE 1024
+#define TILE   1024
 #define INLINE static inline __attribute__((always_inline, unused))
 
 /* ---- rows of every dtype (convert.c) ---- */
@@ -42,36 +42,38 @@ INLINE char *address(wk_tensor x, int64_t at)
 /* load_f32(x, at, n, buffer): n consecutive values from element `at`, in place when x is f32 already.
  * load_f32_strided: the same with a stride in elements (0 repeats one value).
  * dest_f32 and store_f32: where to compute n results, and their way into y. */
-#define WK_TILES(cls, type, own)                                                                               \
-    INLINE const type *load_##cls(wk_tensor x, int64_t at, int64_t n, type *buffer)                            \
-    {                                                                                                          \
-        if (x->dtype == own) return (const type *)(const void *)address(x, at);                                \
-        CPU(to_##cls)[x->dtype](address(x, at), buffer, n);                                                    \
-        return buffer;                                                                                         \
-    }                                                                                                          \
-    INLINE const type *load_##cls##_strided(wk_tensor x, int64_t at, int64_t stride, int64_t n, type *buffer)  \
-    {                                                                                                          \
-        if (stride == 1) return load_##cls(x, at, n, buffer);                                                  \
-        const int64_t bytes = wk_dtype_bytes(x->dtype);                                                        \
-        const char   *p = address(x, at);                                                                      \
-        if (stride == 0) {                                                                                     \
-            type value;                                                                                        \
-            CPU(to_##cls)[x->dtype](p, &value, 1);                                                             \
-            for (int64_t i = 0; i < n; i++) buffer[i] = value;                                                 \
-        } else if (x->dtype == own) {                                                                          \
-            for (int64_t i = 0; i < n; i++) buffer[i] = ((const type *)(const void *)p)[i * stride];           \
-        } else {                                                                                               \
-            for (int64_t i = 0; i < n; i++) CPU(to_##cls)[x->dtype](p + i * stride * bytes, buffer + i, 1);    \
-        }                                                                                                      \
-        return buffer;                                                                                         \
-    }                                                                                                          \
-    INLINE type *dest_##cls(wk_tensor y, int64_t at, type *buffer)                                             \
-    {                                                                                                          \
-        return y->dtype == own ? (type *)(void *)address(y, at) : buffer;                                      \
-    }                                                                                                          \
-    INLINE void store_##cls(wk_tensor y, int64_t at, int64_t n, const type *values)                            \
-    {                                                                                                          \
-        if ((const void *)values != (const void *)address(y, at)) CPU(from_##cls)[y->dtype](values, address(y, at), n); \
+#define WK_TILES(cls, type, own)                                                                             \
+    INLINE const type *load_##cls(wk_tensor x, int64_t at, int64_t n, type *buffer)                          \
+    {                                                                                                        \
+        if (x->dtype == own) return (const type *)(const void *)address(x, at);                              \
+        CPU(to_##cls)[x->dtype](address(x, at), buffer, n);                                                  \
+        return buffer;                                                                                       \
+    }                                                                                                        \
+    INLINE const type *load_##cls##_strided(wk_tensor x, int64_t at, int64_t stride, int64_t n,              \
+                                            type *buffer)                                                    \
+    {                                                                                                        \
+        if (stride == 1) return load_##cls(x, at, n, buffer);                                                \
+        const int64_t bytes = wk_dtype_bytes(x->dtype);                                                      \
+        const char   *p = address(x, at);                                                                    \
+        if (stride == 0) {                                                                                   \
+            type value;                                                                                      \
+            CPU(to_##cls)[x->dtype](p, &value, 1);                                                           \
+            for (int64_t i = 0; i < n; i++) buffer[i] = value;                                               \
+        } else if (x->dtype == own) {                                                                        \
+            for (int64_t i = 0; i < n; i++) buffer[i] = ((const type *)(const void *)p)[i * stride];         \
+        } else {                                                                                             \
+            for (int64_t i = 0; i < n; i++) CPU(to_##cls)[x->dtype](p + i * stride * bytes, buffer + i, 1);  \
+        }                                                                                                    \
+        return buffer;                                                                                       \
+    }                                                                                                        \
+    INLINE type *dest_##cls(wk_tensor y, int64_t at, type *buffer)                                           \
+    {                                                                                                        \
+        return y->dtype == own ? (type *)(void *)address(y, at) : buffer;                                    \
+    }                                                                                                        \
+    INLINE void store_##cls(wk_tensor y, int64_t at, int64_t n, const type *values)                          \
+    {                                                                                                        \
+        if ((const void *)values != (const void *)address(y, at))                                            \
+            CPU(from_##cls)[y->dtype](values, address(y, at), n);                                            \
     }
 WK_TILES(f32, float, WK_f32)
 WK_TILES(f64, double, WK_f64)

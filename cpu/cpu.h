@@ -1,0 +1,16 @@
+/* What the CPU backend's tables share, whatever their instruction set. */
+#ifndef WK_CPU_H
+#define WK_CPU_H
+
+#include "core/op.h"
+
+wk_status wki_cpu_open(wk_device *d, int index, char *message, size_t size);
+void      wki_cpu_close(wk_device *d);
+void     *wki_cpu_alloc(wk_device *d, size_t bytes);
+void      wki_cpu_free(wk_device *d, void *block, size_t bytes);
+wk_status wki_cpu_copy_out(wk_device *d, void *stream, void *host, const void *block, size_t bytes);
+wk_status wki_cpu_copy_in(wk_device *d, void *stream, void *block, const void *host, size_t bytes);
+wk_status wki_cpu_sync(wk_device *d, void *stream);
+void      wki_cpu_describe(wk_device *d, char *text, size_t size);
+
+#endif

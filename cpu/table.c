@@ -1,0 +1,47 @@
+/* The CPU backend's table for one instruction set: complete, or it does not link. */
+#include "cpu/cpu.h"
+#include "cpu/kernel.h"
+
+#define KERNEL_1(name) wk_status CPU(name)(const wk_call *k);
+#define KERNEL_0(name)
+#define KERNEL_V(name)
+#define WK_OP(name, cpu, cuda, grad, rows) KERNEL_##cpu(name)
+#include "core/ops.def"
+#undef WK_OP
+
+/* Scratch: op and the bytes it wants for a call. */
+#define WK_SCRATCH(name) size_t CPU(name##_scratch)(const wk_call *k);
+#include "cpu/scratch.def"
+#undef WK_SCRATCH
+
+static const wk_backend table = {
+    .name = "cpu",
+    .abi = WK_BACKEND_ABI,
+    .open = wki_cpu_open,
+    .close = wki_cpu_close,
+    .alloc = wki_cpu_alloc,
+    .free = wki_cpu_free,
+    .to_host = wki_cpu_copy_out,
+    .from_host = wki_cpu_copy_in,
+    .sync = wki_cpu_sync,
+    .describe = wki_cpu_describe,
+    .host_memory = true,
+    .kernels =
+        {
+#define WK_OP(name, cpu, cuda, grad, rows) [WK_OP_##name] = WK_SLOT_##cpu(CPU(name)),
+#include "core/ops.def"
+#undef WK_OP
+        },
+    .scratch =
+        {
+#define WK_SCRATCH(name) [WK_OP_##name] = CPU(name##_scratch),
+#include "cpu/scratch.def"
+#undef WK_SCRATCH
+        },
+};
+
+const wk_backend *CPU(backend)(void);
+const wk_backend *CPU(backend)(void)
+{
+    return &table;
+}
