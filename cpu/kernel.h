@@ -16,6 +16,18 @@
 #define TILE   1024
 #define INLINE static inline __attribute__((always_inline, unused))
 
+/* ---- every kernel, and the bytes of scratch some want for a call ---- */
+
+#define KERNEL_1(name) wk_status CPU(name)(const wk_call *k);
+#define KERNEL_0(name)
+#define KERNEL_V(name)
+#define WK_OP(name, cpu, cuda, grad, rows) KERNEL_##cpu(name)
+#include "core/ops.def"
+#undef WK_OP
+#define WK_SCRATCH(name) size_t CPU(name##_scratch)(const wk_call *k);
+#include "cpu/scratch.def"
+#undef WK_SCRATCH
+
 /* ---- rows of every dtype (convert.c) ---- */
 
 /* n consecutive values; block types in whole blocks. Entries are NULL where a conversion does not exist (block

@@ -2,18 +2,6 @@
 #include "cpu/cpu.h"
 #include "cpu/kernel.h"
 
-#define KERNEL_1(name) wk_status CPU(name)(const wk_call *k);
-#define KERNEL_0(name)
-#define KERNEL_V(name)
-#define WK_OP(name, cpu, cuda, grad, rows) KERNEL_##cpu(name)
-#include "core/ops.def"
-#undef WK_OP
-
-/* Scratch: op and the bytes it wants for a call. */
-#define WK_SCRATCH(name) size_t CPU(name##_scratch)(const wk_call *k);
-#include "cpu/scratch.def"
-#undef WK_SCRATCH
-
 static const wk_backend table = {
     .name = "cpu",
     .abi = WK_BACKEND_ABI,
