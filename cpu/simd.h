@@ -1,0 +1,175 @@
+/* One vector register of floats, whatever the instruction set: W lanes, vf the type. Arithmetic is written with the
+ * compiler's vector operators; what they lack (fused multiply-add, half conversion, maximum) is here. */
+#ifndef WK_CPU_SIMD_H
+#define WK_CPU_SIMD_H
+
+#include "cpu/kernel.h"
+
+#if defined __AVX512F__ || defined __AVX2__
+#include <immintrin.h>
+#elif defined __ARM_NEON
+#include <arm_neon.h>
+#elif defined __SSE2__
+#include <emmintrin.h>
+#endif
+
+#if defined __AVX512F__
+#define W 16
+#elif defined __AVX2__
+#define W 8
+#else
+#define W 4
+#endif
+
+typedef float    vf __attribute__((vector_size(4 * W)));
+typedef int32_t  vi __attribute__((vector_size(4 * W)));
+typedef uint16_t vh __attribute__((vector_size(2 * W)));
+typedef float    v4 __attribute__((vector_size(16)));
+/* The same in memory: at any address. */
+typedef float    vf_any __attribute__((vector_size(4 * W), aligned(4), may_alias));
+typedef uint16_t vh_any __attribute__((vector_size(2 * W), aligned(2), may_alias));
+typedef float    v4_any __attribute__((vector_size(16), aligned(4), may_alias));
+
+INLINE vf v_load(const float *p)
+{
+    return *(const vf_any *)(const void *)p;
+}
+INLINE void v_store(float *p, vf v)
+{
+    *(vf_any *)(void *)p = v;
+}
+INLINE vf v_set(float x)
+{
+    return x - (vf){0};
+}
+
+/* a b + c, rounded once where the machine can. */
+INLINE vf v_fma(vf a, vf b, vf c)
+{
+#if defined __AVX512F__
+    return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined __AVX2__
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined __ARM_NEON && defined __aarch64__
+    return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+/* Lanes where mask is all ones from a, the others from b. */
+INLINE vf v_pick(vi mask, vf a, vf b)
+{
+    return (vf)(((vi)a & mask) | ((vi)b & ~mask));
+}
+
+/* The larger; b where one of them is NaN. */
+INLINE vf v_max(vf a, vf b)
+{
+#if defined __AVX512F__
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined __AVX2__
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return v_pick(a > b, a, b);
+#endif
+}
+
+/* Are there instructions for halves? */
+#if defined __AVX2__ || defined __AVX512F__ || (defined __ARM_NEON && defined __aarch64__)
+#define V_HALF 1
+#else
+#define V_HALF 0
+#endif
+
+INLINE vf v_load_f16(const uint16_t *p)
+{
+#if defined __AVX512F__
+    return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+#elif defined __AVX2__
+    return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+#elif defined __ARM_NEON && defined __aarch64__
+    return (vf)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+#else
+    float v[W];
+    CPU(to_f32)[WK_f16](p, v, W);
+    return v_load(v);
+#endif
+}
+
+INLINE vf v_load_bf16(const uint16_t *p)
+{
+    return (vf)(__builtin_convertvector(*(const vh_any *)(const void *)p, vi) << 16);
+}
+
+/* Lanes added in a fixed order. */
+INLINE v4 v_quarter(vf v)
+{
+#if W == 16
+    const __m256 h = _mm256_add_ps(_mm512_castps512_ps256((__m512)v), _mm512_extractf32x8_ps((__m512)v, 1));
+    return (v4)_mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+#elif W == 8
+    return (v4)_mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+#else
+    return v;
+#endif
+}
+INLINE float v_sum(vf v)
+{
+    const v4 q = v_quarter(v);
+    return (q[0] + q[2]) + (q[1] + q[3]);
+}
+/* The sums of four vectors. */
+INLINE v4 v_sum4(vf a, vf b, vf c, vf d)
+{
+    const v4 p = v_quarter(a), q = v_quarter(b), r = v_quarter(c), s = v_quarter(d);
+    const v4 pq = __builtin_shufflevector(p, q, 0, 4, 1, 5) + __builtin_shufflevector(p, q, 2, 6, 3, 7);
+    const v4 rs = __builtin_shufflevector(r, s, 0, 4, 1, 5) + __builtin_shufflevector(r, s, 2, 6, 3, 7);
+    return __builtin_shufflevector(pq, rs, 0, 1, 4, 5) + __builtin_shufflevector(pq, rs, 2, 3, 6, 7);
+}
+INLINE float v_most(vf v)
+{
+    float x[W];
+    v_store(x, v);
+    for (int n = W / 2; n; n /= 2)
+        for (int i = 0; i < n; i++) x[i] = x[i + n] > x[i] ? x[i + n] : x[i];
+    return x[0];
+}
+
+/* exp(x) to about an ulp for x <= 88; exactly 0 below -104 (with AVX-512) or -87.3; NaN stays. */
+INLINE vf v_exp(vf x)
+{
+    const vf low = v_set(-104.0f), magic = v_set(12582912.0f);
+    x = v_max(low, x);
+    const vf t = v_fma(x, v_set(1.44269504f), magic), n = t - magic;
+    vf       r = v_fma(n, v_set(-0.693359375f), x);
+    r = v_fma(n, v_set(2.12194440e-4f), r);
+    vf p = v_set(1.0f / 5040.0f);
+    p = v_fma(p, r, v_set(1.0f / 720.0f));
+    p = v_fma(p, r, v_set(1.0f / 120.0f));
+    p = v_fma(p, r, v_set(1.0f / 24.0f));
+    p = v_fma(p, r, v_set(1.0f / 6.0f));
+    p = v_fma(p, r, v_set(0.5f));
+    p = v_fma(p * r, r, r) + v_set(1.0f);
+#if defined __AVX512F__
+    return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+    const vf two_n = (vf)(((vi)t - 0x4b400000 + 127) << 23);
+    return v_pick(x < v_set(-87.3f), v_set(0.0f), p * two_n);
+#endif
+}
+
+/* dst [4][.. step to], src [4][.. step from]: four rows become four columns. */
+INLINE void v_transpose4(const float *src, int64_t from, float *dst, int64_t to)
+{
+    const v4 a = *(const v4_any *)(const void *)src, b = *(const v4_any *)(const void *)(src + from);
+    const v4 c = *(const v4_any *)(const void *)(src + 2 * from), d = *(const v4_any *)(const void *)(src + 3 * from);
+    const v4 ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const v4 cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(v4_any *)(void *)dst = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
+    *(v4_any *)(void *)(dst + to) = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
+    *(v4_any *)(void *)(dst + 2 * to) = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
+    *(v4_any *)(void *)(dst + 3 * to) = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
+}
+
+#endif
