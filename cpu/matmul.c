@@ -1,0 +1,221 @@
+/* Matrix products of every plain dtype, any strides: operands are converted on the way into packed panels. */
+#include "cpu/matmul.h"
+
+#include "cpu/simd.h"
+
+#define KC 256
+
+/* Register tiles: as many accumulators as the instruction set has registers for. */
+#if defined __AVX512F__
+enum { MR_F32 = 14, MR_F64 = 14, MR_I64 = 6 };
+#elif defined __ARM_NEON
+enum { MR_F32 = 12, MR_F64 = 12, MR_I64 = 4 };
+#elif defined __AVX2__
+enum { MR_F32 = 6, MR_F64 = 6, MR_I64 = 4 };
+#else
+enum { MR_F32 = 4, MR_F64 = 4, MR_I64 = 4 };
+#endif
+
+typedef double vd __attribute__((vector_size(4 * W)));
+INLINE vd      fma_f64(vd a, vd b, vd c)
+{
+#if defined __AVX512F__
+    return (vd)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined __AVX2__
+    return (vd)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif defined __ARM_NEON && defined __aarch64__
+    return (vd)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+#define GEMM(name)        name##_f32
+#define GEMM_T            float
+#define GEMM_W            W
+#define GEMM_MR           MR_F32
+#define GEMM_NV           2
+#define GEMM_FMA          v_fma
+#define GEMM_LOAD         load_f32
+#define GEMM_LOAD_STRIDED load_f32_strided
+#define GEMM_STORE        store_f32
+#include "cpu/gemm.h"
+
+#define GEMM(name)        name##_f64
+#define GEMM_T            double
+#define GEMM_W            (W / 2)
+#define GEMM_MR           MR_F64
+#define GEMM_NV           2
+#define GEMM_FMA          fma_f64
+#define GEMM_LOAD         load_f64_any
+#define GEMM_LOAD_STRIDED load_f64_strided_any
+#define GEMM_STORE        store_f64
+
+/* Block formats have no rows in f64 of their own. */
+INLINE const double *load_f64_any(wk_tensor x, int64_t at, int64_t n, double *buffer)
+{
+    if (CPU(to_f64)[x->dtype]) return load_f64(x, at, n, buffer);
+    float *half = (float *)(void *)buffer;
+    CPU(to_f32)[x->dtype](address(x, at), half, n);
+    for (int64_t i = n - 1; i >= 0; i--) {
+        const float v = half[i];
+        buffer[i] = (double)v;
+    }
+    return buffer;
+}
+INLINE const double *load_f64_strided_any(wk_tensor x, int64_t at, int64_t stride, int64_t n, double *buffer)
+{
+    return stride == 1 ? load_f64_any(x, at, n, buffer) : load_f64_strided(x, at, stride, n, buffer);
+}
+#include "cpu/gemm.h"
+
+#define GEMM(name)        name##_i64
+#define GEMM_T            int64_t
+#define GEMM_W            (W / 2)
+#define GEMM_MR           MR_I64
+#define GEMM_NV           2
+#define GEMM_FMA(a, b, c) ((vec_i64)((vec_u64)(a) * (vec_u64)(b) + (vec_u64)(c)))
+#define GEMM_LOAD         load_i64
+#define GEMM_LOAD_STRIDED load_i64_strided
+#define GEMM_STORE        store_i64
+typedef uint64_t vec_u64 __attribute__((vector_size(4 * W)));
+#include "cpu/gemm.h"
+
+/* ---- tiles of the result ---- */
+
+static int64_t round_up(int64_t n, int64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+/* Splits n into even tiles of at most `most`, multiples of `step`. */
+static int64_t even(int64_t n, int64_t most, int64_t step)
+{
+    const int64_t pieces = (n + most - 1) / most;
+    return pieces < 1 ? step : round_up((n + pieces - 1) / pieces, step);
+}
+
+struct gemm_plan CPU(gemm_plan)(wk_class cls, int64_t m, int64_t n, int64_t k)
+{
+    const int        mr = cls == WK_CLASS_F32 ? MR_F32 : cls == WK_CLASS_F64 ? MR_F64 : MR_I64;
+    const int        nr = cls == WK_CLASS_F32 ? 2 * W : W;
+    struct gemm_plan p = {.cls = cls, .m = m, .n = n, .k = k};
+    p.tm = even(m, 16 * mr, mr);
+    p.tn = even(n, 256, nr);
+    /* at least eight tiles where each still has work worth a hand-over */
+    while (p.tn > nr && ((m + p.tm - 1) / p.tm) * ((n + p.tn - 1) / p.tn) < 8 &&
+           (double)p.tm * (double)p.tn * (double)k > 65536.0)
+        p.tn = round_up(p.tn / 2, nr);
+    return p;
+}
+
+static int64_t columns_of_tiles(const struct gemm_plan *p)
+{
+    return (p->n + p->tn - 1) / p->tn;
+}
+
+int64_t CPU(gemm_tiles)(const struct gemm_plan *p)
+{
+    return (p->m + p->tm - 1) / p->tm * columns_of_tiles(p);
+}
+
+size_t CPU(gemm_scratch)(const struct gemm_plan *p)
+{
+    if (p->cls == WK_CLASS_F32) return (size_t)round_up(scratch_values_f32(p), 16) * sizeof(float);
+    if (p->cls == WK_CLASS_F64) return (size_t)round_up(scratch_values_f64(p), 8) * sizeof(double);
+    return (size_t)round_up(scratch_values_i64(p), 8) * sizeof(int64_t);
+}
+
+void CPU(gemm_tile)(const struct gemm_plan *p, const struct operand *a, const struct operand *b, int64_t tile,
+                    const struct result *r, void *scratch)
+{
+    const int64_t across = columns_of_tiles(p);
+    const int64_t i0 = tile / across * p->tm, j0 = tile % across * p->tn;
+    const int64_t m = p->m - i0 < p->tm ? p->m - i0 : p->tm, n = p->n - j0 < p->tn ? p->n - j0 : p->tn;
+    if (p->cls == WK_CLASS_F32)
+        tile_f32(p, a, b, i0, m, j0, n, r, scratch);
+    else if (p->cls == WK_CLASS_F64)
+        tile_f64(p, a, b, i0, m, j0, n, r, scratch);
+    else
+        tile_i64(p, a, b, i0, m, j0, n, r, scratch);
+}
+
+/* ---- matmul ---- */
+
+/* The call as `batch` products; leading dims that all go through one b become rows. */
+struct job {
+    const wk_call   *k;
+    struct gemm_plan plan;
+    int64_t          batch, tiles;
+    size_t           bytes;
+    int64_t          a_row;
+};
+
+static struct job describe(const wk_call *k)
+{
+    const wk_tensor a = k->in[0], b = k->in[1], y = k->out[0];
+    struct job      j = {.k = k, .batch = 1, .a_row = a->stride[a->ndim - 2]};
+    int64_t         m = y->shape[y->ndim - 2], b_batch = 1;
+    for (int i = 0; i < y->ndim - 2; i++) j.batch *= y->shape[i];
+    for (int i = 0; i < b->ndim - 2; i++) b_batch *= b->shape[i];
+    /* rows of a one after the other at one stride: a single product of more rows */
+    if (b_batch == 1 && j.batch > 1 && a->ndim == y->ndim) {
+        bool    even_rows = true;
+        int64_t rows = a->shape[a->ndim - 2], step = j.a_row;
+        for (int i = a->ndim - 3; i >= 0; i--) {
+            even_rows &=
+                a->shape[i] == y->shape[i] && (rows == 1 || a->shape[i] == 1 || a->stride[i] == rows * step);
+            if (rows == 1) step = a->stride[i];
+            rows *= a->shape[i];
+        }
+        if (even_rows) {
+            m = rows;
+            j.a_row = step;
+            j.batch = 1;
+        }
+    }
+    j.plan = CPU(gemm_plan)(k->cls, m, y->shape[y->ndim - 1], a->shape[a->ndim - 1]);
+    j.tiles = CPU(gemm_tiles)(&j.plan);
+    j.bytes = CPU(gemm_scratch)(&j.plan);
+    return j;
+}
+
+size_t CPU(matmul_scratch)(const wk_call *k)
+{
+    return describe(k).bytes * (size_t)wki_workers(k->device);
+}
+
+/* Where matrix number `index` of the result's batch begins in x. */
+static int64_t batch_offset(wk_tensor x, wk_tensor y, int64_t index)
+{
+    int64_t at = 0;
+    for (int i = y->ndim - 3, j = x->ndim - 3; i >= 0; i--, j--) {
+        if (j >= 0 && x->shape[j] != 1) at += index % y->shape[i] * x->stride[j];
+        index /= y->shape[i];
+    }
+    return at;
+}
+
+static void piece(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct job *j = arg;
+    const wk_tensor   a = j->k->in[0], b = j->k->in[1], y = j->k->out[0];
+    for (int64_t t = first; t < last; t++) {
+        const int64_t        i = t / j->tiles;
+        const struct operand oa = {a, batch_offset(a, y, i), j->a_row, a->stride[a->ndim - 1]};
+        const struct operand ob = {b, batch_offset(b, y, i), b->stride[b->ndim - 1], b->stride[b->ndim - 2]};
+        const struct result  r = {y, wk_none(), i * j->plan.m * j->plan.n};
+        CPU(gemm_tile)
+        (&j->plan, &oa, &ob, t % j->tiles, &r, (char *)j->k->scratch + (size_t)worker * j->bytes);
+    }
+}
+
+wk_status CPU(matmul)(const wk_call *k)
+{
+    if (wk_count(k->out[0]) == 0) return WK_OK;
+    struct job    j = describe(k);
+    const double  work = (double)j.plan.tm * (double)j.plan.tn * (double)(j.plan.k + 1);
+    const int64_t grain = work < 16384 ? (int64_t)(16384 / work) + 1 : 1;
+    wki_parallel(k->device, j.batch * j.tiles, grain, piece, &j);
+    return WK_OK;
+}
