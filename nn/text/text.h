@@ -14,6 +14,8 @@ extern "C" {
  * (byte-level BPE). Read-only once made; any number of threads may use one. */
 typedef struct wk_tokenizer wk_tokenizer;
 WK_API wk_tokenizer *wk_tokenizer_open(wk_ctx *c, const wk_files *f); /* NULL after an error */
+/* From the text of a tokenizer.json alone. */
+WK_API wk_tokenizer *wk_tokenizer_from_json(wk_ctx *c, const char *json, size_t length);
 WK_API void          wk_tokenizer_free(wk_tokenizer *t);
 WK_API int64_t       wk_tokenizer_size(const wk_tokenizer *t);
 WK_API const char   *wk_tokenizer_kind(const wk_tokenizer *t); /* "bpe", "sentencepiece-bpe" */
@@ -27,7 +29,8 @@ typedef struct wk_encode_opts {
     bool special;   /* text of special tokens ("<|im_start|>") becomes those tokens; otherwise it stays text */
     bool add_edges; /* BOS / EOS as the file says */
 } wk_encode_opts;
-/* Appends the tokens of text (any bytes) to out. */
+/* Appends the tokens of text (any bytes) to out. A byte that a byte-level vocabulary has no token for becomes its
+ * unknown token, and is left out where there is none (as the reference does). */
 WK_API wk_status wk_encode(wk_ctx *c, const wk_tokenizer *t, const char *text, size_t length, wk_encode_opts o,
                            wk_tokens *out);
 /* Bytes of one token (not NUL-terminated; may be part of a character); *special tells control tokens. NULL: no such id. */

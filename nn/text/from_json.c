@@ -1,0 +1,294 @@
+/* A byte-level BPE tokeniser from a tokenizer.json. What it asks for and is not known is refused by name. */
+#include "vocab.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static bool refuse(wk_ctx *c, const char *part, const char *what)
+{
+    wk_fail(c, WK_EUNSUPPORTED, "tokenizer.json: %s '%.80s' is not supported", part, what);
+    return false;
+}
+
+static bool malformed(wk_ctx *c, const char *what)
+{
+    wk_fail(c, WK_EFORMAT, "tokenizer.json: %s", what);
+    return false;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *s = json_string_value(json_object_get(object, key));
+    return s ? s : "";
+}
+
+static bool is_true(const json_t *object, const char *key) { return json_is_true(json_object_get(object, key)); }
+
+/* ---- normaliser and pre-tokeniser ---- */
+
+static bool normalizer(wk_ctx *c, wk_tokenizer *t, const json_t *x, int depth)
+{
+    const char *type = text_of(x, "type");
+    if (!x || json_is_null(x)) return true;
+    if (strcmp(type, "NFC") == 0) return t->nfc = true;
+    if (strcmp(type, "Sequence") != 0 || depth > 4) return refuse(c, "normalizer", type);
+    const json_t *list = json_object_get(x, "normalizers");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (!normalizer(c, t, json_array_get(list, i), depth + 1)) return false;
+    return true;
+}
+
+static bool add_split(wk_ctx *c, wk_tokenizer *t, enum wki_split s)
+{
+    if (t->n_splits == WKI_MAX_SPLITS) return malformed(c, "too many pre-tokenizers");
+    t->split[t->n_splits++] = s;
+    return true;
+}
+
+/* The regular expressions that have a splitter here. */
+static const struct {
+    const char    *regex;
+    enum wki_split split;
+} regexes[] = {
+    {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", WKI_SPLIT_GPT2},
+    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+     "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+     WKI_SPLIT_LLAMA3},
+    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+     "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+     WKI_SPLIT_QWEN2},
+    {"\\p{N}", WKI_SPLIT_DIGIT},
+    {"\\d", WKI_SPLIT_DIGIT},
+    {"\\p{N}{1,3}", WKI_SPLIT_THREE},
+    {"\\p{N}+", WKI_SPLIT_NUMBER},
+};
+
+static bool split(wk_ctx *c, wk_tokenizer *t, const json_t *x)
+{
+    const char *regex = text_of(json_object_get(x, "pattern"), "Regex");
+    const char *behavior = text_of(x, "behavior");
+    const bool  invert = is_true(x, "invert");
+    const bool  isolated = strcmp(behavior, "Isolated") == 0 && !invert;
+    for (size_t i = 0; i < sizeof regexes / sizeof *regexes; i++) {
+        if (strcmp(regex, regexes[i].regex) != 0) continue;
+        /* The long ones match all of the text, so that keeping only the matches is the same. */
+        if (isolated || (strcmp(behavior, "Removed") == 0 && invert && regexes[i].split <= WKI_SPLIT_QWEN2))
+            return add_split(c, t, regexes[i].split);
+        return refuse(c, "pre_tokenizer Split with behavior", behavior);
+    }
+    return refuse(c, "pre_tokenizer Split with pattern", regex);
+}
+
+static bool pre_tokenizer(wk_ctx *c, wk_tokenizer *t, const json_t *x, bool *byte_level, int depth)
+{
+    const char *type = text_of(x, "type");
+    if (*byte_level) return refuse(c, "pre_tokenizer after ByteLevel", type);
+    if (strcmp(type, "Split") == 0) return split(c, t, x);
+    if (strcmp(type, "Digits") == 0)
+        return add_split(c, t, is_true(x, "individual_digits") ? WKI_SPLIT_DIGIT : WKI_SPLIT_NUMBER);
+    if (strcmp(type, "ByteLevel") == 0) {
+        *byte_level = true;
+        t->space_prefix = is_true(x, "add_prefix_space");
+        if (t->space_prefix && t->n_splits) return refuse(c, "pre_tokenizer", "add_prefix_space after a split");
+        return json_is_false(json_object_get(x, "use_regex")) || add_split(c, t, WKI_SPLIT_GPT2);
+    }
+    if (strcmp(type, "Sequence") != 0 || depth > 4) return refuse(c, "pre_tokenizer", type);
+    const json_t *list = json_object_get(x, "pretokenizers");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (!pre_tokenizer(c, t, json_array_get(list, i), byte_level, depth + 1)) return false;
+    return true;
+}
+
+/* ---- post-processor: what encoding adds at the edges ---- */
+
+static bool edge(wk_ctx *c, const wk_tokenizer *t, json_int_t id, int32_t *list, int *n)
+{
+    if (id < 0 || id >= t->size || t->token[id].kind == WKI_GAP || *n == WKI_MAX_EDGES)
+        return malformed(c, "post_processor names a token that is not there, or too many");
+    list[(*n)++] = (int32_t)id;
+    return true;
+}
+
+static bool template_edges(wk_ctx *c, wk_tokenizer *t, const json_t *x)
+{
+    const json_t *single = json_object_get(x, "single"), *specials = json_object_get(x, "special_tokens");
+    bool          after = false;
+    for (size_t i = 0; i < json_array_size(single); i++) {
+        const json_t *item = json_array_get(single, i), *token = json_object_get(item, "SpecialToken");
+        if (!token) {
+            after = true;
+            continue;
+        }
+        const json_t *ids = json_object_get(json_object_get(specials, text_of(token, "id")), "ids");
+        for (size_t k = 0; k < json_array_size(ids); k++) {
+            const json_t *id = json_array_get(ids, k);
+            const bool    ok = after ? edge(c, t, json_integer_value(id), t->suffix, &t->n_suffix)
+                                     : edge(c, t, json_integer_value(id), t->prefix, &t->n_prefix);
+            if (!ok) return false;
+        }
+    }
+    return true;
+}
+
+static bool post_processor(wk_ctx *c, wk_tokenizer *t, const json_t *x, int depth)
+{
+    const char *type = text_of(x, "type");
+    if (!x || json_is_null(x) || strcmp(type, "ByteLevel") == 0) return true;
+    if (strcmp(type, "TemplateProcessing") == 0) return template_edges(c, t, x);
+    if (strcmp(type, "RobertaProcessing") == 0 || strcmp(type, "BertProcessing") == 0) {
+        const json_t *cls = json_array_get(json_object_get(x, "cls"), 1);
+        const json_t *sep = json_array_get(json_object_get(x, "sep"), 1);
+        return edge(c, t, json_is_integer(cls) ? json_integer_value(cls) : -1, t->prefix, &t->n_prefix) &&
+               edge(c, t, json_is_integer(sep) ? json_integer_value(sep) : -1, t->suffix, &t->n_suffix);
+    }
+    if (strcmp(type, "Sequence") != 0 || depth > 4) return refuse(c, "post_processor", type);
+    const json_t *list = json_object_get(x, "processors");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (!post_processor(c, t, json_array_get(list, i), depth + 1)) return false;
+    return true;
+}
+
+/* ---- vocabulary ---- */
+
+/* Number of ids and bytes of all texts; ids far beyond the number of tokens are refused. */
+static int64_t measure(wk_ctx *c, json_t *vocab, const json_t *added, size_t *bytes)
+{
+    const int64_t entries = (int64_t)(json_object_size(vocab) + json_array_size(added));
+    int64_t       size = 0;
+    const char   *text;
+    json_t       *id;
+    *bytes = 0;
+    json_object_foreach (vocab, text, id) {
+        const int64_t i = json_is_integer(id) ? json_integer_value(id) : -1;
+        if (i < 0 || i > entries * 8 + 65536) return malformed(c, "a token's id is out of range"), -1;
+        if (i >= size) size = i + 1;
+        *bytes += strlen(text);
+    }
+    for (size_t k = 0; k < json_array_size(added); k++) {
+        const json_t *a = json_array_get(added, k), *n = json_object_get(a, "id");
+        const int64_t i = json_is_integer(n) ? json_integer_value(n) : -1;
+        if (i < 0 || i > entries * 8 + 65536) return malformed(c, "an added token's id is out of range"), -1;
+        if (i >= size) size = i + 1;
+        *bytes += json_string_length(json_object_get(a, "content"));
+    }
+    if (!size) malformed(c, "the vocabulary is empty");
+    return size ? size : -1;
+}
+
+static bool added_tokens(wk_ctx *c, wk_tokenizer *t, const json_t *added)
+{
+    for (size_t k = 0; k < json_array_size(added); k++) {
+        const json_t *a = json_array_get(added, k), *content = json_object_get(a, "content");
+        const int64_t id = json_integer_value(json_object_get(a, "id"));
+        if (!json_string_length(content)) return malformed(c, "an added token has no content");
+        if (is_true(a, "single_word")) return refuse(c, "added token with single_word", json_string_value(content));
+        const enum wki_kind kind = is_true(a, "special") ? WKI_CONTROL : WKI_USER;
+        if (!wki_vocab_add(c, t, id, json_string_value(content), json_string_length(content), kind)) return false;
+        t->token[id].strip_left = is_true(a, "lstrip");
+        t->token[id].strip_right = is_true(a, "rstrip");
+    }
+    return true;
+}
+
+static bool merges(wk_ctx *c, wk_tokenizer *t, const json_t *list)
+{
+    if (!json_is_array(list)) return malformed(c, "no merges");
+    if (!wki_vocab_merges(c, t, (int64_t)json_array_size(list))) return false;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *m = json_array_get(list, i), *a = json_array_get(m, 0), *b = json_array_get(m, 1);
+        const char   *left = json_string_value(a ? a : m), *right = json_string_value(b);
+        size_t        n_left = json_string_length(a);
+        if (left && !a) { /* "a b" */
+            right = *left ? strchr(left + 1, ' ') : NULL;
+            n_left = right ? (size_t)(right++ - left) : 0;
+        }
+        if (!left || !right) return malformed(c, "a merge is not a pair");
+        if (!wki_vocab_merge(c, t, (int64_t)i, left, n_left, right, strlen(right))) return false;
+    }
+    return true;
+}
+
+/* Fields of the model that must have the value byte-level BPE has. */
+static bool check_model(wk_ctx *c, const json_t *root, const json_t *model)
+{
+    const char *type = text_of(model, "type"), *decoder = text_of(json_object_get(root, "decoder"), "type");
+    if (*type && strcmp(type, "BPE") != 0) return refuse(c, "model", type);
+    if (!json_is_object(json_object_get(model, "vocab"))) return malformed(c, "no vocabulary");
+    if (is_true(model, "byte_fallback")) return refuse(c, "model", "BPE with byte_fallback");
+    if (*text_of(model, "continuing_subword_prefix")) return refuse(c, "model", "BPE with continuing_subword_prefix");
+    if (*text_of(model, "end_of_word_suffix")) return refuse(c, "model", "BPE with end_of_word_suffix");
+    return !*decoder || strcmp(decoder, "ByteLevel") == 0 || refuse(c, "decoder", decoder);
+}
+
+static bool fill(wk_ctx *c, wk_tokenizer *t, const json_t *root, json_t *model)
+{
+    const json_t *added = json_object_get(root, "added_tokens");
+    json_t       *vocab = json_object_get(model, "vocab"), *id;
+    bool          byte_level = false;
+    const char   *text;
+    json_object_foreach (vocab, text, id)
+        if (!wki_vocab_add(c, t, json_integer_value(id), text, strlen(text), WKI_NORMAL)) return false;
+    if (!added_tokens(c, t, added) || !normalizer(c, t, json_object_get(root, "normalizer"), 0) ||
+        !pre_tokenizer(c, t, json_object_get(root, "pre_tokenizer"), &byte_level, 0))
+        return false;
+    if (!byte_level) return refuse(c, "pre_tokenizer without", "ByteLevel");
+    if (!wki_vocab_index(c, t) || !post_processor(c, t, json_object_get(root, "post_processor"), 0)) return false;
+    if (*text_of(model, "unk_token")) t->unknown = wk_token_find(t, text_of(model, "unk_token"));
+    t->whole_words = is_true(model, "ignore_merges");
+    if (t->n_prefix) t->bos = t->prefix[0];
+    return merges(c, t, json_object_get(model, "merges"));
+}
+
+/* A token named in tokenizer_config.json, as text or as {"content": text}. */
+static int32_t named(const wk_tokenizer *t, const json_t *config, const char *key, int32_t fallback)
+{
+    const json_t *x = json_object_get(config, key);
+    const char   *text = json_is_object(x) ? text_of(x, "content") : json_string_value(x);
+    const int32_t id = text && *text ? wk_token_find(t, text) : -1;
+    return id >= 0 ? id : fallback;
+}
+
+/* tokenizer_config.json: which tokens begin and end, and the chat template. */
+static bool configure(wk_ctx *c, wk_tokenizer *t, const char *text)
+{
+    json_error_t error;
+    json_t      *config = json_loads(text, 0, &error);
+    if (!config) {
+        wk_fail(c, WK_EFORMAT, "tokenizer_config.json: line %d: %s", error.line, error.text);
+        return false;
+    }
+    t->bos = named(t, config, "bos_token", t->bos);
+    t->eos = named(t, config, "eos_token", -1);
+    if (t->eos >= 0) wki_vocab_end(t, t->eos);
+    const json_t *template = json_object_get(config, "chat_template");
+    for (size_t i = 0; i < json_array_size(json_object_get(config, "chat_template")); i++) {
+        const json_t *x = json_array_get(json_object_get(config, "chat_template"), i); /* several, by name */
+        if (strcmp(text_of(x, "name"), "default") == 0) template = json_object_get(x, "template");
+    }
+    bool ok = true;
+    if (json_is_string(template)) ok = (t->template = wki_copy_text(c, json_string_value(template))) != NULL;
+    json_decref(config);
+    return ok;
+}
+
+wk_tokenizer *wki_tokenizer_json(wk_ctx *c, const char *json, size_t length, const char *config)
+{
+    json_error_t  error;
+    json_t       *root = json_loadb(json, length, JSON_REJECT_DUPLICATES, &error);
+    wk_tokenizer *t = NULL;
+    if (!root) {
+        wk_fail(c, WK_EFORMAT, "tokenizer.json: line %d: %s", error.line, error.text);
+        return NULL;
+    }
+    json_t *model = json_object_get(root, "model");
+    size_t  bytes = 0;
+    bool    ok = check_model(c, root, model);
+    int64_t size = -1;
+    if (ok) size = measure(c, json_object_get(model, "vocab"), json_object_get(root, "added_tokens"), &bytes);
+    if (size > 0) t = wki_vocab_new(c, size, bytes);
+    ok = t && fill(c, t, root, model);
+    json_decref(root);
+    if (ok && (!config || configure(c, t, config))) return t;
+    wk_tokenizer_free(t);
+    return NULL;
+}

@@ -1,0 +1,137 @@
+/* Opens a model's tokeniser and encodes text with it. */
+#include "vocab.h"
+
+#include <string.h>
+
+wk_tokenizer *wk_tokenizer_open(wk_ctx *c, const wk_files *f)
+{
+    if (wk_ctx_status(c) || !f) return NULL;
+    if (wk_config_string(f, "tokenizer.ggml.model", NULL)) return wki_tokenizer_gguf(c, f);
+    size_t length = 0;
+    char  *json = wk_files_read(c, f, "tokenizer.json", &length);
+    if (!json) {
+        if (!wk_ctx_status(c)) wk_fail(c, WK_EUNSUPPORTED, "tokenizer: the model has no tokenizer.json");
+        return NULL;
+    }
+    char         *config = wk_files_read(c, f, "tokenizer_config.json", NULL);
+    wk_tokenizer *t = wk_ctx_status(c) ? NULL : wki_tokenizer_json(c, json, length, config);
+    wk_free(config);
+    wk_free(json);
+    if (!t) return NULL;
+    const int64_t n = wk_config_count(f, "eos_token_id"); /* config.json: one id or several */
+    wki_vocab_end(t, wk_config_int(f, "eos_token_id", -1));
+    for (int64_t i = 0; i < n && i < WKI_MAX_ENDS; i++) wki_vocab_end(t, wk_config_int_at(f, "eos_token_id", i, -1));
+    if (!t->template) {
+        t->template = wk_files_read(c, f, "chat_template.jinja", NULL);
+        if (wk_ctx_status(c)) {
+            wk_tokenizer_free(t);
+            return NULL;
+        }
+    }
+    return t;
+}
+
+wk_tokenizer *wk_tokenizer_from_json(wk_ctx *c, const char *json, size_t length)
+{
+    return wk_ctx_status(c) ? NULL : wki_tokenizer_json(c, json, length, NULL);
+}
+
+void wk_tokens_free(wk_tokens *t)
+{
+    wk_free(t->id);
+    *t = (wk_tokens){0};
+}
+
+/* ---- encoding ---- */
+
+static bool words(struct wki_work *w, int stage, const uint8_t *p, const uint8_t *end)
+{
+    if (stage == w->t->n_splits) return wki_bpe_word(w, p, (size_t)(end - p));
+    while (p < end) {
+        const uint8_t *next = wki_split_next(w->t->split[stage], p, end);
+        if (!words(w, stage + 1, p, next)) return false;
+        p = next;
+    }
+    return true;
+}
+
+/* Text between added tokens. */
+static bool fragment(struct wki_work *w, const uint8_t *p, const uint8_t *end, bool after_special)
+{
+    const wk_tokenizer *t = w->t;
+    size_t              n = (size_t)(end - p);
+    if (!n) return true;
+    if (t->sentencepiece) return wki_spm_text(w, p, n, t->space_prefix && after_special);
+    if (t->nfc && !(p = wki_nfc(w, p, &n))) return false;
+    if (!t->space_prefix || *p == ' ') return words(w, 0, p, p + n);
+    uint8_t *spaced = wk_alloc(n + 1);
+    if (!spaced) {
+        wk_fail(w->c, WK_ENOMEM, "encode: no memory for %zu bytes", n);
+        return false;
+    }
+    spaced[0] = ' ';
+    memcpy(spaced + 1, p, n);
+    const bool ok = words(w, 0, spaced, spaced + n + 1);
+    wk_free(spaced);
+    return ok;
+}
+
+static const uint8_t *skip_spaces(const uint8_t *p, const uint8_t *end)
+{
+    for (int n; p < end && wki_is_space(wki_utf8(p, end, &n));) p += n;
+    return p;
+}
+
+/* Start of the white space that ends at p. */
+static const uint8_t *before_spaces(const uint8_t *start, const uint8_t *p)
+{
+    while (p > start) {
+        const uint8_t *q = p - 1;
+        while (q > start && p - q < 4 && (*q & 0xc0) == 0x80) q--;
+        int n;
+        if (!wki_is_space(wki_utf8(q, p, &n)) || q + n != p) break;
+        p = q;
+    }
+    return p;
+}
+
+static bool encode(struct wki_work *w, const uint8_t *p, const uint8_t *end, bool special)
+{
+    const wk_tokenizer *t = w->t;
+    const uint8_t      *start = p;
+    bool                after_special = true;
+    while (p < end) {
+        size_t        n = 0;
+        const int32_t id = wki_added_at(t, p, end, special, &n);
+        if (id < 0) {
+            p++;
+            continue;
+        }
+        const uint8_t *text_end = t->token[id].strip_left ? before_spaces(start, p) : p;
+        if (!fragment(w, start, text_end, after_special) || !wki_push(w, id)) return false;
+        p += n;
+        if (t->token[id].strip_right) p = skip_spaces(p, end);
+        start = p;
+        after_special = true;
+    }
+    return fragment(w, start, end, after_special);
+}
+
+wk_status wk_encode(wk_ctx *c, const wk_tokenizer *t, const char *text, size_t length, wk_encode_opts o,
+                    wk_tokens *out)
+{
+    if (wk_ctx_status(c)) return wk_ctx_status(c);
+    struct wki_work w = {.c = c, .t = t, .out = out};
+    const int64_t   before = out->count;
+    const uint8_t  *p = (const uint8_t *)(length ? text : "");
+    bool            ok = true;
+    for (int i = 0; o.add_edges && ok && i < t->n_prefix; i++) ok = wki_push(&w, t->prefix[i]);
+    ok = ok && encode(&w, p, p + length, o.special);
+    for (int i = 0; o.add_edges && ok && i < t->n_suffix; i++) ok = wki_push(&w, t->suffix[i]);
+    wk_free(w.symbol);
+    wk_free(w.heap);
+    wk_free(w.text);
+    wk_free(w.code);
+    if (!ok) out->count = before;
+    return wk_ctx_status(c);
+}
