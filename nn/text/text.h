@@ -66,7 +66,10 @@ WK_API wk_status wk_chat_encode(wk_ctx *c, const wk_tokenizer *t, int n, const w
 
 /* ---- 3. Sampling ------------------------------------------------------------------------------------------- */
 
-/* Applied in this order: repetition penalty, top-k, top-p, min-p, temperature, draw. */
+/* Applied in this order: repetition penalty (positive logits of repeated tokens divided by it, negative ones
+ * multiplied), top-k (the k largest), top-p (the smallest set of likeliest tokens whose probabilities add up to at
+ * least p), min-p (those at least min_p times as likely as the likeliest), temperature (logits divided by it), draw.
+ * Logits that are not finite are never drawn. Same options, seed and logits: same tokens. */
 typedef struct wk_sample_opts {
     double   temperature;    /* 0: greedy */
     int64_t  top_k;          /* 0: off */
