@@ -90,7 +90,7 @@ WK_API int32_t     wk_sample(wk_sampler *s, const float *logits);               
 typedef struct wk_generate_opts {
     wk_sample_opts     sample;
     int64_t            max_tokens; /* 0: until the context is full */
-    const char *const *stop;       /* strings that end the text (and are left out of it) */
+    const char *const *stop;       /* strings of up to 256 bytes that end the text and are left out of it */
     int                n_stop;
     bool               special;    /* print special tokens */
     bool               ignore_eos;
@@ -105,9 +105,11 @@ typedef struct wk_generated {
     int64_t        prompt_tokens, tokens;
     double         prompt_seconds, seconds;
 } wk_generated;
-/* Feeds prompt to the model through cache, then samples. The cache keeps prompt and answer, so that a next call
- * with only the new tokens goes on. On an error: WK_FINISH_ERROR, and c tells. Tokens made are appended to
- * *out when it is not NULL. */
+/* Feeds prompt (at least one token) to the model through cache, then samples until a token ends the text or turn,
+ * max_tokens are made, the context is full, a stop string appears or the caller says so. The cache keeps prompt and
+ * all tokens made, the ending one too (but for a last one that found it full), so that a next call with only the
+ * new tokens goes on. Tokens made are appended to *out when it is not NULL. With ignore_eos, ending tokens are never
+ * drawn. On an error: WK_FINISH_ERROR, and c tells. */
 WK_API wk_generated wk_generate(wk_ctx *c, const wk_model *m, const wk_tokenizer *t, wk_cache *cache,
                                 const wk_tokens *prompt, wk_generate_opts o, wk_tokens *out);
 

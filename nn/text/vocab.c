@@ -15,7 +15,8 @@ static void place(struct wki_map *m, struct wki_map_entry e)
 {
     uint64_t i = wki_mix((e.key - 1) ^ m->seed) & m->mask;
     while (m->entry[i].key && m->entry[i].key != e.key) i = (i + 1) & m->mask;
-    if (!m->entry[i].key) m->count++;
+    if (m->entry[i].key) return;
+    m->count++;
     m->entry[i] = e;
 }
 
@@ -368,7 +369,6 @@ bool wki_vocab_merge(wk_ctx *c, wk_tokenizer *t, int64_t rank, const char *a, si
     uint8_t  small[256], *both = na + nb <= sizeof small ? small : wk_alloc(na + nb);
     size_t   la = 0, lb = 0;
     int32_t  left = -1, right = -1, merged = -1;
-    bool     ok = true;
     if (!both) {
         wk_fail(c, WK_ENOMEM, "tokenizer: no memory for a merge of %zu bytes", na + nb);
         return false;
@@ -376,7 +376,11 @@ bool wki_vocab_merge(wk_ctx *c, wk_tokenizer *t, int64_t rank, const char *a, si
     if (to_bytes((const uint8_t *)a, na, both, &la) && to_bytes((const uint8_t *)b, nb, both + la, &lb)) {
         left = find_any(t, both, la);
         right = find_any(t, both + la, lb);
-        merged = find_any(t, both, la + lb);
+        /* Vocabularies list what merges make in order, so the next id is a good guess. */
+        const bool guess = t->last_merged + 1 < t->size && t->token[t->last_merged + 1].kind == WKI_NORMAL &&
+                           same(t, (uint32_t)t->last_merged + 1, both, la + lb);
+        merged = guess ? t->last_merged + 1 : find_any(t, both, la + lb);
+        t->last_merged = merged;
     }
     if (both != small) wk_free(both);
     if (left < 0 || right < 0 || merged < 0) {
@@ -385,11 +389,11 @@ bool wki_vocab_merge(wk_ctx *c, wk_tokenizer *t, int64_t rank, const char *a, si
     }
     /* A control token never comes from text; of equal merges the first counts. */
     const uint64_t key = ((uint64_t)(uint32_t)left << 32) | (uint32_t)right;
-    if (t->token[merged].kind != WKI_CONTROL && !wki_map_get(&t->pairs, key)) {
-        ok = wki_map_put(&t->pairs, key, (uint32_t)rank, (uint32_t)merged);
-        if (!ok) wk_fail(c, WK_ENOMEM, "tokenizer: no memory for merges");
+    if (t->token[merged].kind != WKI_CONTROL && !wki_map_put(&t->pairs, key, (uint32_t)rank, (uint32_t)merged)) {
+        wk_fail(c, WK_ENOMEM, "tokenizer: no memory for merges");
+        return false;
     }
-    return ok;
+    return true;
 }
 
 /* ---- what anyone may ask ---- */

@@ -33,7 +33,7 @@ struct wki_map {
     uint64_t              seed;
 };
 bool wki_map_init(struct wki_map *m, int64_t expected, uint64_t seed);
-bool wki_map_put(struct wki_map *m, uint64_t key, uint32_t a, uint32_t b); /* replaces; false: no memory */
+bool wki_map_put(struct wki_map *m, uint64_t key, uint32_t a, uint32_t b); /* keeps what is there; false: no memory */
 
 static inline uint64_t wki_mix(uint64_t x)
 {
@@ -82,6 +82,7 @@ struct wk_tokenizer {
     uint64_t          seed;           /* of the hashes, unlike from run to run */
     int32_t           byte_id[256];   /* token of a single byte, -1: none */
     uint32_t         *score_key;      /* SentencePiece: smaller is merged first */
+    int32_t           last_merged; /* while merges are read */
     int32_t           unknown, bos, eos;
     int32_t           ends[WKI_MAX_ENDS];
     int               n_ends;

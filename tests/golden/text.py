@@ -8,10 +8,14 @@ NAME.cases  [u32 bytes, text, u32 flags, u32 count, i32 ids]*; flags: 1 special 
 """
 import json
 import os
+import io
 import random
 import struct
 import unicodedata
 
+import gguf
+import llama_cpp
+import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "text")
@@ -82,6 +86,55 @@ def case(f, text, flags, ids):
     f.write(struct.pack("<I", len(raw)) + raw + struct.pack(f"<II{len(ids)}i", flags, len(ids), *ids))
 
 
+def write_gguf(name, model, tokens, types, extra, merges=None, scores=None, pre=None):
+    w = gguf.GGUFWriter(os.path.join(OUT, name + ".gguf"), "llama")
+    w.add_tokenizer_model(model)
+    if pre:
+        w.add_tokenizer_pre(pre)
+    w.add_token_list(tokens)
+    w.add_token_types(types)
+    if merges is not None:
+        w.add_token_merges(merges)
+    if scores is not None:
+        w.add_token_scores(scores)
+    for key, value in extra.items():
+        (w.add_bool if isinstance(value, bool) else w.add_string if isinstance(value, str) else w.add_uint32)(key, value)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+    reference = llama_cpp.Llama(os.path.join(OUT, name + ".gguf"), vocab_only=True, verbose=False)
+    with open(os.path.join(OUT, name + "-gguf.cases"), "wb") as f:
+        for i, text in enumerate(TEXTS + list(varied(150, name + "g"))):
+            # With special tokens llama.cpp's order of cutting differs from leftmost-longest; these strings have no overlaps.
+            flags = (0, 1, 3)[i % 3]
+            case(f, text, flags, reference.tokenize(text.encode(), add_bos=flags > 1, special=bool(flags & 1)))
+
+
+def gguf_from(data, name, pre, **extra):
+    vocab = data["model"]["vocab"]
+    special = {a["content"]: 3 if a["special"] else 4 for a in data["added_tokens"]}
+    names = sorted(set(vocab) | set(special), key=lambda x: vocab.get(x) if x in vocab else
+                   next(a["id"] for a in data["added_tokens"] if a["content"] == x))
+    merges = [m if isinstance(m, str) else " ".join(m) for m in data["model"]["merges"]]
+    write_gguf(name, "gpt2", names, [special.get(x, 1) for x in names],
+               {"tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2, **extra}, merges, pre=pre)
+
+
+def sentencepiece_gguf():
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(x.replace("\0", "") for x in TEXTS if x), model_writer=out, vocab_size=560, model_type="bpe",
+        byte_fallback=True, character_coverage=0.98, normalization_rule_name="identity", remove_extra_whitespaces=False,
+        user_defined_symbols=["<tool>", "</tool>"], minloglevel=2)
+    sp = sentencepiece.SentencePieceProcessor(model_proto=out.getvalue())
+    kind = lambda i: 2 if sp.is_unknown(i) else 3 if sp.is_control(i) else 6 if sp.is_byte(i) else 4 if i in (3, 4) else 1
+    n = sp.get_piece_size()
+    write_gguf("spm", "llama", [sp.id_to_piece(i) for i in range(n)], [kind(i) for i in range(n)],
+               {"tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2, "tokenizer.ggml.unknown_token_id": 0,
+                "tokenizer.ggml.add_eos_token": True}, scores=[sp.get_score(i) for i in range(n)])
+
+
 def main():
     os.makedirs(OUT, exist_ok=True)
     level = pre_tokenizers.ByteLevel
@@ -89,14 +142,22 @@ def main():
     build("roberta", level(add_prefix_space=True),
           post=processors.RobertaProcessing(("<|im_end|>", 2), ("<|im_start|>", 1), add_prefix_space=True),
           added=[AddedToken("<mask>", lstrip=True, special=True), AddedToken("<tool>", rstrip=True, normalized=False)])
-    build("smollm", pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), level(add_prefix_space=False)]))
-    build("llama3", pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(LLAMA3), "isolated"),
-                                             level(add_prefix_space=False, use_regex=False)]), ignore_merges=True,
+    smollm = build("smollm", pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), level(add_prefix_space=False)]))
+    llama3 = build("llama3", pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(LLAMA3), "isolated"),
+                                                      level(add_prefix_space=False, use_regex=False)]), ignore_merges=True,
           post=processors.Sequence([processors.ByteLevel(trim_offsets=False), processors.TemplateProcessing(
               single="<|im_start|> $A", pair="<|im_start|> $A <|im_start|> $B", special_tokens=[("<|im_start|>", 1)])]))
-    build("qwen2", pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(QWEN), "isolated"),
-                                            level(add_prefix_space=False, use_regex=False)]), normalizer=normalizers.NFC(),
+    qwen2 = build("qwen2", pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(QWEN), "isolated"),
+                                                    level(add_prefix_space=False, use_regex=False)]), normalizer=normalizers.NFC(),
           added=[AddedToken("<tool>", normalized=False), AddedToken("</tool>", normalized=False)])
+    template = ("{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are wick."
+                "<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+                "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
+    gguf_from(smollm, "smollm", "smollm", **{"tokenizer.chat_template": template})
+    gguf_from(llama3, "llama3", "llama-bpe")
+    gguf_from(qwen2, "qwen2", "qwen2", **{"tokenizer.ggml.add_bos_token": False})
+    gguf_from(smollm, "default", "default")
+    sentencepiece_gguf()
 
 
 if __name__ == "__main__":
