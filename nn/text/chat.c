@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define START "<|im_start|>"
-#define STOP "<|im_end|>"
+#define STOP  "<|im_end|>"
 
 /* ChatML it is when the template uses its two markers and nothing that the variants known add to them. */
 static bool is_chatml(wk_ctx *c, const wk_tokenizer *t)
@@ -13,14 +13,15 @@ static bool is_chatml(wk_ctx *c, const wk_tokenizer *t)
     bool        special[2] = {false, false};
     (void)wk_token_bytes(t, wk_token_find(t, START), NULL, &special[0]);
     (void)wk_token_bytes(t, wk_token_find(t, STOP), NULL, &special[1]);
-    if (x && strstr(x, START) && strstr(x, STOP) && !strstr(x, "<|im_sep|>") && special[0] && special[1]) return true;
+    if (x && strstr(x, START) && strstr(x, STOP) && !strstr(x, "<|im_sep|>") && special[0] && special[1])
+        return true;
     wk_fail(c, WK_EUNSUPPORTED, "chat: %s; only ChatML (" START ", " STOP ") is known",
             x ? "the model's chat template is of another kind" : "the model has no chat template");
     return false;
 }
 
-/* The system prompt that the template itself gives when the conversation has none: the first literal text between
- * "<|im_start|>system\n" and "<|im_end|>", its length through *length. NULL: there is none. */
+/* The system prompt that the template itself gives when the conversation has none: the first literal text
+ * between "<|im_start|>system\n" and "<|im_end|>", its length through *length. NULL: there is none. */
 static const char *default_system(const char *x, size_t *length)
 {
     static const char head[] = START "system";
@@ -34,7 +35,8 @@ static const char *default_system(const char *x, size_t *length)
             continue;
         const char *stop = strstr(x, STOP);
         *length = stop ? (size_t)(stop - x) : 0;
-        if (*length && !memchr(x, '{', *length) && !memchr(x, '\'', *length) && !memchr(x, '"', *length)) return x;
+        if (*length && !memchr(x, '{', *length) && !memchr(x, '\'', *length) && !memchr(x, '"', *length))
+            return x;
     }
     return NULL;
 }
@@ -72,16 +74,18 @@ static bool turn(const struct chat *h, const char *role, const char *content, si
     return ok;
 }
 
-wk_status wk_chat_encode(wk_ctx *c, const wk_tokenizer *t, int n, const wk_message *m, bool reply, wk_tokens *out)
+wk_status wk_chat_encode(wk_ctx *c, const wk_tokenizer *t, int n, const wk_message *m, bool reply,
+                         wk_tokens *out)
 {
     const struct chat h = {c, t, out};
     const int64_t     before = out->count;
     size_t            length = 0;
     if (wk_ctx_status(c) || !is_chatml(c, t)) return wk_ctx_status(c);
-    bool ok = true;
+    bool            ok = true;
     struct wki_work w = {.c = c, .out = out};
     if (strstr(t->template, "bos_token") && t->bos >= 0) ok = wki_push(&w, t->bos);
-    const char *system = n > 0 && strcmp(m[0].role, "system") != 0 ? default_system(t->template, &length) : NULL;
+    const char *system =
+        n > 0 && strcmp(m[0].role, "system") != 0 ? default_system(t->template, &length) : NULL;
     if (ok && system) ok = turn(&h, "system", system, length);
     for (int i = 0; ok && i < n; i++) ok = turn(&h, m[i].role, m[i].content, strlen(m[i].content));
     if (ok && reply) ok = marker(&h, START) && text(&h, "assistant\n", 10);

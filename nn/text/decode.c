@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-wk_decoder wk_decoder_new(const wk_tokenizer *t, bool special) { return (wk_decoder){.t = t, .special = special}; }
+wk_decoder wk_decoder_new(const wk_tokenizer *t, bool special)
+{
+    return (wk_decoder){.t = t, .special = special};
+}
 
 struct text {
     char  *out;
@@ -28,7 +31,10 @@ static bool goes_on(const unsigned char *held, int n, unsigned char b)
     return (b & 0xc0) == 0x80;
 }
 
-static int character_length(unsigned char a) { return a < 0x80 ? 1 : a < 0xc2 ? 0 : a < 0xe0 ? 2 : a < 0xf0 ? 3 : a < 0xf5 ? 4 : 0; }
+static int character_length(unsigned char a)
+{
+    return a < 0x80 ? 1 : a < 0xc2 ? 0 : a < 0xe0 ? 2 : a < 0xf0 ? 3 : a < 0xf5 ? 4 : 0;
+}
 
 static void broken(wk_decoder *d, struct text *x)
 {

@@ -153,7 +153,8 @@ static bool special_ids(wk_ctx *c, const wk_files *f, wk_tokenizer *t)
 {
     static const char *const ends[] = {KEY("eot_token_id"), KEY("eom_token_id")};
     int32_t                  unknown;
-    if (!special_id(c, f, t, KEY("bos_token_id"), &t->bos) || !special_id(c, f, t, KEY("eos_token_id"), &t->eos) ||
+    if (!special_id(c, f, t, KEY("bos_token_id"), &t->bos) ||
+        !special_id(c, f, t, KEY("eos_token_id"), &t->eos) ||
         !special_id(c, f, t, KEY("unknown_token_id"), &unknown))
         return false;
     if (t->sentencepiece) t->unknown = unknown; /* byte-level BPE has a token for every byte */
@@ -165,7 +166,8 @@ static bool special_ids(wk_ctx *c, const wk_files *f, wk_tokenizer *t)
         wki_vocab_control(t, id);
         wki_vocab_end(t, id);
     }
-    const bool add_bos = t->sentencepiece || (t->n_splits && t->split[0] == WKI_SPLIT_LLAMA3 && t->whole_words);
+    const bool add_bos =
+        t->sentencepiece || (t->n_splits && t->split[0] == WKI_SPLIT_LLAMA3 && t->whole_words);
     if (wk_config_bool(f, KEY("add_bos_token"), add_bos) && t->bos >= 0) t->prefix[t->n_prefix++] = t->bos;
     if (wk_config_bool(f, KEY("add_eos_token"), false) && t->eos >= 0) t->suffix[t->n_suffix++] = t->eos;
     t->space_prefix = wk_config_bool(f, KEY("add_space_prefix"), t->sentencepiece);
@@ -211,7 +213,7 @@ wk_tokenizer *wki_tokenizer_gguf(wk_ctx *c, const wk_files *f)
     wk_tokenizer *t = tokens(c, f, sentencepiece);
     if (!t) return NULL;
     const char *template = wk_config_string(f, "tokenizer.chat_template", NULL);
-    bool        ok = sentencepiece || pre_tokenizer(c, t, wk_config_string(f, KEY("pre"), "default"));
+    bool ok = sentencepiece || pre_tokenizer(c, t, wk_config_string(f, KEY("pre"), "default"));
     ok = ok && special_ids(c, f, t) && wki_vocab_index(c, t);
     ok = ok && (sentencepiece ? scores(c, f, t) : merges(c, f, t));
     ok = ok && (!template || (t->template = wki_copy_text(c, template)) != NULL);

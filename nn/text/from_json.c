@@ -22,7 +22,10 @@ static const char *text_of(const json_t *object, const char *key)
     return s ? s : "";
 }
 
-static bool is_true(const json_t *object, const char *key) { return json_is_true(json_object_get(object, key)); }
+static bool is_true(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}
 
 /* ---- normaliser and pre-tokeniser ---- */
 
@@ -89,7 +92,8 @@ static bool pre_tokenizer(wk_ctx *c, wk_tokenizer *t, const json_t *x, bool *byt
     if (strcmp(type, "ByteLevel") == 0) {
         *byte_level = true;
         t->space_prefix = is_true(x, "add_prefix_space");
-        if (t->space_prefix && t->n_splits) return refuse(c, "pre_tokenizer", "add_prefix_space after a split");
+        if (t->space_prefix && t->n_splits)
+            return refuse(c, "pre_tokenizer", "add_prefix_space after a split");
         return json_is_false(json_object_get(x, "use_regex")) || add_split(c, t, WKI_SPLIT_GPT2);
     }
     if (strcmp(type, "Sequence") != 0 || depth > 4) return refuse(c, "pre_tokenizer", type);
@@ -158,7 +162,8 @@ static int64_t measure(wk_ctx *c, json_t *vocab, const json_t *added, size_t *by
     const char   *text;
     json_t       *id;
     *bytes = 0;
-    json_object_foreach (vocab, text, id) {
+    json_object_foreach(vocab, text, id)
+    {
         const int64_t i = json_is_integer(id) ? json_integer_value(id) : -1;
         if (i < 0 || i > entries * 8 + 65536) return malformed(c, "a token's id is out of range"), -1;
         if (i >= size) size = i + 1;
@@ -181,9 +186,11 @@ static bool added_tokens(wk_ctx *c, wk_tokenizer *t, const json_t *added)
         const json_t *a = json_array_get(added, k), *content = json_object_get(a, "content");
         const int64_t id = json_integer_value(json_object_get(a, "id"));
         if (!json_string_length(content)) return malformed(c, "an added token has no content");
-        if (is_true(a, "single_word")) return refuse(c, "added token with single_word", json_string_value(content));
+        if (is_true(a, "single_word"))
+            return refuse(c, "added token with single_word", json_string_value(content));
         const enum wki_kind kind = is_true(a, "special") ? WKI_CONTROL : WKI_USER;
-        if (!wki_vocab_add(c, t, id, json_string_value(content), json_string_length(content), kind)) return false;
+        if (!wki_vocab_add(c, t, id, json_string_value(content), json_string_length(content), kind))
+            return false;
         t->token[id].strip_left = is_true(a, "lstrip");
         t->token[id].strip_right = is_true(a, "rstrip");
     }
@@ -215,7 +222,8 @@ static bool check_model(wk_ctx *c, const json_t *root, const json_t *model)
     if (*type && strcmp(type, "BPE") != 0) return refuse(c, "model", type);
     if (!json_is_object(json_object_get(model, "vocab"))) return malformed(c, "no vocabulary");
     if (is_true(model, "byte_fallback")) return refuse(c, "model", "BPE with byte_fallback");
-    if (*text_of(model, "continuing_subword_prefix")) return refuse(c, "model", "BPE with continuing_subword_prefix");
+    if (*text_of(model, "continuing_subword_prefix"))
+        return refuse(c, "model", "BPE with continuing_subword_prefix");
     if (*text_of(model, "end_of_word_suffix")) return refuse(c, "model", "BPE with end_of_word_suffix");
     return !*decoder || strcmp(decoder, "ByteLevel") == 0 || refuse(c, "decoder", decoder);
 }
@@ -226,13 +234,14 @@ static bool fill(wk_ctx *c, wk_tokenizer *t, const json_t *root, json_t *model)
     json_t       *vocab = json_object_get(model, "vocab"), *id;
     bool          byte_level = false;
     const char   *text;
-    json_object_foreach (vocab, text, id)
-        if (!wki_vocab_add(c, t, json_integer_value(id), text, strlen(text), WKI_NORMAL)) return false;
+    json_object_foreach(vocab, text, id) if (!wki_vocab_add(c, t, json_integer_value(id), text, strlen(text),
+                                                            WKI_NORMAL)) return false;
     if (!added_tokens(c, t, added) || !normalizer(c, t, json_object_get(root, "normalizer"), 0) ||
         !pre_tokenizer(c, t, json_object_get(root, "pre_tokenizer"), &byte_level, 0))
         return false;
     if (!byte_level) return refuse(c, "pre_tokenizer without", "ByteLevel");
-    if (!wki_vocab_index(c, t) || !post_processor(c, t, json_object_get(root, "post_processor"), 0)) return false;
+    if (!wki_vocab_index(c, t) || !post_processor(c, t, json_object_get(root, "post_processor"), 0))
+        return false;
     if (*text_of(model, "unk_token")) t->unknown = wk_token_find(t, text_of(model, "unk_token"));
     t->whole_words = is_true(model, "ignore_merges");
     if (t->n_prefix) t->bos = t->prefix[0];

@@ -67,7 +67,8 @@ static size_t safe_length(const struct writer *w)
     return from;
 }
 
-/* Takes over what was appended to the held text; false when the generation ends, with the reason in *finish. */
+/* Takes over what was appended to the held text; false when the generation ends, with the reason in
+ * *finish. */
 static bool advance(struct writer *w, enum wk_finish *finish)
 {
     const size_t stop = find_stop(w);
@@ -153,7 +154,8 @@ static void loop(struct run *r)
         const bool full = r->cache->length >= r->cache->capacity;
         bool       last = !write_token(r, id) || end || full;
         last = last || (r->o.max_tokens && r->made.tokens >= r->o.max_tokens);
-        if (!full && !feed(r, &id, 1, !last)) break; /* the last one too, so that the cache has the whole answer */
+        if (!full && !feed(r, &id, 1, !last))
+            break; /* the last one too, so that the cache has the whole answer */
         if (last) break;
     }
     if (!wk_ctx_status(r->c) && (r->made.finish == WK_FINISH_END || r->made.finish == WK_FINISH_LENGTH)) {
@@ -192,10 +194,12 @@ static bool prepare(struct run *r, const wk_tokens *prompt)
     const int64_t size = wk_tokenizer_size(r->t);
     bool          special = true;
     r->vocab = wk_model_about(r->m).vocab;
-    r->sampler = wk_sampler_new(r->c, r->o.sample, r->vocab < size ? r->vocab : size); /* ids that have a text */
+    r->sampler =
+        wk_sampler_new(r->c, r->o.sample, r->vocab < size ? r->vocab : size); /* ids that have a text */
     r->logits = r->vocab > 0 ? wk_alloc((size_t)r->vocab * sizeof *r->logits) : NULL;
     r->writer.o = &r->o;
-    r->writer.size = r->writer.longest_stop + 3 * ((size_t)r->t->longest + 8); /* a stray byte becomes U+FFFD: 3 */
+    r->writer.size =
+        r->writer.longest_stop + 3 * ((size_t)r->t->longest + 8); /* a stray byte becomes U+FFFD: 3 */
     r->writer.held = wk_alloc(r->writer.size);
     if (!wk_ctx_status(r->c) && (!r->logits || !r->writer.held))
         wk_fail(r->c, WK_ENOMEM, "generate: no memory for logits or text");
@@ -211,8 +215,8 @@ static bool prepare(struct run *r, const wk_tokens *prompt)
     return !wk_ctx_status(r->c);
 }
 
-wk_generated wk_generate(wk_ctx *c, const wk_model *m, const wk_tokenizer *t, wk_cache *cache, const wk_tokens *prompt,
-                         wk_generate_opts o, wk_tokens *out)
+wk_generated wk_generate(wk_ctx *c, const wk_model *m, const wk_tokenizer *t, wk_cache *cache,
+                         const wk_tokens *prompt, wk_generate_opts o, wk_tokens *out)
 {
     struct run r = {.c = c, .m = m, .t = t, .cache = cache, .o = o, .out = out};
     if (!wk_ctx_status(c) && check(&r, prompt) && prepare(&r, prompt) && feed_prompt(&r, prompt)) loop(&r);

@@ -132,7 +132,10 @@ static bool short_word(struct wki_work *w, int32_t *id, int n)
 }
 
 /* A byte without a token becomes the unknown token, or is left out where there is none. */
-static int32_t byte_token(const wk_tokenizer *t, uint8_t b) { return t->byte_id[b] < 0 ? t->unknown : t->byte_id[b]; }
+static int32_t byte_token(const wk_tokenizer *t, uint8_t b)
+{
+    return t->byte_id[b] < 0 ? t->unknown : t->byte_id[b];
+}
 
 bool wki_bpe_word(struct wki_work *w, const uint8_t *p, size_t n)
 {

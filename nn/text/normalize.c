@@ -12,9 +12,13 @@ static bool plain(const uint8_t *p, size_t n)
     return true;
 }
 
-static int ccc(int32_t code) { return (int)utf8proc_get_property(code)->combining_class; }
+static int ccc(int32_t code)
+{
+    return (int)utf8proc_get_property(code)->combining_class;
+}
 
-/* Sorts combining marks by class, keeping the order of equals: counting, since a run may be the whole text. */
+/* Sorts combining marks by class, keeping the order of equals: counting, since a run may be the whole
+ * text. */
 static bool sort_marks(struct wki_work *w, int32_t *code, size_t n)
 {
     if (n < 2) return true;
@@ -61,10 +65,12 @@ static bool compose(struct wki_work *w, const uint8_t *p, const uint8_t *end, si
         w->code = block;
         w->code_size = (size_t)have;
         int bound = 0;
-        n += (size_t)utf8proc_decompose_char(code, w->code + n, 8, UTF8PROC_DECOMPOSE | UTF8PROC_STABLE, &bound);
+        n += (size_t)utf8proc_decompose_char(code, w->code + n, 8, UTF8PROC_DECOMPOSE | UTF8PROC_STABLE,
+                                             &bound);
     }
     if (!order(w, w->code, n)) return false;
-    const int64_t left = utf8proc_normalize_utf32(w->code, (utf8proc_ssize_t)n, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    const int64_t left =
+        utf8proc_normalize_utf32(w->code, (utf8proc_ssize_t)n, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
     for (int64_t i = 0; i < left; i++) {
         void   *block = w->text;
         int64_t room = (int64_t)w->text_size;

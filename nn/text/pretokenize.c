@@ -29,8 +29,8 @@ int32_t wki_utf8(const uint8_t *p, const uint8_t *end, int *length)
 bool wki_is_space(int32_t c)
 {
     if (c < 0x80) return c == ' ' || (c >= 9 && c <= 13);
-    return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
-           c == 0x202f || c == 0x205f || c == 0x3000;
+    return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
+           c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 enum sort { END, LETTER, NUMBER, SPACE, OTHER };
@@ -71,7 +71,8 @@ static const uint8_t *run(const uint8_t *p, const uint8_t *end, enum sort k)
     return p;
 }
 
-/* Bytes of 's 't 're 've 'm 'll 'd at p, 0: none. Ignoring case, U+017F is an s (Unicode simple case folding). */
+/* Bytes of 's 't 're 've 'm 'll 'd at p, 0: none. Ignoring case, U+017F is an s (Unicode simple case
+ * folding). */
 static int contraction(const uint8_t *p, const uint8_t *end, bool any_case)
 {
     const int64_t n = end - p;
@@ -104,7 +105,10 @@ static const uint8_t *gpt2(const uint8_t *p, const uint8_t *end)
     return spaces(p, end);
 }
 
-static bool newline(int32_t c) { return c == '\r' || c == '\n'; }
+static bool newline(int32_t c)
+{
+    return c == '\r' || c == '\n';
+}
 
 /* (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,digits}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|
  * \s+(?!\S)|\s+ */
@@ -158,7 +162,10 @@ static const uint8_t *isolate(enum wki_split s, const uint8_t *p, const uint8_t 
     return p;
 }
 
-static bool digit(uint8_t c) { return c >= '0' && c <= '9'; }
+static bool digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
 
 static bool three_digits(const uint8_t *p, const uint8_t *end)
 {
@@ -176,14 +183,21 @@ static const uint8_t *thousand(const uint8_t *p, const uint8_t *end)
 const uint8_t *wki_split_next(enum wki_split s, const uint8_t *p, const uint8_t *end)
 {
     switch (s) {
-    case WKI_SPLIT_GPT2: return gpt2(p, end);
-    case WKI_SPLIT_LLAMA3: return llama3(p, end, 3);
-    case WKI_SPLIT_QWEN2: return llama3(p, end, 1);
-    case WKI_SPLIT_DIGIT: return isolate(s, p, end, 1);
-    case WKI_SPLIT_THREE: return isolate(s, p, end, 3);
-    case WKI_SPLIT_THOUSAND: return thousand(p, end);
+    case WKI_SPLIT_GPT2:
+        return gpt2(p, end);
+    case WKI_SPLIT_LLAMA3:
+        return llama3(p, end, 3);
+    case WKI_SPLIT_QWEN2:
+        return llama3(p, end, 1);
+    case WKI_SPLIT_DIGIT:
+        return isolate(s, p, end, 1);
+    case WKI_SPLIT_THREE:
+        return isolate(s, p, end, 3);
+    case WKI_SPLIT_THOUSAND:
+        return thousand(p, end);
     case WKI_SPLIT_NUMBER:
-    case WKI_SPLIT_PUNCTUATION: break;
+    case WKI_SPLIT_PUNCTUATION:
+        break;
     }
     return isolate(s, p, end, 0);
 }

@@ -27,8 +27,8 @@ static double uniform(uint64_t seed, uint64_t counter)
     uint32_t k[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     for (int i = 0; i < 10; i++) {
         const uint64_t a = (uint64_t)x[0] * 0xD2511F53u, b = (uint64_t)x[2] * 0xCD9E8D57u;
-        const uint32_t y[4] = {(uint32_t)(b >> 32) ^ x[1] ^ k[0], (uint32_t)b, (uint32_t)(a >> 32) ^ x[3] ^ k[1],
-                               (uint32_t)a};
+        const uint32_t y[4] = {(uint32_t)(b >> 32) ^ x[1] ^ k[0], (uint32_t)b,
+                               (uint32_t)(a >> 32) ^ x[3] ^ k[1], (uint32_t)a};
         memcpy(x, y, sizeof x);
         k[0] += 0x9E3779B9u;
         k[1] += 0xBB67AE85u;
@@ -136,7 +136,8 @@ static void select_sorted(struct candidate *x, int64_t n, int64_t k)
     }
 }
 
-/* Finite logits, repeated tokens penalised: positive logits divided, negative ones multiplied. Returns how many. */
+/* Finite logits, repeated tokens penalised: positive logits divided, negative ones multiplied. Returns how
+ * many. */
 static int64_t gather(wk_sampler *s, const float *logits)
 {
     const float penalty = (float)s->o.repeat_penalty;

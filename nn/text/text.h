@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* ---- 1. Tokenisers ----------------------------------------------------------------------------------------- */
+/* ---- 1. Tokenisers ------------------------------------------------------------------------------------ */
 
 /* From a model's files: GGUF metadata (byte-level BPE "gpt2", SentencePiece BPE "llama") or tokenizer.json
  * (byte-level BPE). Read-only once made; any number of threads may use one. */
@@ -26,22 +26,25 @@ typedef struct wk_tokens {
 } wk_tokens;
 WK_API void wk_tokens_free(wk_tokens *t);
 typedef struct wk_encode_opts {
-    bool special;   /* text of special tokens ("<|im_start|>") becomes those tokens; otherwise it stays text */
+    /* text of special tokens ("<|im_start|>") becomes those tokens; otherwise it stays text */
+    bool special;
     bool add_edges; /* BOS / EOS as the file says */
 } wk_encode_opts;
-/* Appends the tokens of text (any bytes) to out. A byte that a byte-level vocabulary has no token for becomes its
- * unknown token, and is left out where there is none (as the reference does). */
-WK_API wk_status wk_encode(wk_ctx *c, const wk_tokenizer *t, const char *text, size_t length, wk_encode_opts o,
-                           wk_tokens *out);
-/* Bytes of one token (not NUL-terminated; may be part of a character); *special tells control tokens. NULL: no such id. */
+/* Appends the tokens of text (any bytes) to out. A byte that a byte-level vocabulary has no token for
+ * becomes its unknown token, and is left out where there is none (as the reference does). */
+WK_API wk_status wk_encode(wk_ctx *c, const wk_tokenizer *t, const char *text, size_t length,
+                           wk_encode_opts o, wk_tokens *out);
+/* Bytes of one token (not NUL-terminated; may be part of a character); *special tells control tokens.
+ * NULL: no such id. */
 WK_API const char *wk_token_bytes(const wk_tokenizer *t, int32_t id, size_t *length, bool *special);
-WK_API int32_t     wk_token_find(const wk_tokenizer *t, const char *text); /* special or plain token of that exact text; -1 */
+/* Special or plain token of that exact text; -1: none. */
+WK_API int32_t     wk_token_find(const wk_tokenizer *t, const char *text);
 WK_API int32_t     wk_token_bos(const wk_tokenizer *t); /* -1: none */
 WK_API int32_t     wk_token_eos(const wk_tokenizer *t); /* -1: none */
 WK_API bool        wk_token_ends(const wk_tokenizer *t, int32_t id); /* end of text, of turn, or of message */
 
-/* Streaming decode: holds back the bytes of unfinished characters. Bytes that can never become UTF-8 come out as
- * U+FFFD. */
+/* Streaming decode: holds back the bytes of unfinished characters. Bytes that can never become UTF-8 come
+ * out as U+FFFD. */
 typedef struct wk_decoder {
     const wk_tokenizer *t;
     bool                special; /* write special tokens too */
@@ -50,26 +53,29 @@ typedef struct wk_decoder {
     int                 n_held;
 } wk_decoder;
 WK_API wk_decoder wk_decoder_new(const wk_tokenizer *t, bool special);
-/* Writes the text that token id completes to out (NUL-terminated, at most size - 1 bytes); returns its length, or
- * the length needed when it exceeds size - 1 (then nothing was consumed). id -1 flushes what is held. */
+/* Writes the text that token id completes to out (NUL-terminated, at most size - 1 bytes); returns its
+ * length, or the length needed when it exceeds size - 1 (then nothing was consumed). id -1 flushes what is
+ * held. */
 WK_API size_t wk_decode(wk_decoder *d, int32_t id, char *out, size_t size);
 
-/* ---- 2. Chat ----------------------------------------------------------------------------------------------- */
+/* ---- 2. Chat ------------------------------------------------------------------------------------------ */
 
 typedef struct wk_message {
     const char *role, *content; /* "system", "user", "assistant" */
 } wk_message;
-/* Encodes a conversation with the model's template (ChatML; others are refused with WK_EUNSUPPORTED) and, with
- * reply, the opening of the assistant's turn. Contents are encoded as text: control tokens in them stay text. */
+/* Encodes a conversation with the model's template (ChatML; others are refused with WK_EUNSUPPORTED) and,
+ * with reply, the opening of the assistant's turn. Contents are encoded as text: control tokens in them
+ * stay text. */
 WK_API wk_status wk_chat_encode(wk_ctx *c, const wk_tokenizer *t, int n, const wk_message *m, bool reply,
                                 wk_tokens *out);
 
-/* ---- 3. Sampling ------------------------------------------------------------------------------------------- */
+/* ---- 3. Sampling -------------------------------------------------------------------------------------- */
 
-/* Applied in this order: repetition penalty (positive logits of repeated tokens divided by it, negative ones
- * multiplied), top-k (the k largest), top-p (the smallest set of likeliest tokens whose probabilities add up to at
- * least p), min-p (those at least min_p times as likely as the likeliest), temperature (logits divided by it), draw.
- * Logits that are not finite are never drawn. Same options, seed and logits: same tokens. */
+/* Applied in this order: repetition penalty (positive logits of repeated tokens divided by it, negative
+ * ones multiplied), top-k (the k largest), top-p (the smallest set of likeliest tokens whose probabilities
+ * add up to at least p), min-p (those at least min_p times as likely as the likeliest), temperature
+ * (logits divided by it), draw. Logits that are not finite are never drawn. Same options, seed and logits:
+ * same tokens. */
 typedef struct wk_sample_opts {
     double   temperature;    /* 0: greedy */
     int64_t  top_k;          /* 0: off */
@@ -82,10 +88,12 @@ typedef struct wk_sample_opts {
 typedef struct wk_sampler wk_sampler;
 WK_API wk_sampler *wk_sampler_new(wk_ctx *c, wk_sample_opts o, int64_t vocab); /* NULL after an error */
 WK_API void        wk_sampler_free(wk_sampler *s);
-WK_API void        wk_sampler_accept(wk_sampler *s, int32_t token);               /* history for the penalty */
-WK_API int32_t     wk_sample(wk_sampler *s, const float *logits);                 /* logits [vocab]; -1: no finite one */
+/* Remembers a token for the penalty. */
+WK_API void        wk_sampler_accept(wk_sampler *s, int32_t token);
+/* logits [vocab]; -1: none of them is finite. */
+WK_API int32_t     wk_sample(wk_sampler *s, const float *logits);
 
-/* ---- 4. Generation ----------------------------------------------------------------------------------------- */
+/* ---- 4. Generation ------------------------------------------------------------------------------------ */
 
 typedef struct wk_generate_opts {
     wk_sample_opts     sample;
@@ -105,11 +113,11 @@ typedef struct wk_generated {
     int64_t        prompt_tokens, tokens;
     double         prompt_seconds, seconds;
 } wk_generated;
-/* Feeds prompt (at least one token) to the model through cache, then samples until a token ends the text or turn,
- * max_tokens are made, the context is full, a stop string appears or the caller says so. The cache keeps prompt and
- * all tokens made, the ending one too (but for a last one that found it full), so that a next call with only the
- * new tokens goes on. Tokens made are appended to *out when it is not NULL. With ignore_eos, ending tokens are never
- * drawn. On an error: WK_FINISH_ERROR, and c tells. */
+/* Feeds prompt (at least one token) to the model through cache, then samples until a token ends the text
+ * or turn, max_tokens are made, the context is full, a stop string appears or the caller says so. The
+ * cache keeps prompt and all tokens made, the ending one too (but for a last one that found it full), so
+ * that a next call with only the new tokens goes on. Tokens made are appended to *out when it is not NULL.
+ * With ignore_eos, ending tokens are never drawn. On an error: WK_FINISH_ERROR, and c tells. */
 WK_API wk_generated wk_generate(wk_ctx *c, const wk_model *m, const wk_tokenizer *t, wk_cache *cache,
                                 const wk_tokens *prompt, wk_generate_opts o, wk_tokens *out);
 

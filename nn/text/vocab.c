@@ -7,7 +7,8 @@ bool wki_map_init(struct wki_map *m, int64_t expected, uint64_t seed)
 {
     uint64_t size = 16;
     while (size < (uint64_t)expected + (uint64_t)expected / 2) size *= 2;
-    *m = (struct wki_map){.entry = wk_alloc_zero((size_t)size, sizeof *m->entry), .mask = size - 1, .seed = seed};
+    *m = (struct wki_map){
+        .entry = wk_alloc_zero((size_t)size, sizeof *m->entry), .mask = size - 1, .seed = seed};
     return m->entry != NULL;
 }
 
@@ -153,7 +154,8 @@ static size_t to_spaces(const uint8_t *p, size_t n, uint8_t *out)
     return k;
 }
 
-bool wki_vocab_add(wk_ctx *c, wk_tokenizer *t, int64_t id, const char *text, size_t length, enum wki_kind kind)
+bool wki_vocab_add(wk_ctx *c, wk_tokenizer *t, int64_t id, const char *text, size_t length,
+                   enum wki_kind kind)
 {
     if (id < 0 || id >= t->size || length > t->arena_size - t->arena_used) {
         wk_fail(c, WK_EFORMAT, "tokenizer: token %lld is out of range", (long long)id);
@@ -180,7 +182,8 @@ bool wki_vocab_add(wk_ctx *c, wk_tokenizer *t, int64_t id, const char *text, siz
     } else if (!plain) {
         memcpy(out, p, n);
     }
-    t->token[id] = (struct wki_token){.offset = (uint32_t)t->arena_used, .length = (uint32_t)n, .kind = (uint8_t)kind};
+    t->token[id] =
+        (struct wki_token){.offset = (uint32_t)t->arena_used, .length = (uint32_t)n, .kind = (uint8_t)kind};
     t->arena_used += n;
     if (n > t->longest) t->longest = (uint32_t)n;
     return true;
@@ -256,7 +259,8 @@ static bool trie_put(wk_tokenizer *t, uint32_t id)
     return true;
 }
 
-int32_t wki_added_at(const wk_tokenizer *t, const uint8_t *p, const uint8_t *end, bool special, size_t *length)
+int32_t wki_added_at(const wk_tokenizer *t, const uint8_t *p, const uint8_t *end, bool special,
+                     size_t *length)
 {
     if (!t->starts[special][*p]) return -1;
     int32_t  found = -1;
@@ -304,9 +308,9 @@ memory:
 /* Tokens that end a text or a turn in the published model families, by their text. */
 static void find_ends(wk_tokenizer *t)
 {
-    static const char *const names[] = {"<|endoftext|>", "<|im_end|>",     "<|eot_id|>",      "<|eom_id|>",
-                                        "<|end|>",       "<|end_of_text|>", "<end_of_turn>",  "<|EOT|>",
-                                        "</s>",          "<|return|>",     "<|endofturn|>",   "<|eos|>"};
+    static const char *const names[] = {"<|endoftext|>", "<|im_end|>",      "<|eot_id|>",    "<|eom_id|>",
+                                        "<|end|>",       "<|end_of_text|>", "<end_of_turn>", "<|EOT|>",
+                                        "</s>",          "<|return|>",      "<|endofturn|>", "<|eos|>"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const int32_t id = wk_token_find(t, names[i]);
         if (id >= 0 && t->token[id].kind != WKI_NORMAL) wki_vocab_end(t, id);
@@ -364,11 +368,12 @@ static int32_t find_any(const wk_tokenizer *t, const uint8_t *p, size_t n)
     return length == n ? added : -1;
 }
 
-bool wki_vocab_merge(wk_ctx *c, wk_tokenizer *t, int64_t rank, const char *a, size_t na, const char *b, size_t nb)
+bool wki_vocab_merge(wk_ctx *c, wk_tokenizer *t, int64_t rank, const char *a, size_t na, const char *b,
+                     size_t nb)
 {
-    uint8_t  small[256], *both = na + nb <= sizeof small ? small : wk_alloc(na + nb);
-    size_t   la = 0, lb = 0;
-    int32_t  left = -1, right = -1, merged = -1;
+    uint8_t small[256], *both = na + nb <= sizeof small ? small : wk_alloc(na + nb);
+    size_t  la = 0, lb = 0;
+    int32_t left = -1, right = -1, merged = -1;
     if (!both) {
         wk_fail(c, WK_ENOMEM, "tokenizer: no memory for a merge of %zu bytes", na + nb);
         return false;
@@ -384,12 +389,14 @@ bool wki_vocab_merge(wk_ctx *c, wk_tokenizer *t, int64_t rank, const char *a, si
     }
     if (both != small) wk_free(both);
     if (left < 0 || right < 0 || merged < 0) {
-        wk_fail(c, WK_EFORMAT, "tokenizer: merge %lld names a token that is not in the vocabulary", (long long)rank);
+        wk_fail(c, WK_EFORMAT, "tokenizer: merge %lld names a token that is not in the vocabulary",
+                (long long)rank);
         return false;
     }
     /* A control token never comes from text; of equal merges the first counts. */
     const uint64_t key = ((uint64_t)(uint32_t)left << 32) | (uint32_t)right;
-    if (t->token[merged].kind != WKI_CONTROL && !wki_map_put(&t->pairs, key, (uint32_t)rank, (uint32_t)merged)) {
+    if (t->token[merged].kind != WKI_CONTROL &&
+        !wki_map_put(&t->pairs, key, (uint32_t)rank, (uint32_t)merged)) {
         wk_fail(c, WK_ENOMEM, "tokenizer: no memory for merges");
         return false;
     }
@@ -398,9 +405,15 @@ bool wki_vocab_merge(wk_ctx *c, wk_tokenizer *t, int64_t rank, const char *a, si
 
 /* ---- what anyone may ask ---- */
 
-int64_t wk_tokenizer_size(const wk_tokenizer *t) { return t->size; }
+int64_t wk_tokenizer_size(const wk_tokenizer *t)
+{
+    return t->size;
+}
 
-const char *wk_tokenizer_kind(const wk_tokenizer *t) { return t->sentencepiece ? "sentencepiece-bpe" : "bpe"; }
+const char *wk_tokenizer_kind(const wk_tokenizer *t)
+{
+    return t->sentencepiece ? "sentencepiece-bpe" : "bpe";
+}
 
 const char *wk_token_bytes(const wk_tokenizer *t, int32_t id, size_t *length, bool *special)
 {
@@ -422,9 +435,15 @@ int32_t wk_token_find(const wk_tokenizer *t, const char *text)
     return added >= 0 && length == n ? added : wki_word_find(t, p, n);
 }
 
-int32_t wk_token_bos(const wk_tokenizer *t) { return t->bos; }
+int32_t wk_token_bos(const wk_tokenizer *t)
+{
+    return t->bos;
+}
 
-int32_t wk_token_eos(const wk_tokenizer *t) { return t->eos; }
+int32_t wk_token_eos(const wk_tokenizer *t)
+{
+    return t->eos;
+}
 
 bool wk_token_ends(const wk_tokenizer *t, int32_t id)
 {

@@ -33,7 +33,8 @@ struct wki_map {
     uint64_t              seed;
 };
 bool wki_map_init(struct wki_map *m, int64_t expected, uint64_t seed);
-bool wki_map_put(struct wki_map *m, uint64_t key, uint32_t a, uint32_t b); /* keeps what is there; false: no memory */
+bool wki_map_put(struct wki_map *m, uint64_t key, uint32_t a,
+                 uint32_t b); /* keeps what is there; false: no memory */
 
 static inline uint64_t wki_mix(uint64_t x)
 {
@@ -63,9 +64,9 @@ enum wki_split {
     WKI_SPLIT_PUNCTUATION
 };
 #define WKI_MAX_SPLITS 6
-#define WKI_MAX_EDGES 8
-#define WKI_MAX_ENDS 32
-#define WKI_MAX_ADDED 512 /* bytes of an added token */
+#define WKI_MAX_EDGES  8
+#define WKI_MAX_ENDS   32
+#define WKI_MAX_ADDED  512 /* bytes of an added token */
 
 struct wk_tokenizer {
     bool              sentencepiece;
@@ -73,16 +74,16 @@ struct wk_tokenizer {
     struct wki_token *token;
     uint8_t          *arena;
     size_t            arena_used, arena_size;
-    uint32_t          longest;        /* bytes of the longest token */
-    struct wki_map    words, pairs;   /* hash of bytes -> id; left, right -> rank, merged id */
-    struct wki_map    trie;           /* of added tokens: node, byte -> node */
-    int32_t          *trie_token;     /* by node: id or -1 */
+    uint32_t          longest;      /* bytes of the longest token */
+    struct wki_map    words, pairs; /* hash of bytes -> id; left, right -> rank, merged id */
+    struct wki_map    trie;         /* of added tokens: node, byte -> node */
+    int32_t          *trie_token;   /* by node: id or -1 */
     uint32_t          trie_nodes, trie_capacity;
     bool              starts[2][256]; /* bytes that start an added token: user's, any */
     uint64_t          seed;           /* of the hashes, unlike from run to run */
     int32_t           byte_id[256];   /* token of a single byte, -1: none */
     uint32_t         *score_key;      /* SentencePiece: smaller is merged first */
-    int32_t           last_merged; /* while merges are read */
+    int32_t           last_merged;    /* while merges are read */
     int32_t           unknown, bos, eos;
     int32_t           ends[WKI_MAX_ENDS];
     int               n_ends;
@@ -93,20 +94,23 @@ struct wk_tokenizer {
     bool              whole_words;  /* a word in the vocabulary is taken without merging */
     bool              space_prefix; /* text gets a space in front */
     bool              nfc;
-    char             *template; /* chat template, or NULL */
+    char *template; /* chat template, or NULL */
 };
 
 /* ---- building (vocab.c): all return false after recording the error in c ---- */
 
-wk_tokenizer *wki_vocab_new(wk_ctx *c, int64_t size, size_t bytes); /* room for tokens of so many bytes in all */
+wk_tokenizer *wki_vocab_new(wk_ctx *c, int64_t size,
+                            size_t bytes); /* room for tokens of so many bytes in all */
 /* Enters token id as written in the file; the text of byte-level tokens is turned into bytes. */
-bool wki_vocab_add(wk_ctx *c, wk_tokenizer *t, int64_t id, const char *text, size_t length, enum wki_kind kind);
+bool wki_vocab_add(wk_ctx *c, wk_tokenizer *t, int64_t id, const char *text, size_t length,
+                   enum wki_kind kind);
 bool wki_vocab_index(wk_ctx *c, wk_tokenizer *t); /* after the last token: tables, byte tokens, ends */
 bool wki_vocab_merges(wk_ctx *c, wk_tokenizer *t, int64_t n);
 /* Merge number rank (they come in order); a is written in byte-level form. */
-bool wki_vocab_merge(wk_ctx *c, wk_tokenizer *t, int64_t rank, const char *a, size_t na, const char *b, size_t nb);
-bool wki_vocab_end(wk_tokenizer *t, int64_t id); /* id ends a text too */
-void wki_vocab_control(wk_tokenizer *t, int64_t id);
+bool  wki_vocab_merge(wk_ctx *c, wk_tokenizer *t, int64_t rank, const char *a, size_t na, const char *b,
+                      size_t nb);
+bool  wki_vocab_end(wk_tokenizer *t, int64_t id); /* id ends a text too */
+void  wki_vocab_control(wk_tokenizer *t, int64_t id);
 char *wki_copy_text(wk_ctx *c, const char *text);
 
 wk_tokenizer *wki_tokenizer_gguf(wk_ctx *c, const wk_files *f);
@@ -117,7 +121,8 @@ wk_tokenizer *wki_tokenizer_json(wk_ctx *c, const char *json, size_t length, con
 /* Plain token of those bytes, -1: none. */
 int32_t wki_word_find(const wk_tokenizer *t, const uint8_t *bytes, size_t length);
 /* Longest added token at p (specials only where asked for), its length through *length; -1: none. */
-int32_t wki_added_at(const wk_tokenizer *t, const uint8_t *p, const uint8_t *end, bool special, size_t *length);
+int32_t wki_added_at(const wk_tokenizer *t, const uint8_t *p, const uint8_t *end, bool special,
+                     size_t *length);
 
 /* Character at p < end: its code point and length, or -1 and 1 for a byte that is not UTF-8. */
 int32_t wki_utf8(const uint8_t *p, const uint8_t *end, int *length);
