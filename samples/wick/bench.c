@@ -1,0 +1,133 @@
+/* wick bench: tokens per second of prompt and generation. */
+#include "wick.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#define MAX_REPS 1000
+
+struct result {
+    char    test[32];
+    int64_t reps;
+    double  rate[MAX_REPS];
+};
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(const struct result *r)
+{
+    return r->reps % 2 ? r->rate[r->reps / 2] : (r->rate[r->reps / 2 - 1] + r->rate[r->reps / 2]) / 2;
+}
+
+/* Tokens that look like text: any ids but never one alone, from a fixed sequence. */
+static void fill(int32_t *id, int64_t n, int64_t vocab)
+{
+    uint64_t x = 88172645463325252u;
+    for (int64_t i = 0; i < n; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        id[i] = (int32_t)(x % (uint64_t)vocab);
+    }
+}
+
+/* Feeds n tokens, at most `batch` in a step; logits of the last one only. */
+static bool feed(struct session *s, const int32_t *id, int64_t n, int64_t batch)
+{
+    for (int64_t at = 0; at < n; at += batch) {
+        const int64_t  m = n - at < batch ? n - at : batch;
+        const wk_scope scope = wk_scope_begin(s->c);
+        wk_tensor      tokens = wk_make(s->c, id + at, WK_i32, WK_SHAPE(m));
+        wk_tensor      y =
+            wk_model_forward(s->c, s->model, tokens, s->cache, (wk_forward_opts){.last_only = true});
+        wk_item(s->c, wk_argmax(s->c, wk_flatten(s->c, y, 0, -1), 0, false)); /* waits for the device */
+        wk_scope_end(s->c, scope, WK_NONE);
+        if (wk_ctx_status(s->c)) return false;
+    }
+    return true;
+}
+
+/* Runs one test, once more than asked for: the first run warms up. */
+static bool measure(struct session *s, const struct options *o, const int32_t *id, int64_t n, bool one_by_one,
+                    struct result *r)
+{
+    snprintf(r->test, sizeof r->test, "%s%lld", one_by_one ? "tg" : "pp", (long long)n);
+    r->reps = o->repetitions < MAX_REPS ? o->repetitions : MAX_REPS;
+    wk_cache_truncate(s->cache, 0);
+    if (!feed(s, id, o->depth, o->batch)) return false;
+    for (int64_t i = -1; i < r->reps; i++) {
+        const int64_t count = i < 0 && one_by_one && n > 8 ? 8 : n;
+        const double  from = seconds_now();
+        if (!feed(s, id + o->depth, count, one_by_one ? 1 : o->batch)) return false;
+        if (i >= 0) r->rate[i] = (double)count / (seconds_now() - from);
+        wk_cache_truncate(s->cache, o->depth);
+    }
+    qsort(r->rate, (size_t)r->reps, sizeof *r->rate, compare);
+    return true;
+}
+
+static json_t *result_json(const struct session *s, const struct options *o, const struct result *r)
+{
+    const wk_model_info info = wk_model_about(s->model);
+    return json_pack("{s:s, s:I, s:s, s:i, s:I, s:s, s:I, s:{s:f, s:f, s:f}}", "model", info.name, "bytes",
+                     (json_int_t)wk_files_bytes(wk_model_files(s->model)), "device", wk_ctx_device(s->c),
+                     "threads", wk_threads(s->c), "depth", (json_int_t)o->depth, "test", r->test, "reps",
+                     (json_int_t)r->reps, "tokens_per_second", "median", median(r), "min", r->rate[0], "max",
+                     r->rate[r->reps - 1]);
+}
+
+static void print_row(const struct session *s, const struct options *o, const struct result *r, bool first)
+{
+    const wk_model_info info = wk_model_about(s->model);
+    if (first)
+        printf("| model | bytes | device | threads | depth | test | tokens/s | min | max |\n"
+               "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    printf("| %s | %lld | %s | %d | %lld | %s | %.1f | %.1f | %.1f |\n", info.name,
+           (long long)wk_files_bytes(wk_model_files(s->model)), wk_ctx_device(s->c), wk_threads(s->c),
+           (long long)o->depth, r->test, median(r), r->rate[0], r->rate[r->reps - 1]);
+}
+
+int verb_bench(const struct options *given)
+{
+    struct options o = *given;
+    char          *end = NULL;
+    const int64_t  pp = o.prompt ? strtoll(o.prompt, &end, 10) : 512, tg = o.predict >= 0 ? o.predict : 128;
+    if ((end && *end) || pp < 0 || pp > 1000000) {
+        fprintf(stderr, "wick bench: -p \"%s\": a number of tokens\n", o.prompt);
+        return EXIT_USAGE;
+    }
+    o.context = o.depth + (pp > tg ? pp : tg) + 1;
+    struct session s;
+    if (!session_open(&s, &o, true)) return EXIT_FAILED;
+    const int64_t  n = o.context;
+    int32_t       *id = wk_alloc((size_t)n * sizeof *id);
+    struct result *r = wk_alloc_zero(2, sizeof *r);
+    json_t        *all = json_array();
+    int            code = id && r ? EXIT_OK : failed("out of memory"), done = 0;
+    if (code == EXIT_OK) fill(id, n, wk_model_about(s.model).vocab);
+    for (int test = 0; test < 2 && code == EXIT_OK; test++) {
+        const int64_t count = test ? tg : pp;
+        if (count == 0) continue;
+        if (!measure(&s, &o, id, count, test, &r[test])) {
+            code = failed_ctx(s.c);
+        } else if (o.json) {
+            json_array_append_new(all, result_json(&s, &o, &r[test]));
+        } else {
+            print_row(&s, &o, &r[test], done++ == 0);
+            fflush(stdout);
+        }
+    }
+    if (code == EXIT_OK && o.json) {
+        json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(8));
+        putchar('\n');
+    }
+    json_decref(all);
+    wk_free(r);
+    wk_free(id);
+    session_close(&s);
+    return code;
+}
