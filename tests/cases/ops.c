@@ -1,0 +1,398 @@
+/* The ops that cases may name, each as a short adapter from PyTorch's arguments to wick's. */
+#include "cases.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ONE(expr)                                                                                              \
+    do {                                                                                                       \
+        out[0] = (expr);                                                                                       \
+        return 1;                                                                                              \
+    } while (0)
+#define OP(name) static int name(struct run *r, wk_tensor *out)
+
+/* ---- elementwise: one adapter for each line of unary.def and binary.def ---- */
+
+static wk_tensor operand(struct run *r, const char *name) { return tensor(r, name); }
+
+#define WK_UNARY(name, y, dy) OP(op_##name) { ONE(wk_##name(r->c, operand(r, "input"))); }
+#define WK_UNARY_ANY(name, y, dy) WK_UNARY(name, y, dy)
+#define WK_UNARY_P(name, y, dy)
+#define WK_UNARY_TEST(name, y) WK_UNARY(name, y, 0)
+#include "core/unary.def"
+#undef WK_UNARY
+#undef WK_UNARY_ANY
+#undef WK_UNARY_P
+#undef WK_UNARY_TEST
+#define WK_BINARY(name, y, da, db)                                                                             \
+    OP(op_##name) { ONE(wk_##name(r->c, operand(r, "input"), operand(r, "other"))); }
+#define WK_BINARY_ANY(name, y, da, db) WK_BINARY(name, y, da, db)
+#define WK_BINARY_INT(name, y) WK_BINARY(name, y, 0, 0)
+#define WK_COMPARE(name, y) WK_BINARY(name, y, 0, 0)
+#include "core/binary.def"
+#undef WK_BINARY
+#undef WK_BINARY_ANY
+#undef WK_BINARY_INT
+#undef WK_COMPARE
+
+static const struct op_row listed[] = {
+#define WK_UNARY(name, y, dy) {#name, "input inplace", op_##name},
+#define WK_UNARY_ANY(name, y, dy) WK_UNARY(name, y, dy)
+#define WK_UNARY_P(name, y, dy)
+#define WK_UNARY_TEST(name, y) WK_UNARY(name, y, 0)
+#include "core/unary.def"
+#undef WK_UNARY
+#undef WK_UNARY_ANY
+#undef WK_UNARY_P
+#undef WK_UNARY_TEST
+#define WK_BINARY(name, y, da, db) {#name, "input other", op_##name},
+#define WK_BINARY_ANY(name, y, da, db) WK_BINARY(name, y, da, db)
+#define WK_BINARY_INT(name, y) WK_BINARY(name, y, 0, 0)
+#define WK_COMPARE(name, y) WK_BINARY(name, y, 0, 0)
+#include "core/binary.def"
+#undef WK_BINARY
+#undef WK_BINARY_ANY
+#undef WK_BINARY_INT
+#undef WK_COMPARE
+};
+
+/* a +- alpha b */
+static wk_tensor scaled(struct run *r)
+{
+    wk_tensor b = tensor(r, "other");
+    return given(r, "alpha") ? wk_mul(r->c, b, tensor(r, "alpha")) : b;
+}
+OP(add) { ONE(wk_add(r->c, tensor(r, "input"), scaled(r))); }
+OP(sub) { ONE(wk_sub(r->c, tensor(r, "input"), scaled(r))); }
+OP(rsub) { ONE(wk_sub(r->c, scaled(r), tensor(r, "input"))); }
+
+OP(divide)
+{
+    const char *mode = text(r, "rounding_mode", NULL);
+    wk_tensor   a = tensor(r, "input"), b = tensor(r, "other");
+    if (!mode) ONE(wk_div(r->c, a, b));
+    if (!strcmp(mode, "floor")) ONE(wk_floor_div(r->c, a, b));
+    stop(r, CASE_UNSUPPORTED, "rounding_mode %s", mode);
+}
+
+OP(where)
+{
+    ONE(wk_where(r->c, tensor(r, "condition"), tensor(r, "input"), tensor(r, "other")));
+}
+
+/* ---- views and copies ---- */
+
+OP(reshape) { ONE(wk_reshape(r->c, tensor(r, "input"), sizes(r, "shape"))); }
+OP(permute) { ONE(wk_permute(r->c, tensor(r, "input"), sizes(r, "dims"))); }
+OP(transpose)
+{
+    ONE(wk_transpose(r->c, tensor(r, "input"), (int)integer(r, "dim0", 0), (int)integer(r, "dim1", 1)));
+}
+OP(t)
+{
+    wk_tensor x = tensor(r, "input");
+    ONE(x->ndim < 2 ? x : wk_transpose(r->c, x, 0, 1));
+}
+OP(narrow)
+{
+    ONE(wk_narrow(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), integer(r, "start", 0),
+                  integer(r, "length", 0)));
+}
+OP(select) { ONE(wk_select(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), integer(r, "index", 0))); }
+OP(expand) { ONE(wk_expand(r->c, tensor(r, "input"), sizes(r, "size"))); }
+OP(squeeze)
+{
+    wk_tensor x = tensor(r, "input");
+    wk_shape  dims = sizes(r, "dim");
+    if (given(r, "dim")) {
+        if (dims.ndim != 1) stop(r, CASE_UNSUPPORTED, "squeeze of several dims");
+        ONE(wk_squeeze(r->c, x, (int)dims.dim[0]));
+    }
+    for (int d = x->ndim - 1; d >= 0; d--) x = wk_squeeze(r->c, x, d);
+    ONE(x);
+}
+OP(unsqueeze) { ONE(wk_unsqueeze(r->c, tensor(r, "input"), (int)integer(r, "dim", 0))); }
+OP(flatten)
+{
+    ONE(wk_flatten(r->c, tensor(r, "input"), (int)integer(r, "start_dim", 0), (int)integer(r, "end_dim", -1)));
+}
+OP(contiguous) { ONE(wk_contiguous(r->c, tensor(r, "input"))); }
+OP(clone_) { ONE(wk_clone(r->c, tensor(r, "input"))); }
+OP(cast)
+{
+    wk_tensor x = tensor(r, "input");
+    ONE(wk_cast(r->c, x, dtype(r, "dtype", x->dtype)));
+}
+OP(cat)
+{
+    wk_tensor x[64];
+    const int n = tensors(r, "tensors", x, 64);
+    ONE(wk_cat(r->c, n, x, (int)integer(r, "dim", 0)));
+}
+OP(stack)
+{
+    wk_tensor x[64];
+    const int n = tensors(r, "tensors", x, 64);
+    ONE(wk_stack(r->c, n, x, (int)integer(r, "dim", 0)));
+}
+OP(repeat) { ONE(wk_repeat(r->c, tensor(r, "input"), sizes(r, "repeats"))); }
+OP(pad)
+{
+    int64_t   pads[2 * WK_MAX_DIMS];
+    const int n = integers(r, "pad", pads, 2 * WK_MAX_DIMS);
+    if (strcmp(text(r, "mode", "constant"), "constant") != 0) stop(r, CASE_UNSUPPORTED, "mode %s", text(r, "mode", ""));
+    ONE(wk_pad(r->c, tensor(r, "input"), n, pads, real(r, "value", 0)));
+}
+OP(tril) { ONE(wk_tril(r->c, tensor(r, "input"), integer(r, "diagonal", 0))); }
+OP(triu) { ONE(wk_triu(r->c, tensor(r, "input"), integer(r, "diagonal", 0))); }
+
+/* ---- index ---- */
+
+OP(index_select) { ONE(wk_index_select(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), tensor(r, "index"))); }
+OP(gather)
+{
+    only_default(r, "sparse_grad");
+    ONE(wk_gather(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), tensor(r, "index")));
+}
+OP(scatter_add)
+{
+    ONE(wk_scatter_add(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), tensor(r, "index"), tensor(r, "src")));
+}
+OP(embedding)
+{
+    only_default(r, "max_norm");
+    only_default(r, "scale_grad_by_freq");
+    only_default(r, "sparse");
+    if (given(r, "padding_idx") && r->track) stop(r, CASE_UNSUPPORTED, "gradient with padding_idx");
+    ONE(wk_embedding_rows(r->c, tensor(r, "weight"), tensor(r, "input")));
+}
+OP(topk)
+{
+    out[0] = wk_topk(r->c, tensor(r, "input"), integer(r, "k", 1), (int)integer(r, "dim", -1),
+                     truth(r, "largest", true), &out[1]);
+    return 2;
+}
+
+/* ---- reductions ---- */
+
+typedef wk_tensor (*reduction)(wk_ctx *, wk_tensor, wk_shape, bool);
+static wk_tensor reduce(struct run *r, reduction fn)
+{
+    wk_tensor x = tensor(r, "input");
+    if (given(r, "dtype")) x = wk_cast(r->c, x, dtype(r, "dtype", x->dtype));
+    return fn(r->c, x, sizes(r, "dim"), truth(r, "keepdim", false));
+}
+OP(sum) { ONE(reduce(r, wk_sum)); }
+OP(mean) { ONE(reduce(r, wk_mean)); }
+OP(prod) { ONE(reduce(r, wk_prod)); }
+OP(amax) { ONE(reduce(r, wk_amax)); }
+OP(amin) { ONE(reduce(r, wk_amin)); }
+OP(any) { ONE(reduce(r, wk_any)); }
+OP(all) { ONE(reduce(r, wk_all)); }
+OP(logsumexp) { ONE(reduce(r, wk_logsumexp)); }
+OP(var)
+{
+    const double correction =
+        given(r, "unbiased") ? truth(r, "unbiased", true) : real(r, "correction", 1);
+    ONE(wk_var(r->c, tensor(r, "input"), sizes(r, "dim"), correction, truth(r, "keepdim", false)));
+}
+typedef wk_tensor (*arg_reduction)(wk_ctx *, wk_tensor, int, bool);
+static wk_tensor arg_reduce(struct run *r, arg_reduction fn)
+{
+    wk_tensor  x = tensor(r, "input");
+    const bool keep = truth(r, "keepdim", false);
+    if (given(r, "dim")) return fn(r->c, x, (int)integer(r, "dim", 0), keep);
+    wk_tensor y = fn(r->c, wk_flatten(r->c, x, 0, -1), 0, false);
+    wk_shape  ones = {.ndim = keep ? x->ndim : 0};
+    for (int i = 0; i < ones.ndim; i++) ones.dim[i] = 1;
+    return wk_reshape(r->c, y, ones);
+}
+OP(argmax) { ONE(arg_reduce(r, wk_argmax)); }
+OP(argmin) { ONE(arg_reduce(r, wk_argmin)); }
+/* torch.max: over everything, along a dim (values and indices), or of two tensors */
+static int extreme(struct run *r, wk_tensor *out, reduction value, arg_reduction index,
+                   wk_tensor (*pair)(wk_ctx *, wk_tensor, wk_tensor))
+{
+    wk_tensor x = tensor(r, "input");
+    if (!given(r, "dim")) ONE(value(r->c, x, WK_ALL_DIMS, false));
+    if (json_is_object(r->values[1])) ONE(pair(r->c, x, tensor(r, "dim")));
+    const int dim = (int)integer(r, "dim", 0);
+    out[1] = index(r->c, x, dim, true);
+    out[0] = x->ndim ? wk_gather(r->c, x, dim, out[1]) : x;
+    if (!truth(r, "keepdim", false))
+        for (int i = 0; i < 2; i++) out[i] = wk_squeeze(r->c, out[i], dim);
+    return 2;
+}
+OP(max) { return extreme(r, out, wk_amax, wk_argmax, wk_maximum); }
+OP(min) { return extreme(r, out, wk_amin, wk_argmin, wk_minimum); }
+
+/* ---- products ---- */
+
+OP(matmul) { ONE(wk_matmul(r->c, tensor(r, "input"), tensor(r, "other"))); }
+OP(linear) { ONE(wk_affine(r->c, tensor(r, "input"), tensor(r, "weight"), tensor_or_none(r, "bias"))); }
+
+/* ---- transformer ops ---- */
+
+static wk_tensor with_dtype(struct run *r, wk_tensor x)
+{
+    return given(r, "dtype") ? wk_cast(r->c, x, dtype(r, "dtype", x->dtype)) : x;
+}
+OP(softmax)
+{
+    wk_tensor x = with_dtype(r, tensor(r, "input"));
+    ONE(wk_softmax(r->c, x, (int)integer(r, "dim", -1)));
+}
+OP(log_softmax)
+{
+    wk_tensor x = with_dtype(r, tensor(r, "input"));
+    ONE(wk_log_softmax(r->c, x, (int)integer(r, "dim", -1)));
+}
+static wk_tensor flat(struct run *r, wk_tensor x, int n)
+{
+    return wk_is_none(x) || n == 1 ? x : wk_flatten(r->c, x, x->ndim - n, -1);
+}
+OP(layer_norm)
+{
+    const int n = sizes(r, "normalized_shape").ndim;
+    wk_tensor x = tensor(r, "input"), w = flat(r, tensor_or_none(r, "weight"), n);
+    wk_tensor b = flat(r, tensor_or_none(r, "bias"), n);
+    ONE(wk_reshape(r->c, wk_layer_norm(r->c, flat(r, x, n), w, b, real(r, "eps", 1e-5)),
+                   (wk_shape){x->ndim, {x->shape[0], x->shape[1], x->shape[2], x->shape[3], x->shape[4], x->shape[5],
+                                        x->shape[6], x->shape[7]}}));
+}
+OP(rms_norm)
+{
+    const int    n = sizes(r, "normalized_shape").ndim;
+    wk_tensor    x = tensor(r, "input"), w = flat(r, tensor_or_none(r, "weight"), n);
+    const double eps = x->dtype == WK_f64   ? 2.220446049250313e-16
+                       : x->dtype == WK_f16 ? 0.0009765625
+                       : x->dtype == WK_bf16 ? 0.0078125
+                                             : 1.1920928955078125e-07;
+    ONE(wk_reshape(r->c, wk_rms_norm(r->c, flat(r, x, n), w, real(r, "eps", eps)),
+                   (wk_shape){x->ndim, {x->shape[0], x->shape[1], x->shape[2], x->shape[3], x->shape[4], x->shape[5],
+                                        x->shape[6], x->shape[7]}}));
+}
+OP(glu) { ONE(wk_glu(r->c, tensor(r, "input"), (int)integer(r, "dim", -1))); }
+OP(gelu)
+{
+    wk_tensor x = tensor(r, "input");
+    ONE(!strcmp(text(r, "approximate", "none"), "tanh") ? wk_gelu_tanh(r->c, x) : wk_gelu(r->c, x));
+}
+OP(sdpa)
+{
+    if (real(r, "dropout_p", 0) != 0) stop(r, CASE_UNSUPPORTED, "dropout_p");
+    wk_tensor            q = tensor(r, "query"), k = tensor(r, "key"), v = tensor(r, "value");
+    const wk_attend_opts o = {.scale = real(r, "scale", 0),
+                              .causal = truth(r, "is_causal", false),
+                              .start = truth(r, "is_causal", false) ? wk_make(r->c, &(int64_t){0}, WK_i64, WK_SHAPE(1))
+                                                                    : WK_NONE,
+                              .mask = tensor_or_none(r, "attn_mask")};
+    ONE(wk_attend(r->c, q, k, v, o));
+}
+OP(cross_entropy)
+{
+    static const char *const names[] = {"mean", "sum", "none"};
+    const char              *how = text(r, "reduction", "mean");
+    wk_tensor                x = tensor(r, "input"), y = tensor(r, "target");
+    wk_reduction             reduction = WK_MEAN;
+    only_default(r, "weight");
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(how, names[i])) reduction = (wk_reduction)i;
+    if (y->dtype != WK_i64 && y->dtype != WK_i32) stop(r, CASE_UNSUPPORTED, "targets that are probabilities");
+    if (x->ndim > 2) { /* classes are dim 1 */
+        wk_shape order = {.ndim = x->ndim};
+        for (int i = 0; i < x->ndim; i++) order.dim[i] = i == 0 ? 0 : i == x->ndim - 1 ? 1 : i + 1;
+        x = wk_permute(r->c, x, order);
+    }
+    ONE(wk_cross_entropy(r->c, x, y,
+                         (wk_cross_entropy_opts){.ignore = true,
+                                                 .ignore_index = integer(r, "ignore_index", -100),
+                                                 .smoothing = real(r, "label_smoothing", 0),
+                                                 .reduction = reduction}));
+}
+
+static const struct op_row rows[] = {
+    {"add", "input other alpha", add},
+    {"sub subtract", "input other alpha", sub},
+    {"rsub", "input other alpha", rsub},
+    {"div divide true_divide", "input other rounding_mode", divide},
+    {"multiply", "input other", op_mul},
+    {"floor_divide", "input other", op_floor_div},
+    {"where", "condition input other", where},
+    {"reshape view", "input *shape", reshape},
+    {"permute", "input *dims", permute},
+    {"transpose swapaxes swapdims", "input dim0 dim1", transpose},
+    {"t", "input", t},
+    {"narrow", "input dim start length", narrow},
+    {"select", "input dim index", select},
+    {"expand broadcast_to", "input *size", expand},
+    {"squeeze", "input dim", squeeze},
+    {"unsqueeze", "input dim", unsqueeze},
+    {"flatten", "input start_dim end_dim", flatten},
+    {"contiguous", "input", contiguous},
+    {"clone", "input", clone_},
+    {"to type", "input dtype", cast},
+    {"cat concat concatenate", "tensors dim", cat},
+    {"stack", "tensors dim", stack},
+    {"repeat", "input *repeats", repeat},
+    {"pad", "input pad mode value", pad},
+    {"tril", "input diagonal", tril},
+    {"triu", "input diagonal", triu},
+    {"index_select", "input dim index", index_select},
+    {"gather", "input dim index sparse_grad", gather},
+    {"scatter_add", "input dim index src", scatter_add},
+    {"embedding", "input weight padding_idx max_norm norm_type scale_grad_by_freq sparse", embedding},
+    {"topk", "input k dim largest sorted", topk},
+    {"sum", "input dim keepdim dtype", sum},
+    {"mean", "input dim keepdim dtype", mean},
+    {"prod", "input dim keepdim dtype", prod},
+    {"amax", "input dim keepdim", amax},
+    {"amin", "input dim keepdim", amin},
+    {"any", "input dim keepdim", any},
+    {"all", "input dim keepdim", all},
+    {"logsumexp", "input dim keepdim", logsumexp},
+    {"var", "input dim unbiased keepdim correction", var},
+    {"argmax", "input dim keepdim", argmax},
+    {"argmin", "input dim keepdim", argmin},
+    {"max", "input dim keepdim", max},
+    {"min", "input dim keepdim", min},
+    {"matmul mm bmm mv dot", "input other", matmul},
+    {"linear", "input weight bias", linear},
+    {"softmax", "input dim _stacklevel dtype", softmax},
+    {"log_softmax", "input dim _stacklevel dtype", log_softmax},
+    {"layer_norm", "input normalized_shape weight bias eps", layer_norm},
+    {"rms_norm", "input normalized_shape weight eps", rms_norm},
+    {"glu", "input dim", glu},
+    {"gelu", "input approximate", gelu},
+    {"scaled_dot_product_attention", "query key value attn_mask dropout_p is_causal scale", sdpa},
+    {"cross_entropy", "input target weight size_average ignore_index reduce reduction label_smoothing", cross_entropy},
+};
+
+static bool among(const char *names, const char *name)
+{
+    const size_t n = strlen(name);
+    for (const char *p = names; *p;) {
+        const size_t w = strcspn(p, " ");
+        if (w == n && !strncmp(p, name, n)) return true;
+        p += w + (p[w] == ' ');
+    }
+    return false;
+}
+
+const struct op_row *find_op(const char *name)
+{
+    static const char *const places[] = {"torch.nn.functional.", "torch.special.", "torch.linalg.", "torch.Tensor.",
+                                         "torch.fft.", "torch."};
+    if (!strncmp(name, "torch.fft.", 10)) return NULL;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (!strncmp(name, places[i], strlen(places[i]))) {
+            name += strlen(places[i]);
+            break;
+        }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (among(rows[i].names, name)) return &rows[i];
+    for (size_t i = 0; i < sizeof listed / sizeof *listed; i++)
+        if (!strcmp(listed[i].names, name)) return &listed[i];
+    return NULL;
+}
