@@ -1,0 +1,8 @@
+#!/bin/sh
+# Prints docs/ops.md: the table of ops, from core/ops.def by the preprocessor.
+cd "$(dirname "$0")/.." || exit 1
+printf '# Ops\n\nMade by docs/ops.sh from core/ops.def. cpu, cuda: 1 a kernel, 0 the composition runs, V a view.\n'
+printf 'gradient: what the tape keeps (N nothing but shapes, I inputs, O outputs, B both), 0 none.\n\n'
+printf '| op | cpu | cuda | gradient |\n| --- | --- | --- | --- |\n'
+printf '#define WK_OP(name, cpu, cuda, grad, rows) @ name cpu cuda grad\n#include "core/ops.def"\n' |
+    cc -E -P -I. - | tr '@' '\n' | awk 'NF == 4 { print "| " $1 " | " $2 " | " $3 " | " $4 " |" }'

@@ -1,0 +1,147 @@
+"""Writes case files for wick-case from PyTorch's own OpInfo samples.
+
+usage: make_cases.py OUT_FOLDER [--seed N] [--samples N] [--dtypes float32,...] [--ops name,name] [--numel N]
+
+One safetensors file per op; the metadata key "cases" holds the list of cases. Expected results and gradients are
+PyTorch's on the CPU, tolerances those of torch.testing.assert_close for the dtype. Samples whose arguments cannot be
+written down (slices, generators, tensors with complex values) are left out and counted.
+"""
+import argparse
+import json
+import math
+import os
+import sys
+
+import torch
+from safetensors.torch import save_file
+from torch.testing._internal.common_methods_invocations import op_db
+
+TOLERANCE = {torch.float16: (1e-3, 1e-5), torch.bfloat16: (1.6e-2, 1e-5), torch.float32: (1.3e-6, 1e-5),
+             torch.float64: (1e-7, 1e-7)}
+
+
+class CannotWrite(Exception):
+    pass
+
+
+class File:
+    def __init__(self):
+        self.tensors, self.cases = {}, []
+
+    def put(self, x):
+        if x.is_complex() or x.layout != torch.strided:
+            raise CannotWrite("tensor kind")
+        name = f"t{len(self.tensors)}"
+        self.tensors[name] = x.detach().clone().contiguous()
+        return name
+
+    def value(self, v):
+        if isinstance(v, torch.Tensor):
+            return {"t": self.put(v)}
+        if isinstance(v, torch.dtype):
+            return {"dtype": str(v).removeprefix("torch.")}
+        if v is None or isinstance(v, (bool, int, str)):
+            return v
+        if isinstance(v, float):
+            if math.isnan(v) or math.isinf(v):
+                return {"f": "nan" if math.isnan(v) else "inf" if v > 0 else "-inf"}
+            return v
+        if isinstance(v, (list, tuple)):
+            return [self.value(i) for i in v]
+        raise CannotWrite(type(v).__name__)
+
+
+def leaves(value):
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for v in value:
+            yield from leaves(v)
+
+
+def add_case(f, op, name, sample, dtype, gradient):
+    before = dict(f.tensors)
+    try:
+        args = [sample.input, *sample.args]
+        inputs = [t for a in args + list(sample.kwargs.values()) for t in leaves(a)]
+        for t in inputs:
+            t.requires_grad_(gradient and t.is_floating_point())
+        written = {}
+        case = {"name": f"{name} {dtype} {len(f.cases)}".replace("torch.", "", 1), "op": name}
+
+        def put(v):
+            if isinstance(v, torch.Tensor):
+                if id(v) not in written:
+                    written[id(v)] = f.value(v)
+                return written[id(v)]
+            if isinstance(v, (list, tuple)):
+                return [put(i) for i in v]
+            return f.value(v)
+
+        case["args"] = [put(a) for a in args]
+        case["kwargs"] = {k: put(v) for k, v in sample.kwargs.items()}
+        out = op(sample.input, *sample.args, **sample.kwargs)
+        outs = list(leaves(out))
+        if not outs:
+            raise CannotWrite("result")
+        case["out"] = [f.value(o) for o in outs] if isinstance(out, (list, tuple)) else f.value(out)
+        case["rtol"], case["atol"] = TOLERANCE.get(dtype, (0, 0))
+        real = [o for o in outs if o.is_floating_point()]
+        wanted = [t for t in inputs if t.requires_grad]
+        if gradient and real and wanted and all(o.requires_grad for o in real):
+            cotangents = [torch.randn(o.shape, dtype=torch.float64).to(o.dtype) for o in real]
+            grads = torch.autograd.grad(real, wanted, cotangents, allow_unused=True)
+            case["cotangents"] = [f.put(c) for c in cotangents]
+            case["grads"] = {written[id(t)]["t"]: f.put(g) for t, g in zip(wanted, grads) if g is not None}
+        f.cases.append(case)
+        return True
+    except (CannotWrite, RuntimeError, NotImplementedError, ValueError):
+        f.tensors = before
+        return False
+
+
+def place(op):
+    holder = torch
+    for part in op.name.split("."):
+        holder = getattr(holder, part, None)
+    return f"torch.{op.name}" if holder is not None else f"torch.Tensor.{op.name}"
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("out")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--samples", type=int, default=1000)
+    p.add_argument("--numel", type=int, default=1 << 16, help="largest tensor")
+    p.add_argument("--dtypes", default="float32,float64,bfloat16,int64,bool")
+    p.add_argument("--ops", default="")
+    o = p.parse_args()
+    os.makedirs(o.out, exist_ok=True)
+    wanted = set(filter(None, o.ops.split(",")))
+    left_out = 0
+    for op in op_db:
+        if wanted and op.name not in wanted:
+            continue
+        f = File()
+        for dtype in (getattr(torch, d) for d in o.dtypes.split(",")):
+            if dtype not in op.dtypes:
+                continue
+            torch.manual_seed(o.seed)
+            gradient = dtype.is_floating_point and op.supports_autograd
+            try:
+                samples = list(op.sample_inputs("cpu", dtype, requires_grad=gradient))
+            except Exception as e:  # an OpInfo that needs what is not installed
+                print(f"{op.name} {dtype}: {e}", file=sys.stderr)
+                continue
+            for sample in samples[:o.samples]:
+                if any(t.numel() > o.numel for a in [sample.input, *sample.args] for t in leaves(a)):
+                    continue
+                left_out += not add_case(f, op, place(op), sample, dtype, gradient)
+        if f.cases:
+            suffix = f"_{op.variant_test_name}" if op.variant_test_name else ""
+            save_file(f.tensors or {"none": torch.zeros(1)}, os.path.join(o.out, f"{op.name}{suffix}.safetensors"),
+                      {"cases": json.dumps(f.cases)})
+    print(f"{left_out} samples left out", file=sys.stderr)
+
+
+main()
