@@ -15,6 +15,7 @@ import unicodedata
 
 import gguf
 import llama_cpp
+import numpy as np
 import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -135,6 +136,47 @@ def sentencepiece_gguf():
                 "tokenizer.ggml.add_eos_token": True}, scores=[sp.get_score(i) for i in range(n)])
 
 
+def chain():
+    """A Llama whose layers do nothing and whose head names, for each token, the one that follows it."""
+    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "A", "\u0120B", "\u0120C", "\u0120D", "x", "\u00f0", "\u0141", "\u013a",
+              "\u0122", "!", "S", "go", "hello\u0120ST", "OP", "\u0120never", "n", "ST", "AR", "Ax", "B", "C", "D", "E", "F", "G", "H", "I",
+              "J", "K"]
+    follows = {3: 4, 4: 5, 5: 6, 6: 2, 7: 7, 13: 8, 8: 9, 9: 10, 10: 11, 11: 12, 14: 15, 15: 16, 16: 17, 17: 17, 18: 19, 19: 20}
+    n = dim = 32
+    code = np.array([[1 - 2 * (bin(i & j).count("1") % 2) for j in range(dim)] for i in range(n)], np.float32)  # orthogonal rows
+    head = np.zeros((n, dim), np.float32)
+    for i in range(n):
+        head[follows.get(i, 2)] += code[i]
+    w = gguf.GGUFWriter(os.path.join(OUT, "chain.gguf"), "llama")
+    w.add_context_length(256)
+    w.add_embedding_length(dim)
+    w.add_block_count(1)
+    w.add_feed_forward_length(dim)
+    w.add_head_count(2)
+    w.add_head_count_kv(2)
+    w.add_rope_dimension_count(dim // 2)
+    w.add_layer_norm_rms_eps(1e-5)
+    w.add_vocab_size(n)
+    w.add_tokenizer_model("gpt2")
+    w.add_tokenizer_pre("gpt-2")
+    w.add_token_list(tokens)
+    w.add_token_types([3, 3, 3] + [1] * (n - 3))
+    w.add_token_merges(["A x"])
+    w.add_bos_token_id(1)
+    w.add_eos_token_id(2)
+    w.add_tensor("token_embd.weight", code)
+    w.add_tensor("output.weight", head)
+    w.add_tensor("output_norm.weight", np.ones(dim, np.float32))
+    for name in ("attn_norm", "ffn_norm"):
+        w.add_tensor(f"blk.0.{name}.weight", np.ones(dim, np.float32))
+    for name in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
+        w.add_tensor(f"blk.0.{name}.weight", np.zeros((dim, dim), np.float16))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
 def main():
     os.makedirs(OUT, exist_ok=True)
     level = pre_tokenizers.ByteLevel
@@ -158,6 +200,7 @@ def main():
     gguf_from(qwen2, "qwen2", "qwen2", **{"tokenizer.ggml.add_bos_token": False})
     gguf_from(smollm, "default", "default")
     sentencepiece_gguf()
+    chain()
 
 
 if __name__ == "__main__":
