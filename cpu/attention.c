@@ -1,0 +1,376 @@
+/* Attention: blocks of keys against the queries that share them, the softmax kept up to date as blocks pass
+ * (arXiv:2205.14135), so that the score matrix never exists.
+ *
+ * The heads that share a key head go through its keys together. Many query rows: keys and values are unpacked once
+ * per block and used by small matrix products. Few (decoding): keys and values are read once, in their own format,
+ * and the positions are cut into spans that run in parallel and are merged in order. How work is cut depends on
+ * shapes alone, so results do not depend on threads. */
+#include "cpu/attend.h"
+
+#include <stdio.h>
+
+#define FEW  16  /* query rows up to which keys are streamed rather than unpacked */
+#define ROWS 256 /* query rows of a tile, at most */
+
+struct plan {
+    struct attend a;
+    int64_t       tile, tiles, rows; /* queries per tile, tiles, query rows per tile */
+    int64_t       span, spans;       /* keys per span, spans at most */
+    bool          few;
+    int64_t       floats; /* scratch per worker */
+    float        *parts;  /* per span: largest score, sum, weighted values of every row */
+    int64_t       part;   /* floats of one */
+    int64_t       used;   /* spans in use */
+};
+
+static struct plan plan_of(const wk_call *k)
+{
+    struct plan          p = {.a = attend_of(k)};
+    const struct attend *a = &p.a;
+    p.few = a->rep * a->queries <= FEW;
+    p.tile = p.few || a->queries == 0 ? a->queries : ROWS / a->rep < 1 ? 1 : ROWS / a->rep > 64 ? 64 : ROWS / a->rep;
+    if (p.tile > a->queries) p.tile = a->queries;
+    p.tiles = p.tile ? (a->queries + p.tile - 1) / p.tile : 0;
+    p.rows = a->rep * p.tile;
+    const int64_t pieces = a->batch * a->groups * p.tiles, wanted = p.few ? 128 : 32;
+    int64_t       most = pieces ? (wanted + pieces - 1) / pieces : 1;
+    if (most > 64) most = 64;
+    const int64_t least = p.few ? 256 : 512, even = whole((a->keys + most - 1) / most, KEYS);
+    p.span = even > least ? even : least;
+    p.spans = a->keys ? (a->keys + p.span - 1) / p.span : 1;
+    p.part = whole(p.rows * (a->dvp + 2), 16);
+    const int64_t width = a->dp > a->dvp ? a->dp : a->dvp;
+    p.floats = whole(p.rows * (a->dp + a->dvp + KEYS + 2), 16) + KEYS * (a->dp + width + a->dvp);
+    return p;
+}
+
+size_t CPU(attend_scratch)(const wk_call *k)
+{
+    const struct plan p = plan_of(k);
+    const int64_t     parts = p.spans > 1 ? p.a.batch * p.a.groups * p.tiles * p.spans * p.part : 0;
+    return (size_t)(wki_workers(k->device) * p.floats + parts) * sizeof(float);
+}
+
+/* One tile of queries against one span of keys. Row r is head r / n of the group, query first + r % n. */
+struct tile {
+    const struct plan *p;
+    int64_t            b, g, first, n, rows;
+    float             *q, *o, *s, *most, *sum; /* [rows][dp], [rows][dvp], [rows][KEYS], [rows], [rows] */
+    float             *k, *columns, *v;        /* block of keys, turned; block of values */
+};
+
+static void carve(struct tile *t, float *memory)
+{
+    const struct plan *p = t->p;
+    const int64_t      width = p->a.dp > p->a.dvp ? p->a.dp : p->a.dvp;
+    t->columns = memory;
+    t->k = t->columns + KEYS * p->a.dp;
+    t->v = t->k + KEYS * width;
+    t->q = t->v + KEYS * p->a.dvp;
+    t->o = t->q + p->rows * p->a.dp;
+    t->s = t->o + p->rows * p->a.dvp;
+    t->most = t->s + p->rows * KEYS;
+    t->sum = t->most + p->rows;
+}
+
+static void load_queries(struct tile *t)
+{
+    const struct attend *a = &t->p->a;
+    for (int64_t r = 0; r < t->rows; r++) {
+        const int64_t at = head_at(a->q, t->b, t->g * a->rep + r / t->n) + (t->first + r % t->n) * row_step(a->q);
+        float        *row = t->q + r * a->dp;
+        CPU(to_f32)[a->q->dtype](address(a->q, at), row, a->d);
+        for (int64_t i = 0; i < a->d; i++) row[i] *= a->scale;
+        for (int64_t i = a->d; i < a->dp; i++) row[i] = 0.0f;
+        t->most[r] = -INFINITY;
+        t->sum[r] = 0.0f;
+    }
+    memset(t->o, 0, (size_t)(t->rows * a->dvp) * sizeof(float));
+}
+
+/* ---- scores and values, streamed in their own format ---- */
+
+enum format { F32, F16, BF16 };
+
+INLINE vf load_format(enum format f, const char *p)
+{
+    if (f == F32) return v_load((const float *)(const void *)p);
+    if (f == F16) return v_load_f16((const uint16_t *)(const void *)p);
+    return v_load_bf16((const uint16_t *)(const void *)p);
+}
+
+/* s[r][j] = q[r] . k[j] for `rows` rows and n keys that are `step` bytes apart. */
+INLINE void dots_of(enum format f, int rows, const float *q, int64_t dp, const char *k, int64_t step, int64_t n,
+                    float *s)
+{
+    const int64_t size = f == F32 ? 4 : 2;
+    int64_t       j = 0;
+    for (; j + 4 <= n; j += 4, k += 4 * step) {
+        vf sum[4][4];
+        for (int r = 0; r < rows; r++)
+            for (int i = 0; i < 4; i++) sum[r][i] = v_set(0.0f);
+        for (int64_t e = 0; e < dp; e += W) {
+            vf key[4];
+            for (int i = 0; i < 4; i++) key[i] = load_format(f, k + i * step + e * size);
+            for (int r = 0; r < rows; r++) {
+                const vf query = v_load(q + r * dp + e);
+                for (int i = 0; i < 4; i++) sum[r][i] = v_fma(query, key[i], sum[r][i]);
+            }
+        }
+        for (int r = 0; r < rows; r++)
+            *(v4_any *)(void *)(s + r * KEYS + j) = v_sum4(sum[r][0], sum[r][1], sum[r][2], sum[r][3]);
+    }
+    for (; j < n; j++, k += step)
+        for (int r = 0; r < rows; r++) {
+            vf sum = v_set(0.0f);
+            for (int64_t e = 0; e < dp; e += W)
+                sum = v_fma(v_load(q + r * dp + e), load_format(f, k + e * size), sum);
+            s[r * KEYS + j] = v_sum(sum);
+        }
+}
+
+/* o[r] += sum over j of s[r][j] v[j], for `vectors` vectors of the row. */
+INLINE void values_tile(enum format f, int rows, int vectors, const float *s, const char *v, int64_t step, int64_t n,
+                        float *o, int64_t dvp)
+{
+    const int64_t size = f == F32 ? 4 : 2;
+    vf            sum[4][4];
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < vectors; i++) sum[r][i] = v_load(o + r * dvp + i * W);
+    for (int64_t j = 0; j < n; j++, v += step) {
+        vf value[4];
+        for (int i = 0; i < vectors; i++) value[i] = load_format(f, v + i * W * size);
+        for (int r = 0; r < rows; r++) {
+            const vf weight = v_set(s[r * KEYS + j]);
+            for (int i = 0; i < vectors; i++) sum[r][i] = v_fma(weight, value[i], sum[r][i]);
+        }
+    }
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < vectors; i++) v_store(o + r * dvp + i * W, sum[r][i]);
+}
+
+INLINE void values_of(enum format f, int rows, const float *s, const char *v, int64_t step, int64_t n, float *o,
+                      int64_t dvp)
+{
+    const int64_t size = f == F32 ? 4 : 2;
+    int64_t       e = 0;
+    for (; e + 4 * W <= dvp; e += 4 * W) values_tile(f, rows, 4, s, v + e * size, step, n, o + e, dvp);
+    for (; e < dvp; e += W) values_tile(f, rows, 1, s, v + e * size, step, n, o + e, dvp);
+}
+
+#define BY_ROWS(fn, f, rows, ...)                                                                             \
+    switch (rows) {                                                                                           \
+    case 1: fn(f, 1, __VA_ARGS__); break;                                                                     \
+    case 2: fn(f, 2, __VA_ARGS__); break;                                                                     \
+    case 3: fn(f, 3, __VA_ARGS__); break;                                                                     \
+    default: fn(f, 4, __VA_ARGS__); break;                                                                    \
+    }
+
+INLINE void dots_format(enum format f, int64_t rows, const float *q, int64_t dp, const char *k, int64_t step,
+                        int64_t n, float *s)
+{
+    for (int64_t r = 0; r < rows; r += 4) {
+        BY_ROWS(dots_of, f, rows - r, q + r * dp, dp, k, step, n, s + r * KEYS)
+    }
+}
+INLINE void values_format(enum format f, int64_t rows, const float *s, const char *v, int64_t step, int64_t n,
+                          float *o, int64_t dvp)
+{
+    for (int64_t r = 0; r < rows; r += 4) {
+        BY_ROWS(values_of, f, rows - r, s + r * KEYS, v, step, n, o + r * dvp, dvp)
+    }
+}
+
+static void dots(enum format f, int64_t rows, const float *q, int64_t dp, const char *k, int64_t step, int64_t n,
+                 float *s)
+{
+    if (f == F32) dots_format(F32, rows, q, dp, k, step, n, s);
+    if (f == F16) dots_format(F16, rows, q, dp, k, step, n, s);
+    if (f == BF16) dots_format(BF16, rows, q, dp, k, step, n, s);
+}
+
+static void values(enum format f, int64_t rows, const float *s, const char *v, int64_t step, int64_t n, float *o,
+                   int64_t dvp)
+{
+    if (f == F32) values_format(F32, rows, s, v, step, n, o, dvp);
+    if (f == F16) values_format(F16, rows, s, v, step, n, o, dvp);
+    if (f == BF16) values_format(BF16, rows, s, v, step, n, o, dvp);
+}
+
+/* n rows of x as they can be streamed: where they lie, or as f32 in buffer. */
+static const char *stream_rows(wk_tensor x, int64_t at, int64_t n, int64_t width, float *buffer, enum format *f,
+                               int64_t *step)
+{
+    const bool half = V_HALF && x->dtype == WK_f16;
+    if (wki_cols(x) == width && (x->dtype == WK_f32 || x->dtype == WK_bf16 || half)) {
+        *f = x->dtype == WK_f32 ? F32 : half ? F16 : BF16;
+        *step = row_step(x) * wk_dtype_bytes(x->dtype);
+        return address(x, at);
+    }
+    int64_t      floats;
+    const float *rows = block_rows(x, at, n, width, buffer, &floats);
+    *f = F32;
+    *step = floats * (int64_t)sizeof(float);
+    return (const char *)rows;
+}
+
+/* ---- the softmax, block by block ---- */
+
+/* Scores of row r for keys key .. key + n become weights; the row's largest score, sum and weighted values follow. */
+static void soften(const struct tile *t, int64_t r, int64_t key, int64_t n)
+{
+    const struct attend *a = &t->p->a;
+    float               *s = t->s + r * KEYS, *o = t->o + r * a->dvp;
+    limit_scores(a, t->b, t->g * a->rep + r / t->n, t->first + r % t->n, key, n, s);
+    vf top = v_load(s);
+    for (int64_t j = W; j < KEYS; j += W) top = v_max(v_load(s + j), top);
+    const float block = v_most(top), most = block > t->most[r] ? block : t->most[r];
+    if (most == -INFINITY) { /* nothing seen so far, or only NaN */
+        for (int64_t j = 0; j < KEYS; j++) {
+            if (s[j] != s[j]) t->sum[r] = NAN;
+            s[j] = 0.0f;
+        }
+        return;
+    }
+    vf sum = v_set(0.0f);
+    for (int64_t j = 0; j < KEYS; j += W) {
+        const vf e = v_exp(v_load(s + j) - v_set(most));
+        v_store(s + j, e);
+        sum += e;
+    }
+    if (most > t->most[r]) {
+        float weight[W];
+        v_store(weight, v_exp(v_set(t->most[r] - most)));
+        for (int64_t j = 0; j < a->dvp; j += W) v_store(o + j, v_load(o + j) * v_set(weight[0]));
+        t->sum[r] *= weight[0];
+        t->most[r] = most;
+    }
+    t->sum[r] += v_sum(sum);
+}
+
+static void block(const struct tile *t, int64_t key, int64_t n)
+{
+    const struct attend *a = &t->p->a;
+    const int64_t        at_k = head_at(a->k, t->b, t->g) + key * row_step(a->k);
+    const int64_t        at_v = head_at(a->v, t->b, t->g) + key * row_step(a->v);
+    int64_t              step;
+    if (t->p->few) {
+        enum format f;
+        const char *rows = stream_rows(a->k, at_k, n, a->dp, t->k, &f, &step);
+        dots(f, t->rows, t->q, a->dp, rows, step, n, t->s);
+        for (int64_t r = 0; r < t->rows; r++) soften(t, r, key, n);
+        rows = stream_rows(a->v, at_v, n, a->dvp, t->v, &f, &step);
+        values(f, t->rows, t->s, rows, step, n, t->o, a->dvp);
+    } else {
+        const float *rows = block_rows(a->k, at_k, n, a->dp, t->k, &step);
+        block_columns(rows, step, n, a->dp, t->columns);
+        product(t->rows, KEYS, a->d, t->q, a->dp, 1, t->columns, KEYS, t->s, KEYS, false);
+        for (int64_t r = 0; r < t->rows; r++) soften(t, r, key, n);
+        rows = block_rows(a->v, at_v, n, a->dvp, t->v, &step);
+        product(t->rows, a->dvp, n, t->s, KEYS, 1, rows, step, t->o, a->dvp, true);
+    }
+}
+
+/* ---- results ---- */
+
+/* Row r of the tile: the weighted mean; 0 where nothing was seen. */
+static void finish_row(const struct tile *t, int64_t r, float most, float sum, float *o)
+{
+    const struct attend *a = &t->p->a;
+    const wk_tensor      y = a->call->out[0];
+    const int64_t        head = t->g * a->rep + r / t->n, query = t->first + r % t->n;
+    const float          scale = sum == 0.0f ? 0.0f : 1.0f / sum;
+    for (int64_t i = 0; i < a->dv; i++) o[i] *= scale;
+    CPU(from_f32)[y->dtype](o, address(y, head_at(y, t->b, head) + query * row_step(y)), a->dv);
+    if (a->call->n_out > 1) {
+        float *lse = (float *)(void *)address(a->call->out[1], (t->b * a->heads + head) * a->queries + query);
+        *lse = sum == 0.0f ? -INFINITY : most + logf(sum);
+    }
+}
+
+static struct tile tile_at(const struct plan *p, int64_t i)
+{
+    const struct attend *a = &p->a;
+    const int64_t        heads = a->batch * a->groups, tile = p->tiles - 1 - i / heads; /* the longest first */
+    const int64_t        left = a->queries - tile * p->tile, n = left < p->tile ? left : p->tile;
+    return (struct tile){.p = p,
+                         .b = i % heads / a->groups,
+                         .g = i % a->groups,
+                         .first = tile * p->tile,
+                         .n = n,
+                         .rows = a->rep * n};
+}
+
+static void span_pieces(void *arg, int64_t from, int64_t to, int worker)
+{
+    const struct plan   *p = arg;
+    const struct attend *a = &p->a;
+    for (int64_t i = from; i < to; i++) {
+        struct tile   t = tile_at(p, i / p->used);
+        const int64_t begin = first_seen(a, t.first) / KEYS * KEYS + i % p->used * p->span;
+        int64_t       end = last_seen(a, t.first + t.n - 1);
+        if (end > begin + p->span) end = begin + p->span;
+        carve(&t, (float *)a->call->scratch + worker * p->floats);
+        load_queries(&t);
+        for (int64_t key = begin; key < end; key += KEYS) block(&t, key, end - key < KEYS ? end - key : KEYS);
+        if (p->used == 1) {
+            for (int64_t r = 0; r < t.rows; r++) finish_row(&t, r, t.most[r], t.sum[r], t.o + r * a->dvp);
+            continue;
+        }
+        float *part = p->parts + i * p->part;
+        memcpy(part, t.most, (size_t)t.rows * sizeof(float));
+        memcpy(part + p->rows, t.sum, (size_t)t.rows * sizeof(float));
+        memcpy(part + 2 * p->rows, t.o, (size_t)(t.rows * a->dvp) * sizeof(float));
+    }
+}
+
+/* The spans of a row, in order, as one. The first part takes the result. */
+static void merge_row(const struct tile *t, int64_t r, float *parts)
+{
+    const struct plan *p = t->p;
+    const int64_t      dvp = p->a.dvp;
+    float              most = -INFINITY, sum = 0.0f, *o = parts + 2 * p->rows + r * dvp;
+    for (int64_t i = 0; i < p->used; i++) most = parts[i * p->part + r] > most ? parts[i * p->part + r] : most;
+    for (int64_t i = 0; i < p->used; i++) {
+        const float *part = parts + i * p->part;
+        float        weight[W];
+        v_store(weight, v_exp(v_set(part[r] == -INFINITY ? -INFINITY : part[r] - most)));
+        sum += weight[0] * part[p->rows + r];
+        if (part[p->rows + r] != part[p->rows + r]) sum = NAN;
+        const float *from = part + 2 * p->rows + r * dvp;
+        for (int64_t j = 0; j < dvp; j += W) {
+            const vf scaled = v_load(from + j) * v_set(weight[0]);
+            v_store(o + j, i ? v_load(o + j) + scaled : scaled);
+        }
+    }
+    finish_row(t, r, most, sum, o);
+}
+
+static void merge_pieces(void *arg, int64_t from, int64_t to, int worker)
+{
+    const struct plan *p = arg;
+    (void)worker;
+    for (int64_t i = from; i < to; i++) {
+        const struct tile t = tile_at(p, i);
+        for (int64_t r = 0; r < t.rows; r++) merge_row(&t, r, p->parts + i * p->used * p->part);
+    }
+}
+
+wk_status CPU(attend)(const wk_call *k)
+{
+    struct plan p = plan_of(k);
+    if (!attend_start(&p.a)) {
+        snprintf(k->message, WKI_CALL_MESSAGE, "start %lld with %lld queries: k has %lld keys", (long long)p.a.start,
+                 (long long)p.a.queries, (long long)p.a.keys);
+        return WK_EINDEX;
+    }
+    const struct attend *a = &p.a;
+    const int64_t        pieces = a->batch * a->groups * p.tiles, seen = a->seen > 0 ? a->seen : 1;
+    if (wk_count(k->out[0]) == 0) return WK_OK;
+    p.used = (seen + p.span - 1) / p.span;
+    p.parts = (float *)k->scratch + wki_workers(k->device) * p.floats;
+    const int64_t work = p.rows * (seen < p.span ? seen : p.span) * (a->d + a->dv) * 2;
+    wki_parallel(k->device, pieces * p.used, 65536 / work + 1, span_pieces, &p);
+    if (p.used > 1) wki_parallel(k->device, pieces, 16384 / (p.rows * p.used * a->dvp) + 1, merge_pieces, &p);
+    return WK_OK;
+}
