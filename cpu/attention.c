@@ -216,12 +216,13 @@ static const char *stream_rows(wk_tensor x, int64_t at, int64_t n, int64_t width
 
 /* ---- the softmax, block by block ---- */
 
-/* Scores of row r for keys key .. key + n become weights; the row's largest score, sum and weighted values follow. */
-static void soften(const struct tile *t, int64_t r, int64_t key, int64_t n)
+/* Scores of query i of a head for keys key .. key + n become weights; the row's largest score, sum and weighted values follow. */
+static void soften(const struct tile *t, int64_t head, int64_t i, int64_t key, int64_t n)
 {
     const struct attend *a = &t->p->a;
+    const int64_t        r = head * t->n + i;
     float               *s = t->s + r * KEYS, *o = t->o + r * a->dvp;
-    limit_scores(a, t->b, t->g * a->rep + r / t->n, t->first + r % t->n, key, n, s);
+    limit_scores(a, t->b, t->g * a->rep + head, t->first + i, key, n, s);
     vf top = v_load(s);
     for (int64_t j = W; j < KEYS; j += W) top = v_max(v_load(s + j), top);
     const float block = v_most(top), most = block > t->most[r] ? block : t->most[r];
@@ -248,6 +249,12 @@ static void soften(const struct tile *t, int64_t r, int64_t key, int64_t n)
     t->sum[r] += v_sum(sum);
 }
 
+static void soften_rows(const struct tile *t, int64_t key, int64_t n)
+{
+    for (int64_t h = 0; h < t->p->a.rep; h++)
+        for (int64_t i = 0; i < t->n; i++) soften(t, h, i, key, n);
+}
+
 static void block(const struct tile *t, int64_t key, int64_t n)
 {
     const struct attend *a = &t->p->a;
@@ -258,14 +265,14 @@ static void block(const struct tile *t, int64_t key, int64_t n)
         enum format f;
         const char *rows = stream_rows(a->k, at_k, n, a->dp, t->k, &f, &step);
         dots(f, t->rows, t->q, a->dp, rows, step, n, t->s);
-        for (int64_t r = 0; r < t->rows; r++) soften(t, r, key, n);
+        soften_rows(t, key, n);
         rows = stream_rows(a->v, at_v, n, a->dvp, t->v, &f, &step);
         values(f, t->rows, t->s, rows, step, n, t->o, a->dvp);
     } else {
         const float *rows = block_rows(a->k, at_k, n, a->dp, t->k, &step);
         block_columns(rows, step, n, a->dp, t->columns);
         product(t->rows, KEYS, a->d, t->q, a->dp, 1, t->columns, KEYS, t->s, KEYS, false);
-        for (int64_t r = 0; r < t->rows; r++) soften(t, r, key, n);
+        soften_rows(t, key, n);
         rows = block_rows(a->v, at_v, n, a->dvp, t->v, &step);
         product(t->rows, a->dvp, n, t->s, KEYS, 1, rows, step, t->o, a->dvp, true);
     }

@@ -127,13 +127,19 @@ INLINE v4 v_sum4(vf a, vf b, vf c, vf d)
     const v4 rs = __builtin_shufflevector(r, s, 0, 4, 1, 5) + __builtin_shufflevector(r, s, 2, 6, 3, 7);
     return __builtin_shufflevector(pq, rs, 0, 1, 4, 5) + __builtin_shufflevector(pq, rs, 2, 3, 6, 7);
 }
+/* The largest lane; NaN may be passed over unless all lanes are NaN. */
 INLINE float v_most(vf v)
 {
-    float x[W];
-    v_store(x, v);
-    for (int n = W / 2; n; n /= 2)
-        for (int i = 0; i < n; i++) x[i] = x[i + n] > x[i] ? x[i + n] : x[i];
-    return x[0];
+#if W == 16
+    const __m256 h = _mm256_max_ps(_mm512_castps512_ps256((__m512)v), _mm512_extractf32x8_ps((__m512)v, 1));
+    v4           q = (v4)_mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+#elif W == 8
+    v4 q = (v4)_mm_max_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+#else
+    v4 q = v;
+#endif
+    const float a = q[0] > q[1] ? q[0] : q[1], b = q[2] > q[3] ? q[2] : q[3];
+    return a > b ? a : b;
 }
 
 /* exp(x) to about an ulp for x <= 88; exactly 0 below -104 (with AVX-512) or -87.3; NaN stays. */
