@@ -1,4 +1,5 @@
-/* What attention and its gradient share: a call's sizes, which keys a query sees, small products, packed blocks. */
+/* What attention and its gradient share: a call's sizes, which keys a query sees, small products, packed
+ * blocks. */
 #ifndef WK_CPU_ATTEND_H
 #define WK_CPU_ATTEND_H
 
@@ -8,11 +9,11 @@
 
 struct attend {
     const wk_call *call;
-    wk_tensor      q, k, v, mask; /* mask WK_NONE or [.., H, T, S] */
+    wk_tensor      q, k, v, mask;             /* mask WK_NONE or [.., H, T, S] */
     int64_t        batch, heads, groups, rep; /* rep: query heads per key head */
     int64_t        queries, keys, d, dv;
-    int64_t        dp, dvp;       /* padded to whole vectors */
-    int64_t        start, seen;   /* place of the first query; keys that exist */
+    int64_t        dp, dvp;     /* padded to whole vectors */
+    int64_t        start, seen; /* place of the first query; keys that exist */
     int64_t        window;
     bool           causal;
     float          scale, softcap;
@@ -83,9 +84,10 @@ INLINE int64_t last_seen(const struct attend *a, int64_t t)
     return a->causal && a->start + t + 1 < a->seen ? a->start + t + 1 : a->seen;
 }
 
-/* n rows of x from element `at` as f32, in place where they are dense enough: *step apart, readable and zero up to
- * `width` >= the row. buffer: [rows up to a multiple of 4][width], the last ones zero. */
-INLINE const float *block_rows(wk_tensor x, int64_t at, int64_t n, int64_t width, float *buffer, int64_t *step)
+/* n rows of x from element `at` as f32, in place where they are dense enough: *step apart, readable and
+ * zero up to `width` >= the row. buffer: [rows up to a multiple of 4][width], the last ones zero. */
+INLINE const float *block_rows(wk_tensor x, int64_t at, int64_t n, int64_t width, float *buffer,
+                               int64_t *step)
 {
     const int64_t d = wki_cols(x);
     if (x->dtype == WK_f32 && d == width && n % 4 == 0) {
@@ -101,11 +103,13 @@ INLINE const float *block_rows(wk_tensor x, int64_t at, int64_t n, int64_t width
     return buffer;
 }
 
-/* [n][width] rows to [width][KEYS] columns; columns from n on (rounded up to 4) are zero. width: multiple of 4. */
+/* [n][width] rows to [width][KEYS] columns; columns from n on (rounded up to 4) are zero. width: multiple
+ * of 4. */
 INLINE void block_columns(const float *rows, int64_t step, int64_t n, int64_t width, float *columns)
 {
     for (int64_t i = 0; i < whole(n, 4); i += 4)
-        for (int64_t j = 0; j < width; j += 4) v_transpose4(rows + i * step + j, step, columns + j * KEYS + i, KEYS);
+        for (int64_t j = 0; j < width; j += 4)
+            v_transpose4(rows + i * step + j, step, columns + j * KEYS + i, KEYS);
     for (int64_t j = 0; j < width && n + 3 < KEYS; j++)
         for (int64_t i = whole(n, 4); i < KEYS; i++) columns[j * KEYS + i] = 0.0f;
 }
@@ -134,15 +138,16 @@ INLINE void mask_scores(wk_tensor m, int64_t at, int64_t n, float *s)
 }
 
 /* Soft cap, mask, and -inf for the keys out of the query's sight. */
-INLINE void limit_scores(const struct attend *a, int64_t b, int64_t head, int64_t query, int64_t key, int64_t n,
-                         float *s)
+INLINE void limit_scores(const struct attend *a, int64_t b, int64_t head, int64_t query, int64_t key,
+                         int64_t n, float *s)
 {
     int64_t from = first_seen(a, query) - key, to = last_seen(a, query) - key;
     from = from < 0 ? 0 : from > KEYS ? KEYS : from;
     to = to > n ? n : to;
     to = to < from ? from : to;
     if (a->softcap > 0.0f) cap_scores(s, a->softcap);
-    if (a->mask->storage) mask_scores(a->mask, head_at(a->mask, b, head) + query * row_step(a->mask) + key, n, s);
+    if (a->mask->storage)
+        mask_scores(a->mask, head_at(a->mask, b, head) + query * row_step(a->mask) + key, n, s);
     for (int64_t j = 0; j < from; j++) s[j] = -INFINITY;
     for (int64_t j = to; j < KEYS; j++) s[j] = -INFINITY;
 }
@@ -156,8 +161,8 @@ INLINE void limit_scores(const struct attend *a, int64_t b, int64_t head, int64_
 #define PRODUCT_VECTORS 2
 #endif
 
-INLINE void product_tile(int rows, int vectors, int64_t k, const float *a, int64_t ai, int64_t ap, const float *b,
-                         int64_t bp, float *c, int64_t ci, bool add)
+INLINE void product_tile(int rows, int vectors, int64_t k, const float *a, int64_t ai, int64_t ap,
+                         const float *b, int64_t bp, float *c, int64_t ci, bool add)
 {
     vf s[PRODUCT_ROWS][PRODUCT_VECTORS];
     for (int i = 0; i < rows; i++)
@@ -174,8 +179,8 @@ INLINE void product_tile(int rows, int vectors, int64_t k, const float *a, int64
         for (int j = 0; j < vectors; j++) v_store(c + i * ci + j * W, s[i][j]);
 }
 
-INLINE void product_rows(int vectors, int64_t m, int64_t k, const float *a, int64_t ai, int64_t ap, const float *b,
-                         int64_t bp, float *c, int64_t ci, bool add)
+INLINE void product_rows(int vectors, int64_t m, int64_t k, const float *a, int64_t ai, int64_t ap,
+                         const float *b, int64_t bp, float *c, int64_t ci, bool add)
 {
     int64_t i = 0;
     for (; i + PRODUCT_ROWS <= m; i += PRODUCT_ROWS)
@@ -184,8 +189,9 @@ INLINE void product_rows(int vectors, int64_t m, int64_t k, const float *a, int6
     if (i < m) product_tile(1, vectors, k, a + i * ai, ai, ap, b, bp, c + i * ci, ci, add);
 }
 
-static __attribute__((unused)) void product(int64_t m, int64_t n, int64_t k, const float *a, int64_t ai, int64_t ap,
-                                            const float *b, int64_t bp, float *c, int64_t ci, bool add)
+static __attribute__((unused)) void product(int64_t m, int64_t n, int64_t k, const float *a, int64_t ai,
+                                            int64_t ap, const float *b, int64_t bp, float *c, int64_t ci,
+                                            bool add)
 {
     int64_t j = 0;
     for (; j + PRODUCT_VECTORS * W <= n; j += PRODUCT_VECTORS * W)

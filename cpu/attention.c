@@ -1,10 +1,10 @@
 /* Attention: blocks of keys against the queries that share them, the softmax kept up to date as blocks pass
  * (arXiv:2205.14135), so that the score matrix never exists.
  *
- * The heads that share a key head go through its keys together. Many query rows: keys and values are unpacked once
- * per block and used by small matrix products. Few (decoding): keys and values are read once, in their own format,
- * and the positions are cut into spans that run in parallel and are merged in order. How work is cut depends on
- * shapes alone, so results do not depend on threads. */
+ * The heads that share a key head go through its keys together. Many query rows: keys and values are
+ * unpacked once per block and used by small matrix products. Few (decoding): keys and values are read once,
+ * in their own format, and the positions are cut into spans that run in parallel and are merged in order.
+ * How work is cut depends on shapes alone, so results do not depend on threads. */
 #include "cpu/attend.h"
 
 #include <stdio.h>
@@ -28,7 +28,10 @@ static struct plan plan_of(const wk_call *k)
     struct plan          p = {.a = attend_of(k)};
     const struct attend *a = &p.a;
     p.few = a->rep * a->queries <= FEW;
-    p.tile = p.few || a->queries == 0 ? a->queries : ROWS / a->rep < 1 ? 1 : ROWS / a->rep > 64 ? 64 : ROWS / a->rep;
+    p.tile = p.few || a->queries == 0 ? a->queries
+             : ROWS / a->rep < 1      ? 1
+             : ROWS / a->rep > 64     ? 64
+                                      : ROWS / a->rep;
     if (p.tile > a->queries) p.tile = a->queries;
     p.tiles = p.tile ? (a->queries + p.tile - 1) / p.tile : 0;
     p.rows = a->rep * p.tile;
@@ -77,8 +80,9 @@ static void load_queries(struct tile *t)
 {
     const struct attend *a = &t->p->a;
     for (int64_t r = 0; r < t->rows; r++) {
-        const int64_t at = head_at(a->q, t->b, t->g * a->rep + r / t->n) + (t->first + r % t->n) * row_step(a->q);
-        float        *row = t->q + r * a->dp;
+        const int64_t at =
+            head_at(a->q, t->b, t->g * a->rep + r / t->n) + (t->first + r % t->n) * row_step(a->q);
+        float *row = t->q + r * a->dp;
         CPU(to_f32)[a->q->dtype](address(a->q, at), row, a->d);
         for (int64_t i = 0; i < a->d; i++) row[i] *= a->scale;
         for (int64_t i = a->d; i < a->dp; i++) row[i] = 0.0f;
@@ -100,8 +104,8 @@ INLINE vf load_format(enum format f, const char *p)
 }
 
 /* s[r][j] = q[r] . k[j] for `rows` rows and n keys that are `step` bytes apart. */
-INLINE void dots_of(enum format f, int rows, const float *q, int64_t dp, const char *k, int64_t step, int64_t n,
-                    float *s)
+INLINE void dots_of(enum format f, int rows, const float *q, int64_t dp, const char *k, int64_t step,
+                    int64_t n, float *s)
 {
     const int64_t size = f == F32 ? 4 : 2;
     int64_t       j = 0;
@@ -130,8 +134,8 @@ INLINE void dots_of(enum format f, int rows, const float *q, int64_t dp, const c
 }
 
 /* o[r] += sum over j of s[r][j] v[j], for `vectors` vectors of the row. */
-INLINE void values_tile(enum format f, int rows, int vectors, const float *s, const char *v, int64_t step, int64_t n,
-                        float *o, int64_t dvp)
+INLINE void values_tile(enum format f, int rows, int vectors, const float *s, const char *v, int64_t step,
+                        int64_t n, float *o, int64_t dvp)
 {
     const int64_t size = f == F32 ? 4 : 2;
     vf            sum[4][4];
@@ -149,8 +153,8 @@ INLINE void values_tile(enum format f, int rows, int vectors, const float *s, co
         for (int i = 0; i < vectors; i++) v_store(o + r * dvp + i * W, sum[r][i]);
 }
 
-INLINE void values_of(enum format f, int rows, const float *s, const char *v, int64_t step, int64_t n, float *o,
-                      int64_t dvp)
+INLINE void values_of(enum format f, int rows, const float *s, const char *v, int64_t step, int64_t n,
+                      float *o, int64_t dvp)
 {
     const int64_t size = f == F32 ? 4 : 2;
     int64_t       e = 0;
@@ -158,12 +162,20 @@ INLINE void values_of(enum format f, int rows, const float *s, const char *v, in
     for (; e < dvp; e += W) values_tile(f, rows, 1, s, v + e * size, step, n, o + e, dvp);
 }
 
-#define BY_ROWS(fn, f, rows, ...)                                                                             \
-    switch (rows) {                                                                                           \
-    case 1: fn(f, 1, __VA_ARGS__); break;                                                                     \
-    case 2: fn(f, 2, __VA_ARGS__); break;                                                                     \
-    case 3: fn(f, 3, __VA_ARGS__); break;                                                                     \
-    default: fn(f, 4, __VA_ARGS__); break;                                                                    \
+#define BY_ROWS(fn, f, rows, ...)                                                                            \
+    switch (rows) {                                                                                          \
+    case 1:                                                                                                  \
+        fn(f, 1, __VA_ARGS__);                                                                               \
+        break;                                                                                               \
+    case 2:                                                                                                  \
+        fn(f, 2, __VA_ARGS__);                                                                               \
+        break;                                                                                               \
+    case 3:                                                                                                  \
+        fn(f, 3, __VA_ARGS__);                                                                               \
+        break;                                                                                               \
+    default:                                                                                                 \
+        fn(f, 4, __VA_ARGS__);                                                                               \
+        break;                                                                                               \
     }
 
 INLINE void dots_format(enum format f, int64_t rows, const float *q, int64_t dp, const char *k, int64_t step,
@@ -181,16 +193,16 @@ INLINE void values_format(enum format f, int64_t rows, const float *s, const cha
     }
 }
 
-static void dots(enum format f, int64_t rows, const float *q, int64_t dp, const char *k, int64_t step, int64_t n,
-                 float *s)
+static void dots(enum format f, int64_t rows, const float *q, int64_t dp, const char *k, int64_t step,
+                 int64_t n, float *s)
 {
     if (f == F32) dots_format(F32, rows, q, dp, k, step, n, s);
     if (f == F16) dots_format(F16, rows, q, dp, k, step, n, s);
     if (f == BF16) dots_format(BF16, rows, q, dp, k, step, n, s);
 }
 
-static void values(enum format f, int64_t rows, const float *s, const char *v, int64_t step, int64_t n, float *o,
-                   int64_t dvp)
+static void values(enum format f, int64_t rows, const float *s, const char *v, int64_t step, int64_t n,
+                   float *o, int64_t dvp)
 {
     if (f == F32) values_format(F32, rows, s, v, step, n, o, dvp);
     if (f == F16) values_format(F16, rows, s, v, step, n, o, dvp);
@@ -198,8 +210,8 @@ static void values(enum format f, int64_t rows, const float *s, const char *v, i
 }
 
 /* n rows of x as they can be streamed: where they lie, or as f32 in buffer. */
-static const char *stream_rows(wk_tensor x, int64_t at, int64_t n, int64_t width, float *buffer, enum format *f,
-                               int64_t *step)
+static const char *stream_rows(wk_tensor x, int64_t at, int64_t n, int64_t width, float *buffer,
+                               enum format *f, int64_t *step)
 {
     const bool half = V_HALF && x->dtype == WK_f16;
     if (wki_cols(x) == width && (x->dtype == WK_f32 || x->dtype == WK_bf16 || half)) {
@@ -216,7 +228,8 @@ static const char *stream_rows(wk_tensor x, int64_t at, int64_t n, int64_t width
 
 /* ---- the softmax, block by block ---- */
 
-/* Scores of query i of a head for keys key .. key + n become weights; the row's largest score, sum and weighted values follow. */
+/* Scores of query i of a head for keys key .. key + n become weights; the row's largest score, sum and
+ * weighted values follow. */
 static void soften(const struct tile *t, int64_t head, int64_t i, int64_t key, int64_t n)
 {
     const struct attend *a = &t->p->a;
@@ -298,8 +311,8 @@ static void finish_row(const struct tile *t, int64_t r, float most, float sum, f
 static struct tile tile_at(const struct plan *p, int64_t i)
 {
     const struct attend *a = &p->a;
-    const int64_t        heads = a->batch * a->groups, tile = p->tiles - 1 - i / heads; /* the longest first */
-    const int64_t        left = a->queries - tile * p->tile, n = left < p->tile ? left : p->tile;
+    const int64_t heads = a->batch * a->groups, tile = p->tiles - 1 - i / heads; /* the longest first */
+    const int64_t left = a->queries - tile * p->tile, n = left < p->tile ? left : p->tile;
     return (struct tile){.p = p,
                          .b = i % heads / a->groups,
                          .g = i % a->groups,
@@ -337,7 +350,8 @@ static void merge_row(const struct tile *t, int64_t r, float *parts)
     const struct plan *p = t->p;
     const int64_t      dvp = p->a.dvp;
     float              most = -INFINITY, sum = 0.0f, *o = parts + 2 * p->rows + r * dvp;
-    for (int64_t i = 0; i < p->used; i++) most = parts[i * p->part + r] > most ? parts[i * p->part + r] : most;
+    for (int64_t i = 0; i < p->used; i++)
+        most = parts[i * p->part + r] > most ? parts[i * p->part + r] : most;
     for (int64_t i = 0; i < p->used; i++) {
         const float *part = parts + i * p->part;
         float        weight[W];
@@ -367,8 +381,8 @@ wk_status CPU(attend)(const wk_call *k)
 {
     struct plan p = plan_of(k);
     if (!attend_start(&p.a)) {
-        snprintf(k->message, WKI_CALL_MESSAGE, "start %lld with %lld queries: k has %lld keys", (long long)p.a.start,
-                 (long long)p.a.queries, (long long)p.a.keys);
+        snprintf(k->message, WKI_CALL_MESSAGE, "start %lld with %lld queries: k has %lld keys",
+                 (long long)p.a.start, (long long)p.a.queries, (long long)p.a.keys);
         return WK_EINDEX;
     }
     const struct attend *a = &p.a;

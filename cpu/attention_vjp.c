@@ -1,6 +1,6 @@
-/* The gradient of attention: scores are made again block by block from the row sums that the forward pass kept
- * (arXiv:2205.14135, 2307.08691). A key head and the query heads that share it are one piece of work, done in one
- * order, so that the sums over queries do not depend on threads. */
+/* The gradient of attention: scores are made again block by block from the row sums that the forward pass
+ * kept (arXiv:2205.14135, 2307.08691). A key head and the query heads that share it are one piece of work,
+ * done in one order, so that the sums over queries do not depend on threads. */
 #include "cpu/attend.h"
 
 #define BLOCK 64 /* query rows at a time */
@@ -16,7 +16,8 @@ static struct vjp vjp_of(const wk_call *k)
 {
     struct vjp o = {.a = attend_of(k), .y = k->in[5], .lse = k->in[6], .dy = k->in[7]};
     o.rows = o.a.rep * o.a.queries;
-    o.floats = whole(o.rows * (2 * o.a.dp + o.a.dvp + 2) + KEYS * 3 * (o.a.dp + o.a.dvp) + 3 * BLOCK * KEYS, 16);
+    o.floats =
+        whole(o.rows * (2 * o.a.dp + o.a.dvp + 2) + KEYS * 3 * (o.a.dp + o.a.dvp) + 3 * BLOCK * KEYS, 16);
     return o;
 }
 
@@ -29,9 +30,9 @@ size_t CPU(attend_vjp_scratch)(const wk_call *k)
 struct group {
     const struct vjp *o;
     int64_t           b, g;
-    float *q, *dy, *dq, *mean, *lse;                      /* all query rows: [rows][dp] or [dvp], [rows] */
-    float *k, *k_columns, *v, *v_columns, *dk, *dv;       /* a block of keys */
-    float *p, *dp, *slope;                                /* [BLOCK][KEYS] */
+    float            *q, *dy, *dq, *mean, *lse; /* all query rows: [rows][dp] or [dvp], [rows] */
+    float            *k, *k_columns, *v, *v_columns, *dk, *dv; /* a block of keys */
+    float            *p, *dp, *slope;                          /* [BLOCK][KEYS] */
 };
 
 static void carve(struct group *t, float *m)
@@ -74,10 +75,12 @@ static void load_queries(struct group *t)
         for (int64_t e = 0; e < a->dv; e += TILE) {
             const int64_t n = a->dv - e < TILE ? a->dv - e : TILE;
             float         buffer[TILE];
-            mean += (double)dot_f32(load_f32(y, head_at(y, t->b, h) + i * row_step(y) + e, n, buffer), g + e, n);
+            mean +=
+                (double)dot_f32(load_f32(y, head_at(y, t->b, h) + i * row_step(y) + e, n, buffer), g + e, n);
         }
         t->mean[r] = (float)mean;
-        const float lse = *(const float *)(const void *)address(t->o->lse, (t->b * a->heads + h) * a->queries + i);
+        const float lse =
+            *(const float *)(const void *)address(t->o->lse, (t->b * a->heads + h) * a->queries + i);
         t->lse[r] = lse == -INFINITY ? INFINITY : lse; /* nothing seen: weights are 0 */
         memset(from, 0, (size_t)a->dp * sizeof(float));
     }
@@ -169,7 +172,8 @@ static void groups(void *arg, int64_t from, int64_t to, int worker)
             key_block(&t, key, a->keys - key < KEYS ? a->keys - key : KEYS);
         for (int64_t r = 0; r < o->rows * a->dp; r++) t.dq[r] *= a->scale;
         for (int64_t h = 0; h < a->rep; h++)
-            store_rows(dq, head_at(dq, t.b, t.g * a->rep + h), a->queries, t.dq + h * a->queries * a->dp, a->dp);
+            store_rows(dq, head_at(dq, t.b, t.g * a->rep + h), a->queries, t.dq + h * a->queries * a->dp,
+                       a->dp);
     }
 }
 

@@ -48,8 +48,8 @@ wk_status CPU(cache_write)(const wk_call *k)
     w.columns = wki_cols(w.x);
     w.start = *load_i64(k->in[1], 0, 1, &value);
     if (w.start < 0 || w.start > capacity - w.queries) {
-        snprintf(k->message, WKI_CALL_MESSAGE, "%lld positions from %lld, room for %lld", (long long)w.queries,
-                 (long long)w.start, (long long)capacity);
+        snprintf(k->message, WKI_CALL_MESSAGE, "%lld positions from %lld, room for %lld",
+                 (long long)w.queries, (long long)w.start, (long long)capacity);
         return WK_EINDEX;
     }
     if (wk_count(w.x) == 0) return WK_OK;

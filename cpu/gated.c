@@ -4,10 +4,10 @@
 
 enum { SILU, GELU, GELU_TANH, RELU }; /* attr.i[0], as in core/ops/gated.c */
 
-#define ROOT_HALF     0.70710678f
-#define ROOT_2_PI     0.79788456f /* sqrt(2 / pi) */
-#define ROOT_HALF_PI  0.39894228f /* 1 / sqrt(2 pi) */
-#define CUBE          0.044715f
+#define ROOT_HALF    0.70710678f
+#define ROOT_2_PI    0.79788456f /* sqrt(2 / pi) */
+#define ROOT_HALF_PI 0.39894228f /* 1 / sqrt(2 pi) */
+#define CUBE         0.044715f
 
 INLINE float sigmoid(float x)
 {
@@ -124,8 +124,8 @@ static void gradient_tiles(void *arg, int64_t first, int64_t last, int worker)
 static wk_status run(const wk_call *k, wk_piece fn)
 {
     const int64_t n = wki_cols(k->out[0]);
-    wki_parallel(k->device, wki_rows(k->out[0]) * tiles_per_row(k), 8192 / ((n < TILE ? n : TILE) + 1) + 1, fn,
-                 (void *)(uintptr_t)k);
+    wki_parallel(k->device, wki_rows(k->out[0]) * tiles_per_row(k), 8192 / ((n < TILE ? n : TILE) + 1) + 1,
+                 fn, (void *)(uintptr_t)k);
     return WK_OK;
 }
 

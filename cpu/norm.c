@@ -41,7 +41,8 @@ struct norm {
 };
 
 /* One tile of y = (x - mean) scale w + b. */
-static void scale_tile(float *y, const float *x, const float *w, const float *b, float mean, float scale, int64_t m)
+static void scale_tile(float *y, const float *x, const float *w, const float *b, float mean, float scale,
+                       int64_t m)
 {
     if (w && b)
         for (int64_t j = 0; j < m; j++) y[j] = (x[j] - mean) * scale * w[j] + b[j];
@@ -109,14 +110,15 @@ wk_status CPU(layer_norm)(const wk_call *k)
 
 wk_status CPU(add_norm)(const wk_call *k)
 {
-    return norm(k, (struct norm){
-                       .x = k->out[1], .w = k->in[2], .b = k->in[3], .layer = k->attr.i[0] != 0, .add = true});
+    return norm(
+        k,
+        (struct norm){.x = k->out[1], .w = k->in[2], .b = k->in[3], .layer = k->attr.i[0] != 0, .add = true});
 }
 
 /* ---- gradients: inputs x, w, g; outputs dx, dw, db ---- */
 
-/* Rows are cut into blocks whose share of dw and db is summed apart, then added up in order: the cut depends on
- * the number of rows alone. */
+/* Rows are cut into blocks whose share of dw and db is summed apart, then added up in order: the cut
+ * depends on the number of rows alone. */
 static int64_t rows_per_block(int64_t rows)
 {
     const int64_t per = (rows + 63) / 64;
@@ -150,8 +152,8 @@ size_t CPU(layer_norm_vjp_scratch)(const wk_call *k)
 }
 
 /* Adds one row's share to dw and db, and the sums that its dx needs to s: of h and of h u, h = g w. */
-static void row_sums(const float *x, const float *g, const float *w, float mean, float scale, int64_t m, float *dw,
-                     float *db, double *s)
+static void row_sums(const float *x, const float *g, const float *w, float mean, float scale, int64_t m,
+                     float *dw, float *db, double *s)
 {
     float h[TILE], hu[TILE];
     for (int64_t j = 0; j < m; j++) {
@@ -177,8 +179,8 @@ static void vjp_row(const struct norm *o, int64_t r, float *dw, float *db)
     const float     scale = statistics(x, ax, n, o->layer, o->k->attr.f[0], &mean);
     for (int64_t i = 0; i < n; i += TILE) {
         const int64_t m = tile_at(i, n);
-        row_sums(load_f32(x, ax + i, m, bx), load_f32(g, ag + i, m, bg), has_w ? load_f32(w, i, m, bw) : NULL, mean,
-                 scale, m, dw ? dw + i : NULL, db ? db + i : NULL, s);
+        row_sums(load_f32(x, ax + i, m, bx), load_f32(g, ag + i, m, bg), has_w ? load_f32(w, i, m, bw) : NULL,
+                 mean, scale, m, dw ? dw + i : NULL, db ? db + i : NULL, s);
     }
     const float mean_h = o->layer ? (float)(s[0] / (double)n) : 0.0f, mean_hu = (float)(s[1] / (double)n);
     for (int64_t i = 0; i < n; i += TILE) {
@@ -190,7 +192,8 @@ static void vjp_row(const struct norm *o, int64_t r, float *dw, float *db)
             for (int64_t j = 0; j < m; j++)
                 to[j] = scale * (vg[j] * vw[j] - mean_h - (vx[j] - mean) * scale * mean_hu);
         else
-            for (int64_t j = 0; j < m; j++) to[j] = scale * (vg[j] - mean_h - (vx[j] - mean) * scale * mean_hu);
+            for (int64_t j = 0; j < m; j++)
+                to[j] = scale * (vg[j] - mean_h - (vx[j] - mean) * scale * mean_hu);
         store_f32(dx, r * n + i, m, to);
     }
 }
@@ -198,8 +201,9 @@ static void vjp_row(const struct norm *o, int64_t r, float *dw, float *db)
 static void vjp_blocks(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct norm *o = arg;
-    const int64_t      rows = wki_rows(o->k->out[0]), n = padded(wki_cols(o->k->out[0])), per = rows_per_block(rows);
-    const int64_t      blocks = blocks_of(rows);
+    const int64_t      rows = wki_rows(o->k->out[0]), n = padded(wki_cols(o->k->out[0])),
+                  per = rows_per_block(rows);
+    const int64_t blocks = blocks_of(rows);
     (void)worker;
     for (int64_t b = first; b < last; b++) {
         float *dw = o->k->n_out > 1 ? (float *)o->k->scratch + b * n : NULL;

@@ -3,8 +3,8 @@
 
 #define PAIRS 512
 
-/* Sine and cosine of an f32 angle: quarter turns taken off in double, so that large angles keep all their bits, then
- * the Taylor polynomials on [-pi/4, pi/4], which are good to an ulp there. */
+/* Sine and cosine of an f32 angle: quarter turns taken off in double, so that large angles keep all their
+ * bits, then the Taylor polynomials on [-pi/4, pi/4], which are good to an ulp there. */
 INLINE void sine_cosine(float angle, float *sine, float *cosine)
 {
     union {
@@ -77,7 +77,7 @@ static void copy_rest(const struct rope *o, int64_t from, int64_t to)
 
 static void angles(const struct rope *o, int64_t t, int64_t p, int64_t n, float *c, float *s)
 {
-    const float *frequency = (const float *)(const void *)address(o->k->in[2], 0);
+    const float  *frequency = (const float *)(const void *)address(o->k->in[2], 0);
     const int64_t step = o->k->in[2]->stride[0];
     int64_t       position;
     const float   at = (float)*load_i64(o->k->in[1], t * o->k->in[1]->stride[0], 1, &position);

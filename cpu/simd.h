@@ -1,5 +1,6 @@
-/* One vector register of floats, whatever the instruction set: W lanes, vf the type. Arithmetic is written with the
- * compiler's vector operators; what they lack (fused multiply-add, half conversion, maximum) is here. */
+/* One vector register of floats, whatever the instruction set: W lanes, vf the type. Arithmetic is written
+ * with the compiler's vector operators; what they lack (fused multiply-add, half conversion, maximum) is
+ * here. */
 #ifndef WK_CPU_SIMD_H
 #define WK_CPU_SIMD_H
 
@@ -134,7 +135,7 @@ INLINE float v_most(vf v)
     const __m256 h = _mm256_max_ps(_mm512_castps512_ps256((__m512)v), _mm512_extractf32x8_ps((__m512)v, 1));
     v4           q = (v4)_mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 #elif W == 8
-    v4 q = (v4)_mm_max_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+    v4       q = (v4)_mm_max_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
 #else
     v4 q = v;
 #endif
@@ -169,7 +170,8 @@ INLINE vf v_exp(vf x)
 INLINE void v_transpose4(const float *src, int64_t from, float *dst, int64_t to)
 {
     const v4 a = *(const v4_any *)(const void *)src, b = *(const v4_any *)(const void *)(src + from);
-    const v4 c = *(const v4_any *)(const void *)(src + 2 * from), d = *(const v4_any *)(const void *)(src + 3 * from);
+    const v4 c = *(const v4_any *)(const void *)(src + 2 * from),
+             d = *(const v4_any *)(const void *)(src + 3 * from);
     const v4 ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
     const v4 cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
     *(v4_any *)(void *)dst = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);

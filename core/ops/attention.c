@@ -51,7 +51,8 @@ static bool check(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const wk_att
                 WKI_TEXT(o->start));
     else if (o->window < 0 || o->softcap < 0)
         wk_fail(c, WK_EARG, "attend: window %lld, softcap %g", (long long)o->window, o->softcap);
-    else if (!wk_is_none(o->mask) && wki_dtype_class(o->mask->dtype) != 'B' && wki_dtype_class(o->mask->dtype) != 'F')
+    else if (!wk_is_none(o->mask) && wki_dtype_class(o->mask->dtype) != 'B' &&
+             wki_dtype_class(o->mask->dtype) != 'F')
         wk_fail(c, WK_EDTYPE, "attend: mask is %s, neither bool nor real", wk_dtype_name(o->mask->dtype));
     return !wki_failed(c);
 }
@@ -86,11 +87,13 @@ static wk_tensor new_result(wk_ctx *c, wk_tensor q, int64_t n)
 static wk_tensor visible(wk_ctx *c, struct sizes n, const wk_attend_opts *o)
 {
     if (!o->causal && !o->window && wk_is_none(o->start)) return WK_NONE;
-    const wk_tensor start =
-        wk_is_none(o->start) ? wk_full(c, (double)(n.keys - n.queries), WK_i64, WK_SHAPE(1)) : wk_reshape(c, o->start, WK_SHAPE(1));
+    const wk_tensor start = wk_is_none(o->start)
+                                ? wk_full(c, (double)(n.keys - n.queries), WK_i64, WK_SHAPE(1))
+                                : wk_reshape(c, o->start, WK_SHAPE(1));
     const wk_tensor t = wk_unsqueeze(c, wk_arange(c, 0, (double)n.queries, 1, WK_i64), 1);
     const wk_tensor at = wk_add(c, t, start), key = wk_arange(c, 0, (double)n.keys, 1, WK_i64);
-    wk_tensor seen = o->causal ? wk_le(c, key, at) : wk_lt(c, key, wk_add(c, start, wk_scalar_int(c, n.queries)));
+    wk_tensor       seen =
+        o->causal ? wk_le(c, key, at) : wk_lt(c, key, wk_add(c, start, wk_scalar_int(c, n.queries)));
     if (o->window) seen = wk_logical_and(c, seen, wk_gt(c, key, wk_sub(c, at, wk_scalar_int(c, o->window))));
     return seen;
 }
@@ -183,7 +186,8 @@ void wk_cache_write(wk_ctx *c, wk_tensor cache, wk_tensor x, wk_tensor start)
         wk_size(x, -1) != wk_size(cache, -1) || cache->stride[cache->ndim - 1] != 1)
         wk_fail(c, WK_ESHAPE, "cache_write: cache %s, x %s", WKI_TEXT(cache), WKI_TEXT(x));
     else if (!takes(x) || !takes(cache))
-        wk_fail(c, WK_EDTYPE, "cache_write: cache %s, x %s", wk_dtype_name(cache->dtype), wk_dtype_name(x->dtype));
+        wk_fail(c, WK_EDTYPE, "cache_write: cache %s, x %s", wk_dtype_name(cache->dtype),
+                wk_dtype_name(x->dtype));
     else if (!is_index(start))
         wk_fail(c, WK_EARG, "cache_write: start is %s %s, not one i32 or i64", wk_dtype_name(start->dtype),
                 WKI_TEXT(start));

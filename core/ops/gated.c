@@ -8,10 +8,14 @@ static const char *const names[] = {"swiglu", "geglu", "geglu", "reglu"};
 static wk_tensor activate(wk_ctx *c, wk_tensor x, int64_t act)
 {
     switch (act) {
-    case SILU: return wk_silu(c, x);
-    case GELU: return wk_gelu(c, x);
-    case GELU_TANH: return wk_gelu_tanh(c, x);
-    default: return wk_relu(c, x);
+    case SILU:
+        return wk_silu(c, x);
+    case GELU:
+        return wk_gelu(c, x);
+    case GELU_TANH:
+        return wk_gelu_tanh(c, x);
+    default:
+        return wk_relu(c, x);
     }
 }
 
@@ -27,7 +31,8 @@ static wk_tensor gated(wk_ctx *c, wk_tensor gate, wk_tensor up, int64_t act)
 {
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(gate) && !wk_is_none(up), WK_EARG, "%s: an operand is empty", names[act]);
-    WK_REQUIRE(c, same_shape(gate, up), WK_ESHAPE, "%s: gate is %s, up %s", names[act], WKI_TEXT(gate), WKI_TEXT(up));
+    WK_REQUIRE(c, same_shape(gate, up), WK_ESHAPE, "%s: gate is %s, up %s", names[act], WKI_TEXT(gate),
+               WKI_TEXT(up));
     WK_REQUIRE(c, wki_dtype_class(gate->dtype) == 'F' && wki_dtype_class(up->dtype) == 'F', WK_EDTYPE,
                "%s: %s and %s are not both real dtypes", names[act], wk_dtype_name(gate->dtype),
                wk_dtype_name(up->dtype));
@@ -63,7 +68,8 @@ wk_tensor wk_glu(wk_ctx *c, wk_tensor x, int dim)
     return wk_mul(c, wk_narrow(c, x, dim, 0, n), wk_sigmoid(c, wk_narrow(c, x, dim, n, n)));
 }
 
-/* d gate = g up act'(gate), d up = g act(gate). Where there is no fused kernel the composition was recorded. */
+/* d gate = g up act'(gate), d up = g act(gate). Where there is no fused kernel the composition was
+ * recorded. */
 void wki_vjp_gated(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
     const wk_tensor gate = k->in[0];

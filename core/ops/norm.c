@@ -5,7 +5,8 @@
 static bool fits(wk_ctx *c, const char *op, const char *what, wk_tensor w, wk_tensor x)
 {
     if (wki_failed(c)) return false;
-    if (wk_is_none(w) || (w->ndim == 1 && w->shape[0] == wki_cols(x) && wki_dtype_class(w->dtype) == 'F')) return true;
+    if (wk_is_none(w) || (w->ndim == 1 && w->shape[0] == wki_cols(x) && wki_dtype_class(w->dtype) == 'F'))
+        return true;
     wk_fail(c, w->ndim == 1 && w->shape[0] == wki_cols(x) ? WK_EDTYPE : WK_ESHAPE,
             "%s: %s is %s %s, rows have %lld values", op, what, wk_dtype_name(w->dtype), WKI_TEXT(w),
             (long long)wki_cols(x));
@@ -62,7 +63,8 @@ wk_tensor wk_rms_norm(wk_ctx *c, wk_tensor x, wk_tensor w, double eps)
     w = optional(w);
     if (!check(c, "rms_norm", x, w, WK_NONE)) return WK_NONE;
     if (x->dtype == WK_f64 || !wki_has(c, WK_OP_rms_norm)) return composed(c, x, w, WK_NONE, eps, false);
-    return wki_run(c, &(wk_call){.op = WK_OP_rms_norm, WK_IN(x, w), .attr.f = {eps}, .out = {wki_like(c, x)}});
+    return wki_run(c,
+                   &(wk_call){.op = WK_OP_rms_norm, WK_IN(x, w), .attr.f = {eps}, .out = {wki_like(c, x)}});
 }
 
 wk_tensor wk_layer_norm(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor b, double eps)
@@ -109,9 +111,8 @@ wk_tensor wk_add_norm(wk_ctx *c, wk_tensor x, wk_tensor y, wk_tensor w, wk_tenso
 
 /* ---- gradients ---- */
 
-
-/* With u = (x - mean) r, h = g w: dx = r (h - mean(h) - u mean(h u)), dw = sum(g u), db = sum(g). Without the mean
- * (rms_norm) the terms that stem from it fall away. */
+/* With u = (x - mean) r, h = g w: dx = r (h - mean(h) - u mean(h u)), dw = sum(g u), db = sum(g). Without
+ * the mean (rms_norm) the terms that stem from it fall away. */
 static void composed_vjp(wk_ctx *c, const wk_call *k, wk_tensor g, bool layer, wk_tensor *dx)
 {
     const wk_tensor x = k->in[0], w = k->in[1], b = layer ? k->in[2] : WK_NONE;

@@ -14,11 +14,13 @@ static bool check(wk_ctx *c, wk_tensor x, wk_tensor positions, wk_tensor inv_fre
     } else if (wki_dtype_class(x->dtype) != 'F') {
         wk_fail(c, WK_EDTYPE, "rope: x is %s, not a real dtype", wk_dtype_name(x->dtype));
     } else if (positions->ndim != 1 || positions->shape[0] != wk_size(x, -2)) {
-        wk_fail(c, WK_ESHAPE, "rope: %lld positions wanted, got %s", (long long)wk_size(x, -2), WKI_TEXT(positions));
+        wk_fail(c, WK_ESHAPE, "rope: %lld positions wanted, got %s", (long long)wk_size(x, -2),
+                WKI_TEXT(positions));
     } else if (positions->dtype != WK_i32 && positions->dtype != WK_i64) {
         wk_fail(c, WK_EDTYPE, "rope: positions are %s, not i32 or i64", wk_dtype_name(positions->dtype));
     } else if (o.dims < 0 || turned(x, o) > wki_cols(x) || turned(x, o) % 2 != 0) {
-        wk_fail(c, WK_ESHAPE, "rope: %lld dims of rows of %lld", (long long)turned(x, o), (long long)wki_cols(x));
+        wk_fail(c, WK_ESHAPE, "rope: %lld dims of rows of %lld", (long long)turned(x, o),
+                (long long)wki_cols(x));
     } else if (inv_freq->ndim != 1 || inv_freq->shape[0] != turned(x, o) / 2) {
         wk_fail(c, WK_ESHAPE, "rope: %lld frequencies wanted, got %s", (long long)(turned(x, o) / 2),
                 WKI_TEXT(inv_freq));
@@ -29,7 +31,8 @@ static bool check(wk_ctx *c, wk_tensor x, wk_tensor positions, wk_tensor inv_fre
 }
 
 /* The two halves a, b of each pair become (a cos - b sin, b cos + a sin). */
-static wk_tensor turn(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor cosine, wk_tensor sine, wk_tensor *second)
+static wk_tensor turn(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor cosine, wk_tensor sine,
+                      wk_tensor *second)
 {
     *second = wk_add(c, wk_mul(c, b, cosine), wk_mul(c, a, sine));
     return wk_sub(c, wk_mul(c, a, cosine), wk_mul(c, b, sine));
@@ -51,7 +54,8 @@ static wk_tensor composed(wk_ctx *c, wk_tensor x, wk_tensor positions, wk_tensor
         parts[0] = turn(c, wk_narrow(c, h, -1, 0, n), wk_narrow(c, h, -1, n, n), cosine, sine, &parts[1]);
         y = wk_cat(c, 2, parts, -1);
     } else {
-        parts[0] = turn(c, wk_slice(c, h, -1, 0, 2 * n, 2), wk_slice(c, h, -1, 1, 2 * n, 2), cosine, sine, &parts[1]);
+        parts[0] = turn(c, wk_slice(c, h, -1, 0, 2 * n, 2), wk_slice(c, h, -1, 1, 2 * n, 2), cosine, sine,
+                        &parts[1]);
         y = wk_flatten(c, wk_stack(c, 2, parts, -1), -2, -1);
     }
     if (rest) {

@@ -24,8 +24,8 @@ static wk_tensor over_dim(wk_ctx *c, wk_tensor x, int dim, wk_op op)
 {
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(x), WK_EARG, "%s: no tensor", wki_op_name(op));
-    WK_REQUIRE(c, wki_dtype_class(x->dtype) == 'F', WK_EDTYPE, "%s: x is %s, not a real dtype", wki_op_name(op),
-               wk_dtype_name(x->dtype));
+    WK_REQUIRE(c, wki_dtype_class(x->dtype) == 'F', WK_EDTYPE, "%s: x is %s, not a real dtype",
+               wki_op_name(op), wk_dtype_name(x->dtype));
     dim = wki_dim(c, wki_op_name(op), x, dim);
     if (dim < 0) return WK_NONE;
     if (x->ndim == 0) return wk_reshape(c, last_dim(c, wk_reshape(c, x, WK_SHAPE(1)), op), WK_SCALAR_SHAPE);
