@@ -83,7 +83,7 @@ INLINE uint16_t to_bf16(float x)
     const uint32_t u = bits_of(x), nearest = (u + 0x7fffu + (u >> 16 & 1)) >> 16;
     return (uint16_t)((u & 0x7fffffffu) > 0x7f800000u ? u >> 16 | 0x40u : nearest);
 }
-/* The 8-bit floats of arXiv:2209.05433. E4M3 has no infinity: what is too large is NaN, as in PyTorch. */
+/* The 8-bit floats of arXiv:2209.05433. E4M3 has no infinity: what is too large becomes 448, as in PyTorch. */
 INLINE float from_f8e4m3(uint8_t h)
 {
     const float x = widen(h, 3, 7, 7, 0x80);
@@ -91,7 +91,7 @@ INLINE float from_f8e4m3(uint8_t h)
 }
 INLINE uint8_t to_f8e4m3(float x)
 {
-    return (uint8_t)narrow(x, 3, 7, 7, 0x7f, 0x7f);
+    return (uint8_t)narrow(x, 3, 7, 7, 0x7e, 0x7f);
 }
 INLINE float from_f8e5m2(uint8_t h)
 {

@@ -1,0 +1,184 @@
+/* Transcendental functions in f32 that compilers turn into SIMD: comparisons, integer arithmetic and polynomials
+ * only. The polynomials are minimax fits (tests/golden/fit_vmath.py); errors stay within 2 ulp,
+ * tanh within 3. Without contraction to fused operations they give the same bits on every instruction set. */
+#ifndef WK_CPU_VMATH_H
+#define WK_CPU_VMATH_H
+
+#include "cpu/kernel.h"
+
+union vm_word {
+    float    f;
+    int32_t  i;
+    uint32_t u;
+};
+INLINE float vm_float(int32_t i)
+{
+    return (union vm_word){.i = i}.f;
+}
+INLINE int32_t vm_int(float f)
+{
+    return (union vm_word){.f = f}.i;
+}
+#define VM_ROUND 12582912.0f /* 3 * 2^22: adding it leaves an integer in the low bits */
+
+/* 2^n for n in [-252, 254], as two factors so that neither leaves the normal range. */
+INLINE float vm_scale(float y, int32_t n)
+{
+    const int32_t h = n >> 1;
+    return y * vm_float((h + 127) << 23) * vm_float((n - h + 127) << 23);
+}
+
+/* e^r - 1 for |r| <= ln 2 / 2 */
+INLINE float vm_expm1_poly(float r)
+{
+    const float q = 1.395117957e-03f * r + 8.369592018e-03f;
+    return r + r * r * (((q * r + 4.166619852e-02f) * r + 1.666651219e-01f) * r + 0.5f);
+}
+
+INLINE float vm_exp(float x)
+{
+    const float   c = x < -104.0f ? -104.0f : x > 89.0f ? 89.0f : x;
+    const float   t = c * 1.442695041e+00f + VM_ROUND, n = t - VM_ROUND;
+    const int32_t k = vm_int(t) - vm_int(VM_ROUND);
+    const float   r = c - n * 6.931152344e-01f - n * 3.194618495e-05f;
+    return vm_scale(1.0f + vm_expm1_poly(r), x != x ? 0 : k);
+}
+
+INLINE float vm_exp2(float x)
+{
+    const float   c = x < -151.0f ? -151.0f : x > 129.0f ? 129.0f : x;
+    const float   t = c + VM_ROUND, n = t - VM_ROUND;
+    const int32_t k = vm_int(t) - vm_int(VM_ROUND);
+    return vm_scale(1.0f + vm_expm1_poly((c - n) * 6.931471806e-01f), x != x ? 0 : k);
+}
+
+INLINE float vm_expm1(float x)
+{
+    const float   c = x < -18.0f ? -18.0f : x > 89.0f ? 89.0f : x;
+    const float   t = c * 1.442695041e+00f + VM_ROUND, n = t - VM_ROUND;
+    const int32_t k = x != x ? 0 : vm_int(t) - vm_int(VM_ROUND);
+    const float   r = c - n * 6.931152344e-01f - n * 3.194618495e-05f;
+    /* 2^k p + (2^k - 1), halved where 2^k would overflow; tiny x keeps its sign of zero */
+    const int32_t h = k > 126 ? k - 1 : k;
+    const float   s = vm_float((h + 127) << 23), y = s * vm_expm1_poly(r) + (s - (k > 126 ? 0.5f : 1.0f));
+    return x == 0 ? x : k > 126 ? y + y : y;
+}
+
+/* x = m 2^e with m in [sqrt(1/2), sqrt(2)); returns m - 1. x is positive and finite. */
+INLINE float vm_split(float x, float *e)
+{
+    const int     tiny = x < 1.175494351e-38f;
+    const int32_t u = vm_int(tiny ? x * 8388608.0f : x) - 0x3f3504f3;
+    *e = (float)((u >> 23) - (tiny ? 23 : 0));
+    return vm_float((u & 0x7fffff) + 0x3f3504f3) - 1.0f;
+}
+/* log(1 + f) - f */
+INLINE float vm_log_poly(float f)
+{
+    float q = 6.746097654e-02f * f - 1.167500764e-01f;
+    q = (q * f + 1.188807636e-01f) * f - 1.240569949e-01f;
+    q = (q * f + 1.421957612e-01f) * f - 1.666798890e-01f;
+    q = (q * f + 2.000211775e-01f) * f - 2.500000894e-01f;
+    q = q * f + 3.333331347e-01f;
+    return f * f * (q * f - 0.5f);
+}
+/* What a logarithm gives outside of the positive numbers. */
+INLINE float vm_log_edge(float x, float y)
+{
+    return x > 0 ? (x == (float)INFINITY ? x : y) : x == 0 ? -(float)INFINITY : (float)NAN;
+}
+
+INLINE float vm_log(float x)
+{
+    float       e;
+    const float f = vm_split(x, &e);
+    return vm_log_edge(x, e * 6.931152344e-01f + (f + (e * 3.194618495e-05f + vm_log_poly(f))));
+}
+INLINE float vm_log2(float x)
+{
+    float       e;
+    const float f = vm_split(x, &e), p = vm_log_poly(f);
+    /* f + p as a head that multiplies without rounding, and a tail */
+    const float head = vm_float(vm_int(f + p) & ~0xfff), tail = (f - head) + p;
+    return vm_log_edge(x, e + (head * 1.44238281e+00f + (tail * 1.442695041e+00f + head * 3.12228571e-04f)));
+}
+INLINE float vm_log10(float x)
+{
+    float       e;
+    const float f = vm_split(x, &e), p = vm_log_poly(f);
+    const float head = vm_float(vm_int(f + p) & ~0xfff), tail = (f - head) + p;
+    const float low = tail * 4.342944819e-01f + head * 6.99717e-05f;
+    return vm_log_edge(x, e * 3.010253906e-01f + (head * 4.342245102e-01f + (low + e * 4.605038981e-06f)));
+}
+INLINE float vm_log1p(float x)
+{
+    float       e;
+    const float u = 1.0f + x, f = vm_split(u, &e);
+    const float lost = (x - (u - 1.0f)) / u; /* what u rounded away */
+    const float big = e * 6.931152344e-01f + (f + (e * 3.194618495e-05f + (lost + vm_log_poly(f))));
+    const float y = x > -0.29f && x < 0.41f ? x + vm_log_poly(x) : big;
+    return x == 0 ? x : vm_log_edge(u, y);
+}
+
+INLINE float vm_tanh(float x)
+{
+    const float a = x < 0 ? -x : x, t = vm_expm1(a > 10.0f ? 20.0f : a + a), y = t / (t + 2.0f);
+    return x == 0 ? x : x < 0 ? -y : y;
+}
+
+INLINE float vm_erf(float x)
+{
+    const float a = x < 0 ? -x : x, z = x * x, b = a > 4.0f ? 3.0f : a - 1.0f;
+    float       s = 7.889010158e-05f * z - 8.020805544e-04f;
+    s = ((s * z + 5.189531017e-03f) * z - 2.685444243e-02f) * z + 1.128360033e-01f;
+    s = (s * z - 3.761262596e-01f) * z + 1.283791661e-01f;
+    float q = 2.556411971e-07f * b - 2.333077100e-05f;
+    q = ((q * b + 2.936851815e-04f) * b - 2.017267048e-03f) * b + 1.005008537e-02f;
+    q = ((q * b - 4.156479985e-02f) * b - 8.431068659e-01f) * b - 2.638967514e+00f;
+    const float far = 1.0f - vm_exp(q * b - 1.849605560e+00f);
+    return x != x ? x : a < 1.0f ? x + x * s : x < 0 ? -far : far;
+}
+
+/* x = r + k pi/2, in double: exact enough up to |x| = 2^20. */
+INLINE float vm_reduce(float x, int32_t *k)
+{
+    const double d = (double)x, round = 6755399441055744.0, t = d * 0.63661977236758134308 + round;
+    const double n = t - round;
+    const union {
+        double   f;
+        uint64_t u;
+    } word = {t};
+    *k = (int32_t)(uint32_t)word.u;
+    return (float)(d - n * 1.57079632673412561417e+00 - n * 6.07710050650619224932e-11);
+}
+INLINE float vm_sin_poly(float r, float z)
+{
+    const float q = (2.718316637e-06f * z - 1.983933471e-04f) * z + 8.333329111e-03f;
+    return r + r * z * (q * z - 1.666666716e-01f);
+}
+INLINE float vm_cos_poly(float z)
+{
+    const float q = (-2.721029091e-07f * z + 2.479952127e-05f) * z - 1.388888340e-03f;
+    return 1.0f - 0.5f * z + z * z * (q * z + 4.166666791e-02f);
+}
+INLINE float vm_turn(float x, int32_t quarter)
+{
+    int32_t     k;
+    const float r = vm_reduce(x, &k), z = r * r;
+    k += quarter;
+    const float y = k & 1 ? vm_cos_poly(z) : vm_sin_poly(r, z);
+    return k & 2 ? -y : y;
+}
+/* For |x| up to VM_TURN_MAX; beyond, elementwise.c asks libm. */
+#define VM_TURN_MAX 1.0e6f
+INLINE float vm_sin(float x)
+{
+    const float y = vm_turn(x, 0);
+    return x == 0 ? x : y;
+}
+INLINE float vm_cos(float x)
+{
+    return vm_turn(x, 1);
+}
+
+#endif
