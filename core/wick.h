@@ -177,24 +177,29 @@ WK_API void      wk_copy_into(wk_ctx *c, wk_tensor dst, wk_tensor x); /* x is br
 
 /* ---- 7. Elementwise ----------------------------------------------------------------------------------------- */
 
-#define WK_UNARY(name, y, dy)     WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
-#define WK_UNARY_ANY(name, y, dy) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
-#define WK_UNARY_P(name, y, dy)   WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x, double p, double q);
-#define WK_UNARY_TEST(name, y)    WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
+/* What unary.def and binary.def list, named as PyTorch's functions: wk_exp, wk_gelu, wk_clamp, wk_add, wk_eq ... */
+#define WK_UNARY(name, y, dy)           WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
+#define WK_UNARY_ANY(name, y, dy, iy)   WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
+#define WK_UNARY_P(name, y, dy)         WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x, double p, double q);
+#define WK_UNARY_P_ANY(name, y, dy, iy) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x, double p, double q);
+#define WK_UNARY_TEST(name, y)          WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
 #include "unary.def"
 #undef WK_UNARY
 #undef WK_UNARY_ANY
 #undef WK_UNARY_P
+#undef WK_UNARY_P_ANY
 #undef WK_UNARY_TEST
-#define WK_BINARY(name, y, da, db)     WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
-#define WK_BINARY_ANY(name, y, da, db) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
-#define WK_BINARY_INT(name, y)         WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
-#define WK_COMPARE(name, y)            WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
+#define WK_BINARY(name, y, da, db)         WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
+#define WK_BINARY_ANY(name, y, da, db, iy) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
+#define WK_BINARY_INT(name, iy)            WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
+#define WK_COMPARE(name, y)                WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b);
 #include "binary.def"
 #undef WK_BINARY
 #undef WK_BINARY_ANY
 #undef WK_BINARY_INT
 #undef WK_COMPARE
+WK_API wk_tensor wk_bitwise_not(wk_ctx *c, wk_tensor x);                        /* of bool: logical not */
+WK_API wk_tensor wk_lerp(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor weight); /* a + weight (b - a) */
 
 /* ---- 8. Products -------------------------------------------------------------------------------------------- */
 

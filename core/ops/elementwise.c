@@ -1,0 +1,169 @@
+/* Elementwise ops: their front ends and gradients come from unary.def and binary.def. */
+#include "core/ctx.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool is_integer(wk_dtype t)
+{
+    const char cls = wki_dtype_class(t);
+    return cls == 'I' || cls == 'B';
+}
+/* What a real function of t gives: block types compute in f32, integers promote to it. */
+static wk_dtype real_of(wk_dtype t)
+{
+    return is_integer(t) || wki_is_block(t) ? WK_f32 : t;
+}
+static bool is_whole(double v)
+{
+    return v == trunc(v) && fabs(v) < 9.2e18;
+}
+
+#define REQUIRE_TENSOR(c, op, x)                                                                             \
+    if (wki_failed(c)) return WK_NONE;                                                                       \
+    WK_REQUIRE(c, !wk_is_none(x), WK_EARG, "%s: no tensor", wki_op_name(op))
+
+static wk_tensor unary(wk_ctx *c, wk_op op, wk_tensor x, double p, double q, bool integers)
+{
+    REQUIRE_TENSOR(c, op, x);
+    const wk_dtype t = integers && is_integer(x->dtype) ? x->dtype : real_of(x->dtype);
+    return wki_run(c, &(wk_call){.op = op,
+                                 .cls = wki_class_of(t),
+                                 WK_IN(x),
+                                 .out = {wki_like_as(c, x, t)},
+                                 .attr.f = {p, q}});
+}
+
+static wk_tensor test(wk_ctx *c, wk_op op, wk_tensor x)
+{
+    REQUIRE_TENSOR(c, op, x);
+    const wk_class cls = wki_class_of(real_of(x->dtype));
+    return wki_run(c, &(wk_call){.op = op, .cls = cls, WK_IN(x), .out = {wki_like_as(c, x, WK_bool)}});
+}
+
+static void unary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_tensor *dx)
+{
+    const wk_tensor x = k->in[0];
+    dx[0] = wki_run(c, &(wk_call){.op = op,
+                                  .cls = k->cls,
+                                  WK_IN(x, k->out[0], g),
+                                  .out = {wki_like_as(c, x, real_of(x->dtype))},
+                                  .attr.f = {k->attr.f[0], k->attr.f[1]}});
+}
+
+enum kind { REAL, ANY, INTEGER, COMPARE };
+
+static wk_tensor binary(wk_ctx *c, wk_op op, wk_tensor a, wk_tensor b, enum kind kind)
+{
+    REQUIRE_TENSOR(c, op, a);
+    REQUIRE_TENSOR(c, op, b);
+    wk_shape shape;
+    WK_REQUIRE(c, wki_broadcast(a, b, &shape), WK_ESHAPE, "%s: %s and %s do not broadcast", wki_op_name(op),
+               WKI_TEXT(a), WKI_TEXT(b));
+    wk_dtype t = wki_result_dtype(a, b);
+    if (wki_is_block(t)) t = WK_f32;
+    if (kind == REAL) t = real_of(t);
+    WK_REQUIRE(c, kind != INTEGER || is_integer(t), WK_EDTYPE, "%s: %s and %s are not integers", wki_op_name(op),
+               wk_dtype_name(a->dtype), wk_dtype_name(b->dtype));
+    return wki_run(c, &(wk_call){.op = op,
+                                 .cls = wki_class_of(t),
+                                 WK_IN(a, b),
+                                 .out = {wki_new(c, kind == COMPARE ? WK_bool : t, shape)}});
+}
+
+/* The derivative by operand i, times g; a formula "K(1)" is g itself. */
+static void binary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_tensor *dx, int i,
+                       const char *formula)
+{
+    if (!k->in[i]->node) return;
+    if (strcmp(formula, "K(1)") != 0)
+        g = wki_run(c, &(wk_call){.op = op,
+                                  .cls = k->cls,
+                                  WK_IN(k->in[0], k->in[1], k->out[0], g),
+                                  .out = {wki_like(c, k->out[0])},
+                                  .attr.i = {i}});
+    dx[i] = wki_unbroadcast(c, g, k->in[i]);
+}
+
+#define UNARY(name, integers)                                                                                \
+    wk_tensor wk_##name(wk_ctx *c, wk_tensor x)                                                              \
+    {                                                                                                        \
+        return unary(c, WK_OP_##name, x, 0, 0, integers);                                                    \
+    }
+#define UNARY_P(name, integers)                                                                              \
+    wk_tensor wk_##name(wk_ctx *c, wk_tensor x, double p, double q)                                          \
+    {                                                                                                        \
+        return unary(c, WK_OP_##name, x, p, q, integers);                                                    \
+    }
+#define UNARY_VJP(name)                                                                                      \
+    void wki_vjp_##name(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)                      \
+    {                                                                                                        \
+        unary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx);                                                       \
+    }
+#define WK_UNARY(name, y, dy)           UNARY(name, false) UNARY_VJP(name)
+#define WK_UNARY_ANY(name, y, dy, iy)   UNARY(name, true) UNARY_VJP(name)
+#define WK_UNARY_P(name, y, dy)         UNARY_P(name, false) UNARY_VJP(name)
+#define WK_UNARY_P_ANY(name, y, dy, iy) UNARY_P(name, is_whole(p) && is_whole(q)) UNARY_VJP(name)
+#define WK_UNARY_TEST(name, y)                                                                               \
+    wk_tensor wk_##name(wk_ctx *c, wk_tensor x)                                                              \
+    {                                                                                                        \
+        return test(c, WK_OP_##name, x);                                                                     \
+    }
+#include "core/unary.def"
+
+#define BINARY(name, kind)                                                                                   \
+    wk_tensor wk_##name(wk_ctx *c, wk_tensor a, wk_tensor b)                                                 \
+    {                                                                                                        \
+        return binary(c, WK_OP_##name, a, b, kind);                                                          \
+    }
+#define BINARY_VJP(name, da, db)                                                                             \
+    void wki_vjp_##name(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)                      \
+    {                                                                                                        \
+        binary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx, 0, #da);                                              \
+        binary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx, 1, #db);                                              \
+    }
+#define WK_BINARY(name, y, da, db)         BINARY(name, REAL) BINARY_VJP(name, da, db)
+#define WK_BINARY_ANY(name, y, da, db, iy) BINARY(name, ANY) BINARY_VJP(name, da, db)
+#define WK_BINARY_INT(name, iy)            BINARY(name, INTEGER)
+#define WK_COMPARE(name, y)                BINARY(name, COMPARE)
+#include "core/binary.def"
+
+wk_tensor wk_bitwise_not(wk_ctx *c, wk_tensor x)
+{
+    if (wki_failed(c) || x->dtype == WK_bool) return wk_logical_not(c, x);
+    return wk_bitwise_xor(c, x, wk_scalar_int(c, -1));
+}
+
+wk_tensor wk_lerp(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor weight)
+{
+    return wk_add(c, a, wk_mul(c, weight, wk_sub(c, b, a)));
+}
+
+wk_tensor wk_where(wk_ctx *c, wk_tensor condition, wk_tensor a, wk_tensor b)
+{
+    REQUIRE_TENSOR(c, WK_OP_where, condition);
+    REQUIRE_TENSOR(c, WK_OP_where, a);
+    REQUIRE_TENSOR(c, WK_OP_where, b);
+    wk_shape shape, all;
+    bool     fit = wki_broadcast(a, b, &shape);
+    if (fit) {
+        struct wk_tensor_info both = {.ndim = shape.ndim}; /* only its sizes are looked at */
+        memcpy(both.shape, shape.dim, sizeof both.shape);
+        fit = wki_broadcast(condition, &both, &all);
+    }
+    WK_REQUIRE(c, fit, WK_ESHAPE, "where: %s, %s and %s do not broadcast", WKI_TEXT(condition), WKI_TEXT(a),
+               WKI_TEXT(b));
+    wk_dtype t = wki_result_dtype(a, b);
+    if (wki_is_block(t)) t = WK_f32;
+    return wki_run(c, &(wk_call){.op = WK_OP_where,
+                                 .cls = wki_class_of(t),
+                                 WK_IN(condition, a, b),
+                                 .out = {wki_new(c, t, all)}});
+}
+
+void wki_vjp_where(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    wk_tensor zero = wk_scalar(c, 0.0);
+    if (k->in[1]->node) dx[1] = wki_unbroadcast(c, wk_where(c, k->in[0], g[0], zero), k->in[1]);
+    if (k->in[2]->node) dx[2] = wki_unbroadcast(c, wk_where(c, k->in[0], zero, g[0]), k->in[2]);
+}

@@ -1,0 +1,209 @@
+/* Copies between any strides and dtypes, and constants. */
+#include "cpu/walk.h"
+
+#define GRAIN      (32 * TILE)
+#define BYTE_GRAIN ((int64_t)1 << 18)
+
+struct job {
+    wk_tensor   y, x;
+    struct walk w; /* tensor 0: y, 1: x */
+    wk_class    cls;
+    int         turned; /* dim along which x is dense, for turned copies */
+    double      start, step;
+};
+
+/* n elements of `bytes` bytes with strides in elements. */
+#define MOVE(type)                                                                                           \
+    for (int64_t i = 0; i < n; i++)                                                                          \
+    memcpy((char *)y + i * sy * (int64_t)sizeof(type), (const char *)x + i * sx * (int64_t)sizeof(type),     \
+           sizeof(type))
+static void move(void *y, int64_t sy, const void *x, int64_t sx, int64_t n, int64_t bytes)
+{
+    if (bytes == 1)
+        MOVE(int8_t);
+    else if (bytes == 2)
+        MOVE(int16_t);
+    else if (bytes == 4)
+        MOVE(int32_t);
+    else
+        MOVE(int64_t);
+}
+
+/* ---- one dtype ---- */
+
+static void copy_dense(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct job *j = arg;
+    (void)worker;
+    memcpy((char *)wki_data(j->y) + first, (const char *)wki_data(j->x) + first, (size_t)(last - first));
+}
+
+static void copy_runs(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct job *j = arg;
+    const int         inner = j->w.ndim - 1;
+    const int64_t     sy = j->w.stride[0][inner], sx = j->w.stride[1][inner];
+    const int64_t     bytes = wk_dtype_bytes(j->y->dtype), block = wk_dtype_block(j->y->dtype);
+    (void)worker;
+    for (int64_t at = first; at < last;) {
+        int64_t     left;
+        char       *y = address(j->y, walk_offset(&j->w, 0, at, &left));
+        const char *x = address(j->x, walk_offset(&j->w, 1, at, &left));
+        if (left > last - at) left = last - at;
+        if (sy == 1 && sx == 1)
+            memcpy(y, x, (size_t)(left / block * bytes));
+        else
+            move(y, sy, x, sx, left, bytes);
+        at += left;
+    }
+}
+
+/* y's rows are dense and x is dense along another dim: squares of SIDE by SIDE stay in the cache. */
+#define SIDE 32
+static void copy_turned(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct job  *j = arg;
+    const struct walk *w = &j->w;
+    const int          inner = w->ndim - 1, d = j->turned;
+    const int64_t      cols = w->shape[inner], rows = w->shape[d], bytes = wk_dtype_bytes(j->y->dtype);
+    const int64_t      sy = w->stride[0][d], sx = w->stride[1][inner], blocks = (rows + SIDE - 1) / SIDE;
+    (void)worker;
+    for (int64_t b = first; b < last; b++) {
+        int64_t at = b / blocks, y = 0, x = 0;
+        for (int i = inner - 1; i >= 0; i--) {
+            if (i == d) continue;
+            y += at % w->shape[i] * w->stride[0][i];
+            x += at % w->shape[i] * w->stride[1][i];
+            at /= w->shape[i];
+        }
+        const int64_t r0 = b % blocks * SIDE, r1 = r0 + SIDE < rows ? r0 + SIDE : rows;
+        for (int64_t c = 0; c < cols; c += SIDE)
+            for (int64_t r = r0; r < r1; r++)
+                move(address(j->y, y + r * sy + c), 1, address(j->x, x + r + c * sx), sx,
+                     cols - c < SIDE ? cols - c : SIDE, bytes);
+    }
+}
+
+static void copy_same(wk_device *d, struct job *j)
+{
+    const int     inner = j->w.ndim - 1;
+    const int64_t sy = j->w.stride[0][inner], sx = j->w.stride[1][inner];
+    if (inner == 0 && ((sy == 1 && sx == 1) || j->w.n == 1)) {
+        wki_parallel(d, wk_bytes(j->y), BYTE_GRAIN, copy_dense, j);
+        return;
+    }
+    j->turned = -1;
+    for (int i = 0; i < inner; i++)
+        if (sy == 1 && sx > 1 && j->w.stride[1][i] == 1 && j->w.shape[i] >= 8) j->turned = i;
+    if (j->turned < 0) {
+        wki_parallel(d, j->w.n, GRAIN, copy_runs, j);
+        return;
+    }
+    const int64_t rows = j->w.shape[j->turned], cols = j->w.shape[inner], blocks = (rows + SIDE - 1) / SIDE;
+    wki_parallel(d, j->w.n / rows / cols * blocks, 1 + GRAIN / (SIDE * cols), copy_turned, j);
+}
+
+/* ---- another dtype ---- */
+
+#define CAST(cls, type)                                                                                      \
+    static void put_##cls(const struct job *j, int64_t at, int64_t n, const type *v)                         \
+    {                                                                                                        \
+        _Alignas(64) char raw[8 * TILE];                                                                     \
+        const int64_t     stride = j->w.stride[0][j->w.ndim - 1], bytes = wk_dtype_bytes(j->y->dtype);       \
+        int64_t           left;                                                                              \
+        for (int64_t done = 0, m; done < n; done += m) {                                                     \
+            const int64_t to = walk_offset(&j->w, 0, at + done, &left);                                      \
+            m = left < n - done ? left : n - done;                                                           \
+            if (stride == 1 || m == 1) {                                                                     \
+                CPU(from_##cls)[j->y->dtype](v + done, address(j->y, to), m);                                \
+            } else {                                                                                         \
+                CPU(from_##cls)[j->y->dtype](v + done, raw, m);                                              \
+                move(address(j->y, to), stride, raw, 1, m, bytes);                                           \
+            }                                                                                                \
+        }                                                                                                    \
+    }                                                                                                        \
+    static void cast_##cls(void *arg, int64_t first, int64_t last, int worker)                               \
+    {                                                                                                        \
+        const struct job *j = arg;                                                                           \
+        _Alignas(64) type buffer[TILE];                                                                      \
+        (void)worker;                                                                                        \
+        for (int64_t at = first; at < last; at += TILE) {                                                    \
+            const int64_t n = last - at < TILE ? last - at : TILE;                                           \
+            put_##cls(j, at, n, walk_##cls(&j->w, 1, j->x, at, n, buffer));                                  \
+        }                                                                                                    \
+    }
+CAST(f32, float)
+CAST(f64, double)
+CAST(i64, int64_t)
+
+wk_status CPU(copy)(const wk_call *k)
+{
+    struct job      j = {.y = k->out[0], .x = k->in[0]};
+    const wk_tensor both[] = {j.y, j.x};
+    walk_over(&j.w, j.y, 2, both);
+    if (j.w.n == 0) return WK_OK;
+    if (j.x->dtype == j.y->dtype) {
+        copy_same(k->device, &j);
+        return WK_OK;
+    }
+    const wk_dtype tx = j.x->dtype, ty = j.y->dtype;
+    if (CPU(to_i64)[tx] && tx <= WK_u32 && CPU(from_i64)[ty])
+        wki_parallel(k->device, j.w.n, GRAIN, cast_i64, &j);
+    else if (tx == WK_f64 && CPU(from_f64)[ty])
+        wki_parallel(k->device, j.w.n, GRAIN, cast_f64, &j);
+    else if (CPU(to_f32)[tx] && CPU(from_f32)[ty])
+        wki_parallel(k->device, j.w.n, GRAIN, cast_f32, &j);
+    else
+        return WK_EDTYPE;
+    return WK_OK;
+}
+
+/* ---- constants ---- */
+
+static void clear(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct job *j = arg;
+    (void)worker;
+    memset((char *)wki_data(j->y) + first, 0, (size_t)(last - first));
+}
+
+/* start + i step for i in [first, last), in double; block types through f32. */
+static void sequence(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct job   *j = arg;
+    const wki_from_f64  put = CPU(from_f64)[j->y->dtype];
+    _Alignas(64) double v[TILE];
+    _Alignas(64) float  narrow[TILE];
+    (void)worker;
+    for (int64_t at = first; at < last; at += TILE) {
+        const int64_t n = last - at < TILE ? last - at : TILE;
+        for (int64_t i = 0; i < n; i++) v[i] = j->start + (double)(at + i) * j->step;
+        if (put) {
+            put(v, address(j->y, at), n);
+            continue;
+        }
+        for (int64_t i = 0; i < n; i++) narrow[i] = (float)v[i];
+        CPU(from_f32)[j->y->dtype](narrow, address(j->y, at), n);
+    }
+}
+
+static wk_status run_sequence(const wk_call *k, double start, double step)
+{
+    struct job j = {.y = k->out[0], .start = start, .step = step};
+    if (!CPU(from_f64)[j.y->dtype] && !CPU(from_f32)[j.y->dtype]) return WK_EDTYPE;
+    wki_parallel(k->device, wk_count(j.y), GRAIN, sequence, &j);
+    return WK_OK;
+}
+
+wk_status CPU(arange)(const wk_call *k)
+{
+    return run_sequence(k, k->attr.f[0], k->attr.f[1]);
+}
+
+wk_status CPU(fill)(const wk_call *k)
+{
+    struct job j = {.y = k->out[0]};
+    if (k->attr.f[0] != 0 || signbit(k->attr.f[0])) return run_sequence(k, k->attr.f[0], 0);
+    wki_parallel(k->device, wk_bytes(j.y), BYTE_GRAIN, clear, &j);
+    return WK_OK;
+}

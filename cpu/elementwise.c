@@ -1,0 +1,174 @@
+/* Elementwise kernels: unary.def and binary.def compiled in three classes, run over tiles of broadcast operands. */
+#include "core/formula.h"
+#include "cpu/vmath.h"
+#include "cpu/walk.h"
+
+#define GRAIN (16 * TILE)
+
+/* ---- loops ---- */
+
+#define T                float
+#define FN(name)         f32_##name
+/* The fast sine and cosine reduce arguments up to VM_TURN_MAX; a tile with larger ones goes to libm. */
+#define WIDE(text, x, n) (strstr(text, "libm_") != NULL && !within_turns(x, n))
+static bool within_turns(const float *x, int64_t n)
+{
+    int far = 0;
+    for (int64_t i = 0; i < n; i++) far |= x[i] > VM_TURN_MAX || x[i] < -VM_TURN_MAX;
+    return !far;
+}
+static float libm_sin(float x)
+{
+    return sinf(x);
+}
+static float libm_cos(float x)
+{
+    return cosf(x);
+}
+#define expf(x)   vm_exp(x)
+#define exp2f(x)  vm_exp2(x)
+#define expm1f(x) vm_expm1(x)
+#define logf(x)   vm_log(x)
+#define log2f(x)  vm_log2(x)
+#define log10f(x) vm_log10(x)
+#define log1pf(x) vm_log1p(x)
+#define tanhf(x)  vm_tanh(x)
+#define erff(x)   vm_erf(x)
+#define sinf(x)   (wide ? libm_sin(x) : vm_sin(x))
+#define cosf(x)   (wide ? libm_cos(x) : vm_cos(x))
+#include "cpu/formulas.h"
+#undef expf
+#undef exp2f
+#undef expm1f
+#undef logf
+#undef log2f
+#undef log10f
+#undef log1pf
+#undef tanhf
+#undef erff
+#undef sinf
+#undef cosf
+
+#define T                double
+#define FN(name)         f64_##name
+#define WIDE(text, x, n) false
+#define expf(x)          exp(x)
+#define exp2f(x)         exp2(x)
+#define expm1f(x)        expm1(x)
+#define logf(x)          log(x)
+#define log2f(x)         log2(x)
+#define log10f(x)        log10(x)
+#define log1pf(x)        log1p(x)
+#define sqrtf(x)         sqrt(x)
+#define cbrtf(x)         cbrt(x)
+#define fabsf(x)         fabs(x)
+#define floorf(x)        floor(x)
+#define ceilf(x)         ceil(x)
+#define rintf(x)         rint(x)
+#define truncf(x)        trunc(x)
+#define sinf(x)          sin(x)
+#define cosf(x)          cos(x)
+#define tanf(x)          tan(x)
+#define asinf(x)         asin(x)
+#define acosf(x)         acos(x)
+#define atanf(x)         atan(x)
+#define sinhf(x)         sinh(x)
+#define coshf(x)         cosh(x)
+#define tanhf(x)         tanh(x)
+#define asinhf(x)        asinh(x)
+#define acoshf(x)        acosh(x)
+#define atanhf(x)        atanh(x)
+#define erff(x)          erf(x)
+#define erfcf(x)         erfc(x)
+#define powf(a, b)       pow(a, b)
+#define fmodf(a, b)      fmod(a, b)
+#define atan2f(a, b)     atan2(a, b)
+#define hypotf(a, b)     hypot(a, b)
+#define copysignf(a, b)  copysign(a, b)
+#include "cpu/formulas.h"
+
+#define T                int64_t
+#define FN(name)         i64_##name
+#define WIDE(text, x, n) false
+#define INTEGERS
+#include "cpu/formulas.h"
+
+/* ---- running them ---- */
+
+struct job {
+    const wk_call *k;
+    struct walk    w;
+    void (*f32)(const float *const *, float *restrict, int64_t, const wk_call *);
+    void (*f64)(const double *const *, double *restrict, int64_t, const wk_call *);
+    void (*i64)(const int64_t *const *, int64_t *restrict, int64_t, const wk_call *);
+};
+
+/* Results [first, last) of a job; operands that are one value are read once. */
+#define PIECE(cls, type)                                                                                     \
+    static void piece_##cls(void *arg, int64_t first, int64_t last, int worker)                              \
+    {                                                                                                        \
+        const struct job *j = arg;                                                                           \
+        const wk_call    *k = j->k;                                                                          \
+        const wk_tensor   y = k->out[0];                                                                     \
+        const int64_t     most = last - first < TILE ? last - first : TILE;                                  \
+        const type       *in[4] = {NULL};                                                                    \
+        _Alignas(64) type buffer[4][TILE], out[TILE];                                                        \
+        bool              constant[4] = {false};                                                             \
+        (void)worker;                                                                                        \
+        for (int o = 0; o < k->n_in; o++) {                                                                  \
+            constant[o] = walk_constant(&j->w, o);                                                           \
+            if (constant[o]) in[o] = load_##cls##_strided(k->in[o], 0, 0, most, buffer[o]);                  \
+        }                                                                                                    \
+        for (int64_t at = first; at < last; at += TILE) {                                                    \
+            const int64_t n = last - at < TILE ? last - at : TILE;                                           \
+            for (int o = 0; o < k->n_in; o++)                                                                \
+                if (!constant[o]) in[o] = walk_##cls(&j->w, o, k->in[o], at, n, buffer[o]);                  \
+            type *to = dest_##cls(y, at, out);                                                               \
+            j->cls(in, to, n, k);                                                                            \
+            store_##cls(y, at, n, to);                                                                       \
+        }                                                                                                    \
+    }
+PIECE(f32, float)
+PIECE(f64, double)
+PIECE(i64, int64_t)
+
+static wk_status run(struct job j)
+{
+    const wk_call *k = j.k;
+    walk_over(&j.w, k->out[0], k->n_in, k->in);
+    if (j.w.n == 0) return WK_OK;
+    for (int o = 0; o < k->n_in; o++) {
+        const wk_dtype t = k->in[o]->dtype;
+        if (k->cls == WK_CLASS_F32 ? !CPU(to_f32)[t] : k->cls == WK_CLASS_F64 ? !CPU(to_f64)[t] : !CPU(to_i64)[t])
+            return WK_EDTYPE;
+    }
+    const wk_piece piece = k->cls == WK_CLASS_F32 ? piece_f32 : k->cls == WK_CLASS_F64 ? piece_f64 : piece_i64;
+    if (k->cls == WK_CLASS_F32 ? !j.f32 : k->cls == WK_CLASS_F64 ? !j.f64 : !j.i64) return WK_EDTYPE;
+    wki_parallel(k->device, j.w.n, GRAIN, piece, &j);
+    return WK_OK;
+}
+
+#define KERNEL(name, f, d, i)                                                                                \
+    wk_status CPU(name)(const wk_call *k)                                                                    \
+    {                                                                                                        \
+        return run((struct job){.k = k, .f32 = f, .f64 = d, .i64 = i});                                      \
+    }
+#define REAL(name)     KERNEL(name, f32_##name, f64_##name, NULL)
+#define ANY(name)      KERNEL(name, f32_##name, f64_##name, i64_##name)
+#define VJP(name)      REAL(name##_vjp)
+#define VJP_PAIR(name)                                                                                       \
+    KERNEL(name##_vjp, k->attr.i[0] ? f32_##name##_db_vjp : f32_##name##_da_vjp,                             \
+           k->attr.i[0] ? f64_##name##_db_vjp : f64_##name##_da_vjp, NULL)
+
+#define WK_UNARY(name, y, dy)              REAL(name) VJP(name)
+#define WK_UNARY_ANY(name, y, dy, iy)      ANY(name) VJP(name)
+#define WK_UNARY_P(name, y, dy)            REAL(name) VJP(name)
+#define WK_UNARY_P_ANY(name, y, dy, iy)    ANY(name) VJP(name)
+#define WK_UNARY_TEST(name, y)             REAL(name)
+#define WK_BINARY(name, y, da, db)         REAL(name) VJP_PAIR(name)
+#define WK_BINARY_ANY(name, y, da, db, iy) ANY(name) VJP_PAIR(name)
+#define WK_BINARY_INT(name, iy)            KERNEL(name, NULL, NULL, i64_##name)
+#define WK_COMPARE(name, y)                ANY(name)
+#include "core/unary.def"
+#include "core/binary.def"
+ANY(where)
