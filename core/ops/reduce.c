@@ -1,0 +1,208 @@
+/* Reductions over any set of dims: front ends and gradients. */
+#include "core/ctx.h"
+
+/* attr.i[0]: bit mask of the reduced dims; attr.f[0]: var's correction. */
+
+static wk_dtype real_of(wk_dtype t)
+{
+    const char cls = wki_dtype_class(t);
+    return cls == 'F' ? t : WK_f32;
+}
+static wk_dtype total_of(wk_dtype t)
+{
+    const char cls = wki_dtype_class(t);
+    return cls == 'I' || cls == 'B' ? WK_i64 : real_of(t);
+}
+static wk_dtype same_of(wk_dtype t)
+{
+    return wki_is_block(t) ? WK_f32 : t;
+}
+
+/* The mask of dims (none: all); -1 after recording what is wrong. */
+static int mask_of(wk_ctx *c, wk_op op, wk_tensor x, wk_shape dims)
+{
+    if (wki_failed(c)) return -1;
+    if (wk_is_none(x)) {
+        wk_fail(c, WK_EARG, "%s: no tensor", wki_op_name(op));
+        return -1;
+    }
+    int mask = 0;
+    for (int i = 0; i < dims.ndim; i++) {
+        const int d = wki_dim(c, wki_op_name(op), x, (int)dims.dim[i]);
+        if (d < 0) return -1;
+        if (mask >> d & 1) {
+            wk_fail(c, WK_EARG, "%s: dim %d twice", wki_op_name(op), d);
+            return -1;
+        }
+        mask |= 1 << d;
+    }
+    return dims.ndim ? mask : (1 << x->ndim) - 1;
+}
+
+static wk_shape reduced_shape(wk_tensor x, int mask, bool keep)
+{
+    wk_shape shape = {0};
+    for (int i = 0; i < x->ndim; i++)
+        if (!(mask >> i & 1))
+            shape.dim[shape.ndim++] = x->shape[i];
+        else if (keep)
+            shape.dim[shape.ndim++] = 1;
+    return shape;
+}
+
+static int64_t reduced_count(wk_tensor x, int mask)
+{
+    int64_t n = 1;
+    for (int i = 0; i < x->ndim; i++)
+        if (mask >> i & 1) n *= x->shape[i];
+    return n;
+}
+
+/* Result in dtype t, computed in the class of `in`. */
+static wk_tensor reduce(wk_ctx *c, wk_op op, wk_tensor x, int mask, bool keep, wk_dtype in, wk_dtype t,
+                        double correction)
+{
+    if (mask < 0) return WK_NONE;
+    return wki_run(c, &(wk_call){.op = op,
+                                 .cls = wki_class_of(in),
+                                 WK_IN(x),
+                                 .out = {wki_new(c, t, reduced_shape(x, mask, keep))},
+                                 .attr = {.i = {mask}, .f = {correction}}});
+}
+
+wk_tensor wk_sum(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
+{
+    const int      mask = mask_of(c, WK_OP_sum, x, dims);
+    const wk_dtype t = total_of(x->dtype);
+    return reduce(c, WK_OP_sum, x, mask, keep, t, t, 0);
+}
+wk_tensor wk_mean(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
+{
+    const int      mask = mask_of(c, WK_OP_mean, x, dims);
+    const wk_dtype t = real_of(x->dtype);
+    return reduce(c, WK_OP_mean, x, mask, keep, t, t, 0);
+}
+wk_tensor wk_prod(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
+{
+    const int      mask = mask_of(c, WK_OP_prod, x, dims);
+    const wk_dtype t = total_of(x->dtype);
+    return reduce(c, WK_OP_prod, x, mask, keep, t, t, 0);
+}
+wk_tensor wk_any(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
+{
+    const int mask = mask_of(c, WK_OP_any, x, dims);
+    return reduce(c, WK_OP_any, x, mask, keep, same_of(x->dtype), WK_bool, 0);
+}
+wk_tensor wk_all(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
+{
+    const int mask = mask_of(c, WK_OP_all, x, dims);
+    return reduce(c, WK_OP_all, x, mask, keep, same_of(x->dtype), WK_bool, 0);
+}
+wk_tensor wk_var(wk_ctx *c, wk_tensor x, wk_shape dims, double correction, bool keep)
+{
+    const int      mask = mask_of(c, WK_OP_var, x, dims);
+    const wk_dtype t = real_of(x->dtype);
+    return reduce(c, WK_OP_var, x, mask, keep, t, t, correction);
+}
+wk_tensor wk_logsumexp(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
+{
+    const int      mask = mask_of(c, WK_OP_logsumexp, x, dims);
+    const wk_dtype t = real_of(x->dtype);
+    return reduce(c, WK_OP_logsumexp, x, mask, keep, t, t, 0);
+}
+
+/* Those that pick a value, which must exist. */
+static wk_tensor pick(wk_ctx *c, wk_op op, wk_tensor x, wk_shape dims, bool keep, bool index)
+{
+    const int      mask = mask_of(c, op, x, dims);
+    const wk_dtype t = same_of(x->dtype);
+    if (mask < 0) return WK_NONE;
+    WK_REQUIRE(c, reduced_count(x, mask) > 0, WK_ESHAPE, "%s: no values to pick from in %s", wki_op_name(op),
+               WKI_TEXT(x));
+    return reduce(c, op, x, mask, keep, t, index ? WK_i64 : t, 0);
+}
+wk_tensor wk_amax(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
+{
+    return pick(c, WK_OP_amax, x, dims, keep, false);
+}
+wk_tensor wk_amin(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
+{
+    return pick(c, WK_OP_amin, x, dims, keep, false);
+}
+wk_tensor wk_argmax(wk_ctx *c, wk_tensor x, int dim, bool keep)
+{
+    return pick(c, WK_OP_argmax, x, WK_DIMS(dim), keep, true);
+}
+wk_tensor wk_argmin(wk_ctx *c, wk_tensor x, int dim, bool keep)
+{
+    return pick(c, WK_OP_argmin, x, WK_DIMS(dim), keep, true);
+}
+
+/* ---- gradients ---- */
+
+/* v, of the result's shape, as it broadcasts over the input. */
+static wk_tensor over_input(wk_ctx *c, const wk_call *k, wk_tensor v)
+{
+    return wk_reshape(c, v, reduced_shape(k->in[0], (int)k->attr.i[0], true));
+}
+static wk_shape dims_of(const wk_call *k)
+{
+    wk_shape dims = {0};
+    for (int i = 0; i < WK_MAX_DIMS; i++)
+        if (k->attr.i[0] >> i & 1) dims.dim[dims.ndim++] = i;
+    return dims;
+}
+
+void wki_vjp_sum(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    dx[0] = wk_cast(c, wk_expand(c, over_input(c, k, g[0]), wki_shape(k->in[0])), k->in[0]->dtype);
+}
+
+void wki_vjp_mean(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    const double    n = (double)reduced_count(k->in[0], (int)k->attr.i[0]);
+    const wk_tensor part = wk_div(c, g[0], wk_scalar(c, n));
+    wki_vjp_sum(c, k, &part, dx);
+}
+
+/* The product of the other values: with one zero in the set only the zero's is not zero. */
+void wki_vjp_prod(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    const wk_tensor x = k->in[0], zero = wk_scalar_int(c, 0), one = wk_scalar_int(c, 1);
+    const wk_shape  dims = dims_of(k);
+    const wk_tensor is_zero = wk_eq(c, x, zero), zeros = wk_sum(c, is_zero, dims, true);
+    const wk_tensor filled = wk_where(c, is_zero, one, x), rest = wk_prod(c, filled, dims, true);
+    const wk_tensor at_zero = wk_where(c, wk_eq(c, zeros, one), rest, zero);
+    const wk_tensor elsewhere = wk_where(c, wk_eq(c, zeros, zero), wk_div(c, rest, filled), zero);
+    dx[0] = wk_mul(c, over_input(c, k, g[0]), wk_where(c, is_zero, at_zero, elsewhere));
+}
+
+/* Equal values share the gradient. */
+static void picked_vjp(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    const wk_tensor hit = wk_eq(c, k->in[0], over_input(c, k, k->out[0]));
+    const wk_tensor hits = wk_sum(c, hit, dims_of(k), true);
+    dx[0] = wk_mul(c, hit, wk_div(c, over_input(c, k, g[0]), hits));
+}
+void wki_vjp_amax(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    picked_vjp(c, k, g, dx);
+}
+void wki_vjp_amin(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    picked_vjp(c, k, g, dx);
+}
+
+void wki_vjp_var(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    const wk_tensor x = k->in[0];
+    const double    n = (double)reduced_count(x, (int)k->attr.i[0]) - k->attr.f[0];
+    const wk_tensor scaled = wk_mul(c, over_input(c, k, g[0]), wk_scalar(c, 2.0 / (n > 0 ? n : 0)));
+    dx[0] = wk_mul(c, wk_sub(c, x, wk_mean(c, x, dims_of(k), true)), scaled);
+}
+
+void wki_vjp_logsumexp(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    const wk_tensor share = wk_exp(c, wk_sub(c, k->in[0], over_input(c, k, k->out[0])));
+    dx[0] = wk_mul(c, share, over_input(c, k, g[0]));
+}

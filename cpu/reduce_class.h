@@ -1,0 +1,254 @@
+/* The loops of reduce.c for one class: values T, accumulators ACC, functions FN(name). Included once per class. */
+
+static ACC FN(start)(enum kind kind)
+{
+    const bool most = kind == MOST || kind == ARG_MOST, least = kind == LEAST || kind == ARG_LEAST;
+    return most ? LOWEST : least ? HIGHEST : kind == PROD || kind == ALL ? (ACC)1 : (ACC)0;
+}
+
+/* One tile in sixteen lanes. STEP changes s, the lane, by v; JOIN is the same for a further lane t. */
+#define LANES(type, from, STEP, JOIN)                                                                        \
+    {                                                                                                        \
+        type    lane[16];                                                                                    \
+        int64_t i = 0;                                                                                       \
+        for (int l = 0; l < 16; l++) lane[l] = (type)(from);                                                 \
+        for (; i + 16 <= n; i += 16)                                                                         \
+            for (int l = 0; l < 16; l++) {                                                                   \
+                const T    v = x[i + l];                                                                     \
+                const type s = lane[l];                                                                      \
+                lane[l] = (type)(STEP);                                                                      \
+            }                                                                                                \
+        for (int l = 0; i < n; i++, l++) {                                                                   \
+            const T    v = x[i];                                                                             \
+            const type s = lane[l];                                                                          \
+            lane[l] = (type)(STEP);                                                                          \
+        }                                                                                                    \
+        for (int h = 8; h > 0; h /= 2)                                                                       \
+            for (int l = 0; l < h; l++) {                                                                    \
+                const type s = lane[l], v = lane[l + h];                                                     \
+                lane[l] = (type)(JOIN);                                                                      \
+            }                                                                                                \
+        return (ACC)lane[0];                                                                                 \
+    }
+
+#define GREATER (v > s || ISNAN(v) ? v : s)
+#define SMALLER (v < s || ISNAN(v) ? v : s)
+static ACC FN(tile_sum)(const T *x, int64_t n)
+LANES(T, 0, PLUS(s, v), PLUS(s, v))
+static ACC FN(tile_prod)(const T *x, int64_t n)
+LANES(ACC, 1, TIMES(s, (ACC)v), TIMES(s, v))
+static ACC FN(tile_most)(const T *x, int64_t n)
+LANES(T, LOWEST, GREATER, GREATER)
+static ACC FN(tile_least)(const T *x, int64_t n)
+LANES(T, HIGHEST, SMALLER, SMALLER)
+static ACC FN(tile_any)(const T *x, int64_t n)
+LANES(T, 0, v != 0 ? 1 : s, v != 0 ? 1 : s)
+static ACC FN(tile_squares)(const T *x, int64_t n, ACC base)
+LANES(ACC, 0, s + ((ACC)v - base) * ((ACC)v - base), s + v)
+static ACC FN(tile_exponentials)(const T *x, int64_t n, ACC base)
+LANES(ACC, 0, s + EXP((ACC)v - base), s + v)
+static ACC FN(tile_zeros)(const T *x, int64_t n)
+LANES(T, 0, v == 0 ? 1 : s, v != 0 ? 1 : s)
+
+/* Is a the better pick? NaN beats all, the first of equals stays. */
+INLINE bool FN(better)(enum kind kind, ACC a, ACC b)
+{
+    return (kind == ARG_MOST ? a > b : a < b) || (ISNAN(a) && !ISNAN(b));
+}
+
+/* Brings n values, the first one at position `at` of the reduced set, into result *v. */
+static void FN(along)(enum kind kind, ACC *v, int64_t *best, ACC base, const T *x, int64_t n, int64_t at)
+{
+    ACC t;
+    switch (kind) {
+    case SUM: *v = PLUS(*v, FN(tile_sum)(x, n)); break;
+    case PROD: *v = TIMES(*v, FN(tile_prod)(x, n)); break;
+    case MOST: t = FN(tile_most)(x, n), *v = t > *v || ISNAN(t) ? t : *v; break;
+    case LEAST: t = FN(tile_least)(x, n), *v = t < *v || ISNAN(t) ? t : *v; break;
+    case ANY: *v = FN(tile_any)(x, n) != 0 ? 1 : *v; break;
+    case ALL: *v = FN(tile_zeros)(x, n) != 0 ? 0 : *v; break;
+    case SQUARES: *v += FN(tile_squares)(x, n, base); break;
+    case EXPONENTIALS: *v += FN(tile_exponentials)(x, n, base); break;
+    case ARG_MOST:
+    case ARG_LEAST:
+        t = kind == ARG_MOST ? FN(tile_most)(x, n) : FN(tile_least)(x, n);
+        if (*best >= 0 && !FN(better)(kind, t, *v)) break;
+        int64_t i = 0;
+        while (i < n - 1 && !((ACC)x[i] == t || (ISNAN(t) && ISNAN(x[i])))) i++;
+        *v = t;
+        *best = at + i;
+    }
+}
+
+/* One value each, x[0..n), into n results side by side. */
+#define EACH(f)                                                                                              \
+    for (int64_t i = 0; i < n; i++) {                                                                        \
+        const ACC s = v[i], u = (ACC)x[i];                                                                   \
+        v[i] = (f);                                                                                          \
+    }
+static void FN(across)(enum kind kind, ACC *restrict v, int64_t *restrict best, const ACC *restrict base,
+                       const T *restrict x, int64_t n, int64_t at)
+{
+    switch (kind) {
+    case SUM: EACH(PLUS(s, u)) break;
+    case PROD: EACH(TIMES(s, u)) break;
+    case MOST: EACH(u > s || ISNAN(u) ? u : s) break;
+    case LEAST: EACH(u < s || ISNAN(u) ? u : s) break;
+    case ANY: EACH(u != 0 ? (ACC)1 : s) break;
+    case ALL: EACH(u == 0 ? (ACC)0 : s) break;
+    case SQUARES: EACH(s + (u - base[i]) * (u - base[i])) break;
+    case EXPONENTIALS: EACH(s + EXP(u - base[i])) break;
+    case ARG_MOST:
+    case ARG_LEAST:
+        for (int64_t i = 0; i < n; i++) {
+            const bool take = best[i] < 0 || FN(better)(kind, (ACC)x[i], v[i]);
+            v[i] = take ? (ACC)x[i] : v[i];
+            best[i] = take ? at : best[i];
+        }
+    }
+}
+
+/* Up to TILE values of the reduced set of the result at offset `from`, from position `at` on. */
+static const T *FN(collect)(const struct job *j, int64_t from, int64_t at, int64_t n, T *buffer)
+{
+    const int64_t stride = j->reduced.stride[0][j->reduced.ndim - 1];
+    for (int64_t done = 0;;) {
+        int64_t       left;
+        const int64_t offset = from + walk_offset(&j->reduced, 0, at + done, &left);
+        const int64_t m = left < n - done ? left : n - done;
+        const T      *v = LOAD_STRIDED(j->x, offset, stride, m, buffer + done);
+        if (m == n) return v;
+        if (v != buffer + done) memcpy(buffer + done, v, (size_t)m * sizeof *v);
+        if ((done += m) == n) return buffer;
+    }
+}
+
+/* One pass over positions [r0, r1) of the reduced set for n results from `at` on. */
+static void FN(pass)(const struct job *j, enum kind kind, int64_t at, int64_t n, int64_t r0, int64_t r1, ACC *v,
+                     int64_t *best, const ACC *base)
+{
+    _Alignas(64) T buffer[TILE];
+    int64_t        left;
+    for (int64_t i = 0; i < n; i++) v[i] = FN(start)(kind), best[i] = -1;
+    if (j->stack > 1) {
+        const int64_t from = walk_offset(&j->kept, 0, at, &left);
+        for (int64_t r = r0; r < r1; r++) {
+            const int64_t offset = from + walk_offset(&j->reduced, 0, r, &left);
+            FN(across)(kind, v, best, base, LOAD(j->x, offset, n, buffer), n, r);
+        }
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t from = walk_offset(&j->kept, 0, at + i, &left);
+        for (int64_t r = r0; r < r1; r += TILE) {
+            const int64_t m = r1 - r < TILE ? r1 - r : TILE;
+            FN(along)(kind, &v[i], &best[i], base[i], FN(collect)(j, from, r, m, buffer), m, r);
+        }
+    }
+}
+
+/* What the second pass subtracts: the mean, or the largest value where it is finite. */
+static void FN(rebase)(const struct job *j, int64_t n, const ACC *v, ACC *base)
+{
+    for (int64_t i = 0; i < n; i++)
+        base[i] = j->second == SQUARES ? v[i] / (ACC)j->reduced.n : v[i] == LOWEST || v[i] == HIGHEST ? 0 : v[i];
+}
+
+/* Accumulators to results. */
+static void FN(put)(const struct job *j, int64_t at, int64_t n, const ACC *v, const int64_t *best, const ACC *base)
+{
+    T            out[RESULTS];
+    const double count = (double)j->reduced.n, rest = count - j->k->attr.f[0];
+    if (j->first >= ARG_MOST) {
+        memcpy(address(j->y, at), best, (size_t)n * sizeof *best);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        ACC r = v[i];
+        if (j->second == SQUARES) r = (ACC)((double)r / (rest > 0 ? rest : 0));
+        if (j->second == EXPONENTIALS) r = (ACC)(log((double)r) + (double)base[i]);
+        if (j->k->op == WK_OP_mean) r = (ACC)((double)r / count);
+        out[i] = (T)r;
+    }
+    STORE(j->y, at, n, out);
+}
+
+/* Where set s begins, and how many results it has. */
+static int64_t FN(set)(const struct job *j, int64_t s, int64_t *n)
+{
+    const int64_t span = j->stack > 1 ? j->stack : j->kept.n, sets = (span + RESULTS - 1) / RESULTS;
+    const int64_t in = s % sets * RESULTS;
+    *n = span - in < RESULTS ? span - in : RESULTS;
+    return s / sets * span + in;
+}
+
+static void FN(piece)(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct job *j = arg;
+    (void)worker;
+    for (int64_t p = first; p < last; p++) {
+        ACC           v[RESULTS], base[RESULTS] = {0};
+        int64_t       best[RESULTS], n;
+        const int64_t c = p / j->sets, at = FN(set)(j, p % j->sets, &n);
+        const int64_t r0 = c * j->chunk, r1 = r0 + j->chunk < j->reduced.n ? r0 + j->chunk : j->reduced.n;
+        if (j->on_second) memcpy(base, (const ACC *)j->base + at, (size_t)n * sizeof *base);
+        FN(pass)(j, j->on_second ? j->second : j->first, at, n, r0, r1, v, best, base);
+        if (j->n_chunk > 1) {
+            memcpy((ACC *)j->part + c * j->kept.n + at, v, (size_t)n * sizeof *v);
+            memcpy(j->part_at + c * j->kept.n + at, best, (size_t)n * sizeof *best);
+            continue;
+        }
+        if (j->second != j->first) {
+            FN(rebase)(j, n, v, base);
+            FN(pass)(j, j->second, at, n, r0, r1, v, best, base);
+        }
+        FN(put)(j, at, n, v, best, base);
+    }
+}
+
+/* Joins the chunks of results [first, last), in order; after the first of two passes leaves the base behind. */
+static void FN(finish)(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct job *j = arg;
+    const enum kind   kind = j->on_second ? j->second : j->first;
+    (void)worker;
+    for (int64_t i = first; i < last; i++) {
+        ACC           v = ((const ACC *)j->part)[i];
+        int64_t       best = j->part_at[i];
+        for (int64_t c = 1; c < j->n_chunk; c++) {
+            const ACC t = ((const ACC *)j->part)[c * j->kept.n + i];
+            if (kind == SUM || kind >= SQUARES)
+                v = kind < ARG_MOST ? PLUS(v, t) : v;
+            else if (kind == PROD)
+                v = TIMES(v, t);
+            else if (kind == MOST || kind == LEAST)
+                v = (kind == MOST ? t > v : t < v) || ISNAN(t) ? t : v;
+            else
+                v = kind == ANY ? (t != 0 ? (ACC)1 : v) : (t == 0 ? (ACC)0 : v);
+            if (kind < ARG_MOST || !FN(better)(kind, t, v)) continue;
+            v = t;
+            best = j->part_at[c * j->kept.n + i];
+        }
+        if (j->first != j->second && !j->on_second)
+            FN(rebase)(j, 1, &v, (ACC *)j->base + i);
+        else
+            FN(put)(j, i, 1, &v, &best, j->base ? (const ACC *)j->base + i : &v);
+    }
+}
+
+#undef T
+#undef ACC
+#undef FN
+#undef LOWEST
+#undef HIGHEST
+#undef EXP
+#undef ISNAN
+#undef PLUS
+#undef TIMES
+#undef LOAD
+#undef LOAD_STRIDED
+#undef STORE
+#undef LANES
+#undef GREATER
+#undef SMALLER
+#undef EACH
