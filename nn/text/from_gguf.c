@@ -178,6 +178,10 @@ static wk_tokenizer *tokens(wk_ctx *c, const wk_files *f, bool sentencepiece)
 {
     const int64_t n = wk_config_count(f, KEY("tokens"));
     size_t        bytes = 0;
+    if (n < 1) {
+        wk_fail(c, WK_EFORMAT, "tokenizer: the file has no tokens");
+        return NULL;
+    }
     for (int64_t i = 0; i < n; i++) {
         size_t length = 0;
         if (!wk_config_string_at(f, KEY("tokens"), i, &length)) {
