@@ -33,7 +33,11 @@ static bool fragment(struct wki_work *w, const uint8_t *p, const uint8_t *end, b
     const wk_tokenizer *t = w->t;
     size_t              n = (size_t)(end - p);
     if (!n) return true;
-    if (t->sentencepiece) return wki_spm_text(w, p, n, t->space_prefix && after_special);
+    if (t->sentencepiece) {
+        const bool spaced = *p == ' ' || (n >= 3 && memcmp(p, "\xe2\x96\x81", 3) == 0);
+        const bool here = t->first_prefix ? p == w->start : after_special;
+        return wki_spm_text(w, p, n, t->space_prefix && here && !(t->bare_prefix && spaced));
+    }
     if (t->nfc && !(p = wki_nfc(w, p, &n))) return false;
     if (!t->space_prefix || *p == ' ') return words(w, 0, p, p + n);
     uint8_t *spaced = wk_alloc(n + 1);
@@ -97,6 +101,7 @@ wk_status wk_encode(wk_ctx *c, const wk_tokenizer *t, const char *text, size_t l
     const int64_t   before = out->count;
     const uint8_t  *p = (const uint8_t *)(length ? text : "");
     bool            ok = true;
+    w.start = p;
     for (int i = 0; o.add_edges && ok && i < t->n_prefix; i++) ok = wki_push(&w, t->prefix[i]);
     ok = ok && encode(&w, p, p + length, o.special);
     for (int i = 0; o.add_edges && ok && i < t->n_suffix; i++) ok = wki_push(&w, t->suffix[i]);

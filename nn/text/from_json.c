@@ -1,4 +1,5 @@
-/* A byte-level BPE tokeniser from a tokenizer.json. What it asks for and is not known is refused by name. */
+/* A BPE tokeniser from a tokenizer.json: byte-level, or over characters with byte fallback as SentencePiece's.
+ * What it asks for and is not known is refused by name. */
 #include "vocab.h"
 
 #include <jansson.h>
@@ -29,11 +30,18 @@ static bool is_true(const json_t *object, const char *key)
 
 /* ---- normaliser and pre-tokeniser ---- */
 
+#define SPACE "\xe2\x96\x81" /* U+2581 */
+
 static bool normalizer(wk_ctx *c, wk_tokenizer *t, const json_t *x, int depth)
 {
     const char *type = text_of(x, "type");
     if (!x || json_is_null(x)) return true;
     if (strcmp(type, "NFC") == 0) return t->nfc = true;
+    if (t->sentencepiece && strcmp(type, "Prepend") == 0 && strcmp(text_of(x, "prepend"), SPACE) == 0)
+        return t->space_prefix = true;
+    if (t->sentencepiece && strcmp(type, "Replace") == 0 && strcmp(text_of(x, "content"), SPACE) == 0 &&
+        strcmp(text_of(json_object_get(x, "pattern"), "String"), " ") == 0)
+        return true;
     if (strcmp(type, "Sequence") != 0 || depth > 4) return refuse(c, "normalizer", type);
     const json_t *list = json_object_get(x, "normalizers");
     for (size_t i = 0; i < json_array_size(list); i++)
@@ -103,6 +111,20 @@ static bool pre_tokenizer(wk_ctx *c, wk_tokenizer *t, const json_t *x, bool *byt
     return true;
 }
 
+/* SentencePiece's: none, or the space in front alone. */
+static bool metaspace(wk_ctx *c, wk_tokenizer *t, const json_t *x)
+{
+    const char *type = text_of(x, "type"), *scheme = text_of(x, "prepend_scheme");
+    if (!x || json_is_null(x)) return true;
+    if (strcmp(type, "Metaspace") != 0 || strcmp(text_of(x, "replacement"), SPACE) != 0)
+        return refuse(c, "pre_tokenizer", type);
+    if (!json_is_false(json_object_get(x, "split")))
+        return refuse(c, "pre_tokenizer", "Metaspace that splits");
+    t->first_prefix = strcmp(scheme, "first") == 0;
+    t->space_prefix = t->bare_prefix = t->first_prefix || strcmp(scheme, "always") == 0;
+    return true;
+}
+
 /* ---- post-processor: what encoding adds at the edges ---- */
 
 static bool edge(wk_ctx *c, const wk_tokenizer *t, json_int_t id, int32_t *list, int *n)
@@ -154,30 +176,46 @@ static bool post_processor(wk_ctx *c, wk_tokenizer *t, const json_t *x, int dept
 
 /* ---- vocabulary ---- */
 
-/* Number of ids and bytes of all texts; ids far beyond the number of tokens are refused. */
+/* Takes an id into the number of ids; false: none, or far beyond the number of tokens. */
+static bool grow(const json_t *id, int64_t entries, int64_t *size)
+{
+    const int64_t i = json_is_integer(id) ? json_integer_value(id) : -1;
+    if (i < 0 || i > entries * 8 + 65536) return false;
+    if (i >= *size) *size = i + 1;
+    return true;
+}
+
+/* Number of ids and bytes of all texts. */
 static int64_t measure(wk_ctx *c, json_t *vocab, const json_t *added, size_t *bytes)
 {
     const int64_t entries = (int64_t)(json_object_size(vocab) + json_array_size(added));
     int64_t       size = 0;
-    const char   *text;
-    json_t       *id;
+    bool          ok = true;
     *bytes = 0;
-    json_object_foreach(vocab, text, id)
-    {
-        const int64_t i = json_is_integer(id) ? json_integer_value(id) : -1;
-        if (i < 0 || i > entries * 8 + 65536) return malformed(c, "a token's id is out of range"), -1;
-        if (i >= size) size = i + 1;
-        *bytes += strlen(text);
+    for (void *at = json_object_iter(vocab); at && ok; at = json_object_iter_next(vocab, at)) {
+        ok = grow(json_object_iter_value(at), entries, &size);
+        *bytes += strlen(json_object_iter_key(at));
     }
-    for (size_t k = 0; k < json_array_size(added); k++) {
-        const json_t *a = json_array_get(added, k), *n = json_object_get(a, "id");
-        const int64_t i = json_is_integer(n) ? json_integer_value(n) : -1;
-        if (i < 0 || i > entries * 8 + 65536) return malformed(c, "an added token's id is out of range"), -1;
-        if (i >= size) size = i + 1;
+    for (size_t k = 0; k < json_array_size(added) && ok; k++) {
+        const json_t *a = json_array_get(added, k);
+        ok = grow(json_object_get(a, "id"), entries, &size);
         *bytes += json_string_length(json_object_get(a, "content"));
     }
+    if (!ok) return malformed(c, "a token's id is out of range"), -1;
     if (!size) malformed(c, "the vocabulary is empty");
     return size ? size : -1;
+}
+
+static bool plain_tokens(wk_ctx *c, wk_tokenizer *t, json_t *vocab)
+{
+    for (void *at = json_object_iter(vocab); at; at = json_object_iter_next(vocab, at)) {
+        const char *text = json_object_iter_key(at);
+        const bool  byte = t->sentencepiece && strlen(text) == 6 && strncmp(text, "<0x", 3) == 0;
+        if (!wki_vocab_add(c, t, json_integer_value(json_object_iter_value(at)), text, strlen(text),
+                           byte ? WKI_BYTE : WKI_NORMAL))
+            return false;
+    }
+    return true;
 }
 
 static bool added_tokens(wk_ctx *c, wk_tokenizer *t, const json_t *added)
@@ -221,25 +259,23 @@ static bool check_model(wk_ctx *c, const json_t *root, const json_t *model)
     const char *type = text_of(model, "type"), *decoder = text_of(json_object_get(root, "decoder"), "type");
     if (*type && strcmp(type, "BPE") != 0) return refuse(c, "model", type);
     if (!json_is_object(json_object_get(model, "vocab"))) return malformed(c, "no vocabulary");
-    if (is_true(model, "byte_fallback")) return refuse(c, "model", "BPE with byte_fallback");
     if (*text_of(model, "continuing_subword_prefix"))
         return refuse(c, "model", "BPE with continuing_subword_prefix");
     if (*text_of(model, "end_of_word_suffix")) return refuse(c, "model", "BPE with end_of_word_suffix");
-    return !*decoder || strcmp(decoder, "ByteLevel") == 0 || refuse(c, "decoder", decoder);
+    const char *usual = is_true(model, "byte_fallback") ? "Sequence" : "ByteLevel";
+    return !*decoder || strcmp(decoder, usual) == 0 || refuse(c, "decoder", decoder);
 }
 
 static bool fill(wk_ctx *c, wk_tokenizer *t, const json_t *root, json_t *model)
 {
     const json_t *added = json_object_get(root, "added_tokens");
-    json_t       *vocab = json_object_get(model, "vocab"), *id;
+    const json_t *pre = json_object_get(root, "pre_tokenizer");
     bool          byte_level = false;
-    const char   *text;
-    json_object_foreach(vocab, text, id) if (!wki_vocab_add(c, t, json_integer_value(id), text, strlen(text),
-                                                            WKI_NORMAL)) return false;
-    if (!added_tokens(c, t, added) || !normalizer(c, t, json_object_get(root, "normalizer"), 0) ||
-        !pre_tokenizer(c, t, json_object_get(root, "pre_tokenizer"), &byte_level, 0))
-        return false;
-    if (!byte_level) return refuse(c, "pre_tokenizer without", "ByteLevel");
+    t->sentencepiece = is_true(model, "byte_fallback");
+    if (!plain_tokens(c, t, json_object_get(model, "vocab"))) return false;
+    if (!added_tokens(c, t, added) || !normalizer(c, t, json_object_get(root, "normalizer"), 0)) return false;
+    if (!(t->sentencepiece ? metaspace(c, t, pre) : pre_tokenizer(c, t, pre, &byte_level, 0))) return false;
+    if (!byte_level && !t->sentencepiece) return refuse(c, "pre_tokenizer without", "ByteLevel");
     if (!wki_vocab_index(c, t) || !post_processor(c, t, json_object_get(root, "post_processor"), 0))
         return false;
     if (*text_of(model, "unk_token")) t->unknown = wk_token_find(t, text_of(model, "unk_token"));

@@ -16,7 +16,8 @@ bool wki_push(struct wki_work *w, int32_t id)
 
 static uint32_t rank_of(const wk_tokenizer *t, int32_t a, int32_t b, int32_t *merged)
 {
-    const struct wki_map_entry *e = wki_map_get(&t->pairs, ((uint64_t)(uint32_t)a << 32) | (uint32_t)b);
+    if ((a | b) < 0) return NONE; /* a character that is no token */
+    const struct wki_hash_entry *e = wki_hash_get(&t->pairs, ((uint64_t)(uint32_t)a << 32) | (uint32_t)b);
     if (!e) return NONE;
     *merged = (int32_t)e->b;
     return e->a;
@@ -52,7 +53,7 @@ static uint64_t heap_pop(struct wki_work *w)
 
 /* ---- symbols: a list whose neighbours merge until no pair has a rank ---- */
 
-/* text: the bytes that SentencePiece symbols cover (they end at `end`); NULL: ranks by pair of ids. */
+/* text: the bytes that scored symbols cover (they end at `end`); NULL: ranks by pair of ids. */
 static bool rank_pair(struct wki_work *w, int32_t i, const uint8_t *text, uint32_t end)
 {
     struct wki_symbol *s = &w->symbol[i];
@@ -167,7 +168,7 @@ bool wki_bpe_word(struct wki_work *w, const uint8_t *p, size_t n)
     return true;
 }
 
-/* ---- SentencePiece BPE (arXiv:1808.06226) ---- */
+/* ---- SentencePiece BPE (arXiv:1808.06226): over characters, by score or (tokenizer.json) by rank ---- */
 
 /* A character that the vocabulary lacks: its bytes, or the unknown token. */
 static bool push_bytes(struct wki_work *w, const uint8_t *p, const uint8_t *end)
@@ -191,11 +192,7 @@ bool wki_spm_text(struct wki_work *w, const uint8_t *p, size_t n, bool prefix)
     uint8_t *text = w->text;
     size_t   length = 0;
     if (prefix) text[length++] = ' ';
-    for (size_t i = 0; i < n; length++) { /* U+2581 is what SentencePiece writes for a space */
-        const bool space = n - i >= 3 && p[i] == 0xe2 && p[i + 1] == 0x96 && p[i + 2] == 0x81;
-        text[length] = space ? ' ' : p[i];
-        i += space ? 3 : 1;
-    }
+    length += wki_to_spaces(p, n, text + length);
     int32_t k = 0;
     for (size_t i = 0; i < length; k++) {
         int bytes;
@@ -206,7 +203,7 @@ bool wki_spm_text(struct wki_work *w, const uint8_t *p, size_t n, bool prefix)
     }
     if (!k) return true;
     w->symbol[k - 1].next = -1;
-    if (!merge_all(w, k, text, (uint32_t)length)) return false;
+    if (!merge_all(w, k, w->t->score_key ? text : NULL, (uint32_t)length)) return false;
     for (int32_t i = 0; i >= 0; i = w->symbol[i].next) {
         const struct wki_symbol *s = &w->symbol[i];
         const size_t             stop = s->next < 0 ? length : w->symbol[s->next].start;

@@ -3,16 +3,16 @@
 
 #include <string.h>
 
-bool wki_map_init(struct wki_map *m, int64_t expected, uint64_t seed)
+bool wki_hash_init(struct wki_hash *m, int64_t expected, uint64_t seed)
 {
     uint64_t size = 16;
     while (size < (uint64_t)expected + (uint64_t)expected / 2) size *= 2;
-    *m = (struct wki_map){
+    *m = (struct wki_hash){
         .entry = wk_alloc_zero((size_t)size, sizeof *m->entry), .mask = size - 1, .seed = seed};
     return m->entry != NULL;
 }
 
-static void place(struct wki_map *m, struct wki_map_entry e)
+static void place(struct wki_hash *m, struct wki_hash_entry e)
 {
     uint64_t i = wki_mix((e.key - 1) ^ m->seed) & m->mask;
     while (m->entry[i].key && m->entry[i].key != e.key) i = (i + 1) & m->mask;
@@ -21,17 +21,17 @@ static void place(struct wki_map *m, struct wki_map_entry e)
     m->entry[i] = e;
 }
 
-bool wki_map_put(struct wki_map *m, uint64_t key, uint32_t a, uint32_t b)
+bool wki_hash_put(struct wki_hash *m, uint64_t key, uint32_t a, uint32_t b)
 {
     if ((uint64_t)m->count * 4 >= (m->mask + 1) * 3) {
-        struct wki_map bigger;
-        if (!wki_map_init(&bigger, (int64_t)(m->mask + 1), m->seed)) return false;
+        struct wki_hash bigger;
+        if (!wki_hash_init(&bigger, (int64_t)(m->mask + 1), m->seed)) return false;
         for (uint64_t i = 0; i <= m->mask; i++)
             if (m->entry[i].key) place(&bigger, m->entry[i]);
         wk_free(m->entry);
         *m = bigger;
     }
-    place(m, (struct wki_map_entry){key + 1, a, b});
+    place(m, (struct wki_hash_entry){key + 1, a, b});
     return true;
 }
 
@@ -142,8 +142,7 @@ static int named_byte(const uint8_t *p, size_t n)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-/* SentencePiece writes a space as U+2581. */
-static size_t to_spaces(const uint8_t *p, size_t n, uint8_t *out)
+size_t wki_to_spaces(const uint8_t *p, size_t n, uint8_t *out)
 {
     size_t k = 0;
     for (size_t i = 0; i < n; k++) {
@@ -152,6 +151,14 @@ static size_t to_spaces(const uint8_t *p, size_t n, uint8_t *out)
         i += space ? 3 : 1;
     }
     return k;
+}
+
+/* The bytes that a plain token of a vocabulary file stands for; false: none. */
+static bool to_token(const wk_tokenizer *t, const uint8_t *p, size_t n, uint8_t *out, size_t *length)
+{
+    if (!t->sentencepiece) return to_bytes(p, n, out, length);
+    *length = wki_to_spaces(p, n, out);
+    return true;
 }
 
 bool wki_vocab_add(wk_ctx *c, wk_tokenizer *t, int64_t id, const char *text, size_t length,
@@ -174,9 +181,7 @@ bool wki_vocab_add(wk_ctx *c, wk_tokenizer *t, int64_t id, const char *text, siz
         out[0] = (uint8_t)b;
         n = 1;
         t->byte_id[b] = (int32_t)id;
-    } else if (plain && t->sentencepiece) {
-        n = to_spaces(p, length, out);
-    } else if (plain && !to_bytes(p, length, out, &n)) {
+    } else if (plain && !to_token(t, p, length, out, &n)) {
         kind = WKI_UNUSED; /* never the result of a merge; it still decodes to its text */
         memcpy(out, p, n = length);
     } else if (!plain) {
@@ -213,7 +218,7 @@ int32_t wki_word_find(const wk_tokenizer *t, const uint8_t *p, size_t n)
     if (n > t->longest) return -1;
     const uint64_t h = hash_bytes(t, p, n);
     for (uint64_t i = h & t->words.mask; t->words.entry[i].key; i = (i + 1) & t->words.mask) {
-        const struct wki_map_entry *e = &t->words.entry[i];
+        const struct wki_hash_entry *e = &t->words.entry[i];
         if (e->key == h + 1 && same(t, e->a, p, n)) return (int32_t)e->a;
     }
     return -1;
@@ -227,7 +232,7 @@ static void word_put(wk_tokenizer *t, uint32_t id)
     uint64_t       i = h & t->words.mask;
     while (t->words.entry[i].key && !(t->words.entry[i].key == h + 1 && same(t, t->words.entry[i].a, p, n)))
         i = (i + 1) & t->words.mask;
-    t->words.entry[i] = (struct wki_map_entry){h + 1, id, 0}; /* of equal tokens the last counts */
+    t->words.entry[i] = (struct wki_hash_entry){h + 1, id, 0}; /* of equal tokens the last counts */
 }
 
 /* ---- added tokens: a trie ---- */
@@ -237,8 +242,8 @@ static bool trie_put(wk_tokenizer *t, uint32_t id)
     const uint8_t *p = t->arena + t->token[id].offset;
     uint32_t       node = 0;
     for (uint32_t i = 0; i < t->token[id].length; i++) {
-        const uint64_t              key = ((uint64_t)node << 8) | p[i];
-        const struct wki_map_entry *e = wki_map_get(&t->trie, key);
+        const uint64_t               key = ((uint64_t)node << 8) | p[i];
+        const struct wki_hash_entry *e = wki_hash_get(&t->trie, key);
         if (e) {
             node = e->a;
             continue;
@@ -249,7 +254,7 @@ static bool trie_put(wk_tokenizer *t, uint32_t id)
             t->trie_token = more;
             t->trie_capacity *= 2;
         }
-        if (!wki_map_put(&t->trie, key, t->trie_nodes, 0)) return false;
+        if (!wki_hash_put(&t->trie, key, t->trie_nodes, 0)) return false;
         node = t->trie_nodes++;
         t->trie_token[node] = -1;
     }
@@ -266,7 +271,7 @@ int32_t wki_added_at(const wk_tokenizer *t, const uint8_t *p, const uint8_t *end
     int32_t  found = -1;
     uint32_t node = 0;
     for (const uint8_t *q = p; q < end; q++) {
-        const struct wki_map_entry *e = wki_map_get(&t->trie, ((uint64_t)node << 8) | *q);
+        const struct wki_hash_entry *e = wki_hash_get(&t->trie, ((uint64_t)node << 8) | *q);
         if (!e) break;
         node = e->a;
         const int32_t id = t->trie_token[node];
@@ -287,7 +292,7 @@ static bool index_added(wk_ctx *c, wk_tokenizer *t)
     t->trie_capacity = 64;
     t->trie_nodes = 1;
     t->trie_token = wk_alloc(t->trie_capacity * sizeof *t->trie_token);
-    if (!t->trie_token || !wki_map_init(&t->trie, 64, t->seed)) goto memory;
+    if (!t->trie_token || !wki_hash_init(&t->trie, 64, t->seed)) goto memory;
     t->trie_token[0] = -1;
     for (int64_t i = 0; i < t->size; i++) {
         const struct wki_token *k = &t->token[i];
@@ -319,7 +324,7 @@ static void find_ends(wk_tokenizer *t)
 
 bool wki_vocab_index(wk_ctx *c, wk_tokenizer *t)
 {
-    if (!wki_map_init(&t->words, t->size, t->seed)) {
+    if (!wki_hash_init(&t->words, t->size, t->seed)) {
         wk_fail(c, WK_ENOMEM, "tokenizer: no memory for a table of %lld tokens", (long long)t->size);
         return false;
     }
@@ -353,7 +358,7 @@ void wki_vocab_control(wk_tokenizer *t, int64_t id)
 
 bool wki_vocab_merges(wk_ctx *c, wk_tokenizer *t, int64_t n)
 {
-    if (n < INT32_MAX && wki_map_init(&t->pairs, n, t->seed)) return true;
+    if (n < INT32_MAX && wki_hash_init(&t->pairs, n, t->seed)) return true;
     wk_fail(c, WK_ENOMEM, "tokenizer: no memory for %lld merges", (long long)n);
     return false;
 }
@@ -378,7 +383,8 @@ bool wki_vocab_merge(wk_ctx *c, wk_tokenizer *t, int64_t rank, const char *a, si
         wk_fail(c, WK_ENOMEM, "tokenizer: no memory for a merge of %zu bytes", na + nb);
         return false;
     }
-    if (to_bytes((const uint8_t *)a, na, both, &la) && to_bytes((const uint8_t *)b, nb, both + la, &lb)) {
+    if (to_token(t, (const uint8_t *)a, na, both, &la) &&
+        to_token(t, (const uint8_t *)b, nb, both + la, &lb)) {
         left = find_any(t, both, la);
         right = find_any(t, both + la, lb);
         /* Vocabularies list what merges make in order, so the next id is a good guess. */
@@ -396,7 +402,7 @@ bool wki_vocab_merge(wk_ctx *c, wk_tokenizer *t, int64_t rank, const char *a, si
     /* A control token never comes from text; of equal merges the first counts. */
     const uint64_t key = ((uint64_t)(uint32_t)left << 32) | (uint32_t)right;
     if (t->token[merged].kind != WKI_CONTROL &&
-        !wki_map_put(&t->pairs, key, (uint32_t)rank, (uint32_t)merged)) {
+        !wki_hash_put(&t->pairs, key, (uint32_t)rank, (uint32_t)merged)) {
         wk_fail(c, WK_ENOMEM, "tokenizer: no memory for merges");
         return false;
     }

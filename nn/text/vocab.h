@@ -21,20 +21,20 @@ struct wki_token {
     bool     strip_left, strip_right; /* swallows white space before, after it */
 };
 
-/* u64 -> two u32, open addressing. Keys are stored plus one, so that 0 is free. */
-struct wki_map_entry {
+/* u64 -> two u32, open addressing. Keys, below 2^64 - 1, are stored plus one, so that 0 is free. */
+struct wki_hash_entry {
     uint64_t key;
     uint32_t a, b;
 };
-struct wki_map {
-    struct wki_map_entry *entry;
-    uint64_t              mask; /* size - 1 */
-    int64_t               count;
-    uint64_t              seed;
+struct wki_hash {
+    struct wki_hash_entry *entry;
+    uint64_t               mask; /* size - 1 */
+    int64_t                count;
+    uint64_t               seed;
 };
-bool wki_map_init(struct wki_map *m, int64_t expected, uint64_t seed);
-bool wki_map_put(struct wki_map *m, uint64_t key, uint32_t a,
-                 uint32_t b); /* keeps what is there; false: no memory */
+bool wki_hash_init(struct wki_hash *m, int64_t expected, uint64_t seed);
+bool wki_hash_put(struct wki_hash *m, uint64_t key, uint32_t a,
+                  uint32_t b); /* keeps what is there; false: no memory */
 
 static inline uint64_t wki_mix(uint64_t x)
 {
@@ -43,7 +43,7 @@ static inline uint64_t wki_mix(uint64_t x)
     return x ^ (x >> 32);
 }
 
-static inline const struct wki_map_entry *wki_map_get(const struct wki_map *m, uint64_t key)
+static inline const struct wki_hash_entry *wki_hash_get(const struct wki_hash *m, uint64_t key)
 {
     if (!m->entry) return NULL;
     for (uint64_t i = wki_mix(key ^ m->seed) & m->mask;; i = (i + 1) & m->mask) {
@@ -75,8 +75,8 @@ struct wk_tokenizer {
     uint8_t          *arena;
     size_t            arena_used, arena_size;
     uint32_t          longest;      /* bytes of the longest token */
-    struct wki_map    words, pairs; /* hash of bytes -> id; left, right -> rank, merged id */
-    struct wki_map    trie;         /* of added tokens: node, byte -> node */
+    struct wki_hash   words, pairs; /* hash of bytes -> id; left, right -> rank, merged id */
+    struct wki_hash   trie;         /* of added tokens: node, byte -> node */
     int32_t          *trie_token;   /* by node: id or -1 */
     uint32_t          trie_nodes, trie_capacity;
     bool              starts[2][256]; /* bytes that start an added token: user's, any */
@@ -92,7 +92,9 @@ struct wk_tokenizer {
     enum wki_split    split[WKI_MAX_SPLITS];
     int               n_splits;
     bool              whole_words;  /* a word in the vocabulary is taken without merging */
-    bool              space_prefix; /* text gets a space in front */
+    bool              space_prefix; /* text gets a space in front: at its start and after each added token */
+    bool              bare_prefix;  /* .. but where it begins with one (Metaspace) */
+    bool              first_prefix; /* .. and only at its start (Metaspace, "first") */
     bool              nfc;
     char *template; /* chat template, or NULL */
 };
@@ -101,7 +103,7 @@ struct wk_tokenizer {
 
 wk_tokenizer *wki_vocab_new(wk_ctx *c, int64_t size,
                             size_t bytes); /* room for tokens of so many bytes in all */
-/* Enters token id as written in the file; the text of byte-level tokens is turned into bytes. */
+/* Enters token id as written in the file; byte-level tokens are turned into bytes, U+2581 into a space. */
 bool wki_vocab_add(wk_ctx *c, wk_tokenizer *t, int64_t id, const char *text, size_t length,
                    enum wki_kind kind);
 bool wki_vocab_index(wk_ctx *c, wk_tokenizer *t); /* after the last token: tables, byte tokens, ends */
@@ -118,6 +120,8 @@ wk_tokenizer *wki_tokenizer_json(wk_ctx *c, const char *json, size_t length, con
 
 /* ---- use ---- */
 
+/* SentencePiece writes a space as U+2581: p with spaces, at out (n bytes of room); its length. */
+size_t wki_to_spaces(const uint8_t *p, size_t n, uint8_t *out);
 /* Plain token of those bytes, -1: none. */
 int32_t wki_word_find(const wk_tokenizer *t, const uint8_t *bytes, size_t length);
 /* Longest added token at p (specials only where asked for), its length through *length; -1: none. */
@@ -139,6 +143,7 @@ struct wki_work {
     wk_ctx             *c;
     const wk_tokenizer *t;
     wk_tokens          *out;
+    const uint8_t      *start; /* of the text */
     struct wki_symbol  *symbol;
     int64_t             symbols; /* allocated */
     uint64_t           *heap;

@@ -82,6 +82,35 @@ def build(name, pre, post=None, normalizer=None, ignore_merges=False, vocab=640,
     return data
 
 
+def build_fallback(name, normalizer, pre):
+    """As Llama 2's and Mistral's: characters, byte fallback, spaces as U+2581."""
+    byte = [f"<0x{i:02X}>" for i in range(256)]
+    tok = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tok.pre_tokenizer = pre_tokenizers.Metaspace(split=True)
+    trainer = trainers.BpeTrainer(vocab_size=760, special_tokens=["<unk>", "<s>", "</s>"] + byte, show_progress=False,
+                                  limit_alphabet=150)
+    tok.train_from_iterator([x.replace("\0", "") for x in TEXTS], trainer)
+    data = json.loads(tok.to_str())
+    data["added_tokens"] = [a for a in data["added_tokens"] if a["id"] < 3]
+    tok = Tokenizer.from_str(json.dumps(data))
+    if normalizer:
+        tok.normalizer = normalizer
+    tok.pre_tokenizer = pre or pre_tokenizers.Metaspace()
+    tok.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    tok.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
+    data = json.loads(tok.to_str())
+    if not pre:
+        data["pre_tokenizer"] = None
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    with open(os.path.join(OUT, name + ".json"), "w") as f:
+        f.write(text)
+    tok = Tokenizer.from_str(text)
+    with open(os.path.join(OUT, name + ".cases"), "wb") as f:
+        for text in TEXTS + list(varied(200, name)):
+            case(f, text, 1, tok.encode(text, add_special_tokens=False).ids)
+            case(f, text, 3, tok.encode(text).ids)
+
+
 def case(f, text, flags, ids):
     raw = text.encode()
     f.write(struct.pack("<I", len(raw)) + raw + struct.pack(f"<II{len(ids)}i", flags, len(ids), *ids))
@@ -192,6 +221,8 @@ def main():
     qwen2 = build("qwen2", pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(QWEN), "isolated"),
                                                     level(add_prefix_space=False, use_regex=False)]), normalizer=normalizers.NFC(),
           added=[AddedToken("<tool>", normalized=False), AddedToken("</tool>", normalized=False)])
+    build_fallback("llama2", normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")]), None)
+    build_fallback("mistral", None, pre_tokenizers.Metaspace(prepend_scheme="first", split=False))
     template = ("{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are wick."
                 "<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
                 "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")

@@ -31,13 +31,13 @@ static void all_cases(wk_ctx *c, const wk_tokenizer *t, const char *file)
 
 Test(tokenizer, json_equals_reference)
 {
-    static const char *const names[] = {"gpt2", "roberta", "smollm", "llama3", "qwen2"};
+    static const char *const names[] = {"gpt2", "roberta", "smollm", "llama3", "qwen2", "llama2", "mistral"};
     wk_ctx                  *c = wk_ctx_new("cpu");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char file[64];
         snprintf(file, sizeof file, "%s.cases", names[i]);
         wk_tokenizer *t = golden_json(c, names[i]);
-        cr_assert_str_eq(wk_tokenizer_kind(t), "bpe");
+        cr_assert_str_eq(wk_tokenizer_kind(t), i < 5 ? "bpe" : "sentencepiece-bpe");
         all_cases(c, t, file);
         wk_tokenizer_free(t);
     }
@@ -287,8 +287,11 @@ Test(tokenizer, what_is_not_known_is_refused_by_name)
     refused(c, WK_EUNSUPPORTED, "Fuse", HEAD PRE "\"decoder\":{\"type\":\"Fuse\"}," MODEL);
     refused(c, WK_EUNSUPPORTED, "Odd", HEAD PRE "\"post_processor\":{\"type\":\"Odd\"}," MODEL);
     refused(c, WK_EUNSUPPORTED, "Unigram", "{\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}");
-    refused(c, WK_EUNSUPPORTED, "byte_fallback",
-            "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{}}}");
+    refused(c, WK_EUNSUPPORTED, "splits",
+            "{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\\u2581\"},"
+            "\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":0},\"merges\":[]}}");
+    refused(c, WK_EFORMAT, "form",
+            "{\"model\":{\"byte_fallback\":true,\"vocab\":{\"<0x-1>\":0},\"merges\":[]}}");
     refused(
         c, WK_EUNSUPPORTED, "single_word",
         "{\"added_tokens\":[{\"id\":0,\"content\":\"x\",\"single_word\":true}],\"model\":{\"vocab\":{}}}");
