@@ -1,5 +1,6 @@
 /* Rows of every plain dtype to and from the three compute classes: the only place where dtypes are told apart. */
-#include "cpu/kernel.h"
+#include "cpu/half.h"
+#include "cpu/quant.h"
 
 #if defined __F16C__ || defined __AVX512F__
 #include <immintrin.h>
@@ -23,57 +24,8 @@ typedef double UNALIGNED   row_f64;
 typedef uint8_t            row_f8e4m3;
 typedef uint8_t            row_f8e5m2;
 
-/* ---- small floats: bit patterns to and from f32 ---- */
+/* ---- small floats ---- */
 
-INLINE uint32_t bits_of(float x)
-{
-    const union {
-        float    f;
-        uint32_t u;
-    } v = {x};
-    return v.u;
-}
-INLINE float float_of(uint32_t u)
-{
-    const union {
-        uint32_t u;
-        float    f;
-    } v = {u};
-    return v.f;
-}
-
-/* A code of `man` mantissa bits and exponent bias `bias`, sign in bit `sign`; from `special` on it is not finite. */
-INLINE float widen(uint32_t code, int man, int bias, int sign, uint32_t special)
-{
-    const uint32_t m = code & ((1u << sign) - 1), least = (uint32_t)(128 - bias) << 23;
-    const uint32_t normal = (m << (23 - man)) + ((uint32_t)(127 - bias) << 23);
-    const float    tiny = float_of((m << (23 - man)) + least) - float_of(least);
-    uint32_t       u = m >> man ? normal : bits_of(tiny);
-    u = m >= special ? 0x7f800000u | (m - special) << (23 - man) : u;
-    return float_of(u | (code >> sign) << 31);
-}
-
-/* The nearest code, ties to even; what is too large becomes `top`, NaN becomes `nan`. */
-INLINE uint32_t narrow(float x, int man, int bias, int sign, uint32_t top, uint32_t nan)
-{
-    const uint32_t u = bits_of(x), a = u & 0x7fffffffu, magic = (uint32_t)(127 + 24 - bias - man) << 23;
-    const uint32_t r = a - ((uint32_t)(127 - bias) << 23);
-    const uint32_t normal = (r + (1u << (22 - man)) - 1 + (r >> (23 - man) & 1)) >> (23 - man);
-    const uint32_t tiny = bits_of(float_of(a) + float_of(magic)) - magic;
-    uint32_t       code = a >= (uint32_t)(128 - bias) << 23 ? normal : tiny;
-    code = code > top ? top : code;
-    code = a > 0x7f800000u ? nan : code;
-    return code | (u >> 31) << sign;
-}
-
-INLINE float from_f16(uint16_t h)
-{
-    return widen(h, 10, 15, 15, 0x7c00);
-}
-INLINE uint16_t to_f16(float x)
-{
-    return (uint16_t)narrow(x, 10, 15, 15, 0x7c00, 0x7e00);
-}
 INLINE float from_bf16(uint16_t h)
 {
     return float_of((uint32_t)h << 16);
@@ -273,11 +225,13 @@ WRITE(i64, int64_t, f8e5m2, to_f8e5m2((float)x))
 
 #define PLAIN                                                                                                \
     ROW(bool)                                                                                                \
-    ROW(u8) ROW(i8) ROW(i16) ROW(i32) ROW(i64) ROW(u32) ROW(f16) ROW(bf16) ROW(f32) ROW(f64) ROW(f8e4m3)     \
-        ROW(f8e5m2)
+    ROW(u8)                                                                                                  \
+    ROW(i8) ROW(i16) ROW(i32) ROW(i64) ROW(u32) ROW(f16) ROW(bf16) ROW(f32) ROW(f64) ROW(f8e4m3) ROW(f8e5m2)
 
-#define ROW(t) [WK_##t] = f32_from_##t,
-const wki_to_f32 CPU(to_f32)[WK_DTYPE_COUNT] = {PLAIN};
+#define ROW(t)   [WK_##t] = f32_from_##t,
+#define BLOCK(t) [WK_##t] = CPU(dequantize_##t),
+const wki_to_f32 CPU(to_f32)[WK_DTYPE_COUNT] = {PLAIN WK_BLOCKS(BLOCK)};
+#undef BLOCK
 #undef ROW
 #define ROW(t) [WK_##t] = f64_from_##t,
 const wki_to_f64 CPU(to_f64)[WK_DTYPE_COUNT] = {PLAIN};
@@ -285,8 +239,11 @@ const wki_to_f64 CPU(to_f64)[WK_DTYPE_COUNT] = {PLAIN};
 #define ROW(t) [WK_##t] = i64_from_##t,
 const wki_to_i64 CPU(to_i64)[WK_DTYPE_COUNT] = {PLAIN};
 #undef ROW
-#define ROW(t) [WK_##t] = f32_to_##t,
-const wki_from_f32 CPU(from_f32)[WK_DTYPE_COUNT] = {PLAIN};
+#define ROW(t)   [WK_##t] = f32_to_##t,
+#define BLOCK(t) [WK_##t] = CPU(quantize_##t),
+const wki_from_f32 CPU(from_f32)[WK_DTYPE_COUNT] = {PLAIN BLOCK(q4_0) BLOCK(q4_1) BLOCK(q5_0) BLOCK(q5_1)
+                                                        BLOCK(q8_0)};
+#undef BLOCK
 #undef ROW
 #define ROW(t) [WK_##t] = f64_to_##t,
 const wki_from_f64 CPU(from_f64)[WK_DTYPE_COUNT] = {PLAIN};
