@@ -43,7 +43,7 @@ static struct plan plan_of(const wk_call *k)
     p.spans = a->keys ? (a->keys + p.span - 1) / p.span : 1;
     p.part = whole(p.rows * (a->dvp + 2), 16);
     const int64_t width = a->dp > a->dvp ? a->dp : a->dvp;
-    p.floats = whole(p.rows * (a->dp + a->dvp + KEYS + 2), 16) + KEYS * (a->dp + width + a->dvp);
+    p.floats = p.rows * (a->dp + a->dvp + KEYS) + 3 * whole(p.rows, 16) + KEYS * (a->dp + width + a->dvp);
     return p;
 }
 
@@ -58,8 +58,8 @@ size_t CPU(attend_scratch)(const wk_call *k)
 struct tile {
     const struct plan *p;
     int64_t            b, g, first, n, rows;
-    float             *q, *o, *s, *most, *sum; /* [rows][dp], [rows][dvp], [rows][KEYS], [rows], [rows] */
-    float             *k, *columns, *v;        /* block of keys, turned; block of values */
+    float *q, *o, *s, *most, *sum, *top; /* [rows][dp], [rows][dvp], [rows][KEYS], [rows], [rows] */
+    float *k, *columns, *v;              /* block of keys, turned; block of values */
 };
 
 static void carve(struct tile *t, float *memory)
@@ -73,7 +73,8 @@ static void carve(struct tile *t, float *memory)
     t->o = t->q + p->rows * p->a.dp;
     t->s = t->o + p->rows * p->a.dvp;
     t->most = t->s + p->rows * KEYS;
-    t->sum = t->most + p->rows;
+    t->sum = t->most + whole(p->rows, W);
+    t->top = t->sum + whole(p->rows, W);
 }
 
 static void load_queries(struct tile *t)
@@ -86,7 +87,9 @@ static void load_queries(struct tile *t)
         CPU(to_f32)[a->q->dtype](address(a->q, at), row, a->d);
         for (int64_t i = 0; i < a->d; i++) row[i] *= a->scale;
         for (int64_t i = a->d; i < a->dp; i++) row[i] = 0.0f;
-        t->most[r] = -INFINITY;
+    }
+    for (int64_t r = 0; r < whole(t->rows, W); r++) {
+        t->most[r] = t->top[r] = -INFINITY;
         t->sum[r] = 0.0f;
     }
     memset(t->o, 0, (size_t)(t->rows * a->dvp) * sizeof(float));
@@ -228,44 +231,68 @@ static const char *stream_rows(wk_tensor x, int64_t at, int64_t n, int64_t width
 
 /* ---- the softmax, block by block ---- */
 
-/* Scores of query i of a head for keys key .. key + n become weights; the row's largest score, sum and
- * weighted values follow. */
-static void soften(const struct tile *t, int64_t head, int64_t i, int64_t key, int64_t n)
+/* The scores of all rows for keys key .. key + n, with what is out of sight set to -inf; the largest of
+ * each. */
+static void limit_rows(const struct tile *t, int64_t key, int64_t n)
 {
     const struct attend *a = &t->p->a;
-    const int64_t        r = head * t->n + i;
-    float               *s = t->s + r * KEYS, *o = t->o + r * a->dvp;
-    limit_scores(a, t->b, t->g * a->rep + head, t->first + i, key, n, s);
-    vf top = v_load(s);
-    for (int64_t j = W; j < KEYS; j += W) top = v_max(v_load(s + j), top);
-    const float block = v_most(top), most = block > t->most[r] ? block : t->most[r];
-    if (most == -INFINITY) { /* nothing seen so far, or only NaN */
-        for (int64_t j = 0; j < KEYS; j++) {
-            if (s[j] != s[j]) t->sum[r] = NAN;
-            s[j] = 0.0f;
-        }
-        return;
+    const int64_t        last = t->first + t->n - 1;
+    const bool all = n == KEYS && a->softcap <= 0.0f && !a->mask->storage && first_seen(a, last) <= key &&
+                     last_seen(a, t->first) >= key + n;
+    for (int64_t r = 0; r < t->rows; r++) {
+        float *s = t->s + r * KEYS;
+        if (!all) limit_scores(a, t->b, t->g * a->rep + r / t->n, t->first + r % t->n, key, n, s);
+        vf top = v_load(s);
+        for (int64_t j = W; j < KEYS; j += W) top = v_max(v_load(s + j), top);
+        t->top[r] = v_most(top);
     }
-    vf sum = v_set(0.0f);
-    for (int64_t j = 0; j < KEYS; j += W) {
-        const vf e = v_exp(v_load(s + j) - v_set(most));
-        v_store(s + j, e);
-        sum += e;
-    }
-    if (most > t->most[r]) {
-        float weight[W];
-        v_store(weight, v_exp(v_set(t->most[r] - most)));
-        for (int64_t j = 0; j < a->dvp; j += W) v_store(o + j, v_load(o + j) * v_set(weight[0]));
-        t->sum[r] *= weight[0];
-        t->most[r] = most;
-    }
-    t->sum[r] += v_sum(sum);
 }
 
-static void soften_rows(const struct tile *t, int64_t key, int64_t n)
+/* Takes the new largest scores in; top becomes the factor by which what was summed so far shrinks. */
+static void raise_most(const struct tile *t)
 {
-    for (int64_t h = 0; h < t->p->a.rep; h++)
-        for (int64_t i = 0; i < t->n; i++) soften(t, h, i, key, n);
+    for (int64_t r = 0; r < t->rows; r += W) {
+        const vf old = v_load(t->most + r), top = v_load(t->top + r), most = v_pick(top > old, top, old);
+        const vf factor = v_pick(most > old, v_exp(old - most), v_set(1.0f));
+        v_store(t->most + r, most);
+        v_store(t->top + r, factor);
+        v_store(t->sum + r, v_load(t->sum + r) * factor);
+    }
+}
+
+/* A row that has seen nothing so far, or only NaN. */
+static void soften_blind(const struct tile *t, int64_t r)
+{
+    float *s = t->s + r * KEYS;
+    for (int64_t j = 0; j < KEYS; j++) {
+        if (s[j] != s[j]) t->sum[r] = NAN;
+        s[j] = 0.0f;
+    }
+}
+
+/* Scores become weights; the rows' largest scores, sums and weighted values follow. */
+static void soften(const struct tile *t, int64_t key, int64_t n)
+{
+    const struct attend *a = &t->p->a;
+    limit_rows(t, key, n);
+    raise_most(t);
+    for (int64_t r = 0; r < t->rows; r++) {
+        float      *s = t->s + r * KEYS, *o = t->o + r * a->dvp;
+        const float most = t->most[r], factor = t->top[r];
+        if (most == -INFINITY) {
+            soften_blind(t, r);
+            continue;
+        }
+        vf sum = v_set(0.0f);
+        for (int64_t j = 0; j < KEYS; j += W) {
+            const vf e = v_exp(v_load(s + j) - v_set(most));
+            v_store(s + j, e);
+            sum += e;
+        }
+        t->sum[r] += v_sum(sum);
+        for (int64_t j = 0; factor != 1.0f && j < a->dvp; j += W)
+            v_store(o + j, v_load(o + j) * v_set(factor));
+    }
 }
 
 static void block(const struct tile *t, int64_t key, int64_t n)
@@ -278,14 +305,14 @@ static void block(const struct tile *t, int64_t key, int64_t n)
         enum format f;
         const char *rows = stream_rows(a->k, at_k, n, a->dp, t->k, &f, &step);
         dots(f, t->rows, t->q, a->dp, rows, step, n, t->s);
-        soften_rows(t, key, n);
+        soften(t, key, n);
         rows = stream_rows(a->v, at_v, n, a->dvp, t->v, &f, &step);
         values(f, t->rows, t->s, rows, step, n, t->o, a->dvp);
     } else {
         const float *rows = block_rows(a->k, at_k, n, a->dp, t->k, &step);
         block_columns(rows, step, n, a->dp, t->columns);
         product(t->rows, KEYS, a->d, t->q, a->dp, 1, t->columns, KEYS, t->s, KEYS, false);
-        soften_rows(t, key, n);
+        soften(t, key, n);
         rows = block_rows(a->v, at_v, n, a->dvp, t->v, &step);
         product(t->rows, a->dvp, n, t->s, KEYS, 1, rows, step, t->o, a->dvp, true);
     }
