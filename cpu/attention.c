@@ -99,26 +99,42 @@ static void load_queries(struct tile *t)
 
 enum format { F32, F16, BF16 };
 
+/* n rows of keys or values, step bytes apart; and the rows that are wanted next, which are called for
+ * meanwhile. */
+struct stream {
+    enum format format;
+    const char *rows, *next;
+    int64_t     step, n, next_step, next_bytes;
+};
+
 INLINE vf load_format(enum format f, const char *p)
 {
     if (f == F32) return v_load((const float *)(const void *)p);
     if (f == F16) return v_load_f16((const uint16_t *)(const void *)p);
     return v_load_bf16((const uint16_t *)(const void *)p);
 }
-
-/* s[r][j] = q[r] . k[j] for `rows` rows and n keys that are `step` bytes apart. */
-INLINE void dots_of(enum format f, int rows, const float *q, int64_t dp, const char *k, int64_t step,
-                    int64_t n, float *s)
+INLINE int64_t format_bytes(enum format f)
 {
-    const int64_t size = f == F32 ? 4 : 2;
-    int64_t       j = 0;
-    for (; j + 4 <= n; j += 4, k += 4 * step) {
+    return f == F32 ? 4 : 2;
+}
+INLINE void call_for(const struct stream *x, int64_t row)
+{
+    for (int64_t b = 0; b < x->next_bytes; b += 64) __builtin_prefetch(x->next + row * x->next_step + b);
+}
+
+/* s[r][j] = q[r] . row j, for `rows` query rows. */
+INLINE void dots_of(enum format f, int rows, const struct stream *x, const float *q, int64_t dp, float *s)
+{
+    const char *k = x->rows;
+    int64_t     j = 0;
+    for (; j + 4 <= x->n; j += 4, k += 4 * x->step) {
         vf sum[4][4];
+        for (int i = 0; i < 4; i++) call_for(x, j + i);
         for (int r = 0; r < rows; r++)
             for (int i = 0; i < 4; i++) sum[r][i] = v_set(0.0f);
         for (int64_t e = 0; e < dp; e += W) {
             vf key[4];
-            for (int i = 0; i < 4; i++) key[i] = load_format(f, k + i * step + e * size);
+            for (int i = 0; i < 4; i++) key[i] = load_format(f, k + i * x->step + e * format_bytes(f));
             for (int r = 0; r < rows; r++) {
                 const vf query = v_load(q + r * dp + e);
                 for (int i = 0; i < 4; i++) sum[r][i] = v_fma(query, key[i], sum[r][i]);
@@ -127,42 +143,41 @@ INLINE void dots_of(enum format f, int rows, const float *q, int64_t dp, const c
         for (int r = 0; r < rows; r++)
             *(v4_any *)(void *)(s + r * KEYS + j) = v_sum4(sum[r][0], sum[r][1], sum[r][2], sum[r][3]);
     }
-    for (; j < n; j++, k += step)
+    for (; j < x->n; j++, k += x->step)
         for (int r = 0; r < rows; r++) {
             vf sum = v_set(0.0f);
             for (int64_t e = 0; e < dp; e += W)
-                sum = v_fma(v_load(q + r * dp + e), load_format(f, k + e * size), sum);
+                sum = v_fma(v_load(q + r * dp + e), load_format(f, k + e * format_bytes(f)), sum);
             s[r * KEYS + j] = v_sum(sum);
         }
 }
 
-/* o[r] += sum over j of s[r][j] v[j], for `vectors` vectors of the row. */
-INLINE void values_tile(enum format f, int rows, int vectors, const float *s, const char *v, int64_t step,
-                        int64_t n, float *o, int64_t dvp)
+/* o[r] += sum over j of s[r][j] row j, for `vectors` vectors of the row from element e. */
+INLINE void values_tile(enum format f, int rows, int vectors, const struct stream *x, int64_t e,
+                        const float *s, float *o, int64_t dvp)
 {
-    const int64_t size = f == F32 ? 4 : 2;
-    vf            sum[4][4];
+    const char *v = x->rows + e * format_bytes(f);
+    vf          sum[4][4];
     for (int r = 0; r < rows; r++)
-        for (int i = 0; i < vectors; i++) sum[r][i] = v_load(o + r * dvp + i * W);
-    for (int64_t j = 0; j < n; j++, v += step) {
+        for (int i = 0; i < vectors; i++) sum[r][i] = v_load(o + r * dvp + e + i * W);
+    for (int64_t j = 0; j < x->n; j++, v += x->step) {
         vf value[4];
-        for (int i = 0; i < vectors; i++) value[i] = load_format(f, v + i * W * size);
+        if (e == 0) call_for(x, j);
+        for (int i = 0; i < vectors; i++) value[i] = load_format(f, v + i * W * format_bytes(f));
         for (int r = 0; r < rows; r++) {
             const vf weight = v_set(s[r * KEYS + j]);
             for (int i = 0; i < vectors; i++) sum[r][i] = v_fma(weight, value[i], sum[r][i]);
         }
     }
     for (int r = 0; r < rows; r++)
-        for (int i = 0; i < vectors; i++) v_store(o + r * dvp + i * W, sum[r][i]);
+        for (int i = 0; i < vectors; i++) v_store(o + r * dvp + e + i * W, sum[r][i]);
 }
 
-INLINE void values_of(enum format f, int rows, const float *s, const char *v, int64_t step, int64_t n,
-                      float *o, int64_t dvp)
+INLINE void values_of(enum format f, int rows, const struct stream *x, const float *s, int64_t dvp, float *o)
 {
-    const int64_t size = f == F32 ? 4 : 2;
-    int64_t       e = 0;
-    for (; e + 4 * W <= dvp; e += 4 * W) values_tile(f, rows, 4, s, v + e * size, step, n, o + e, dvp);
-    for (; e < dvp; e += W) values_tile(f, rows, 1, s, v + e * size, step, n, o + e, dvp);
+    int64_t e = 0;
+    for (; e + 4 * W <= dvp; e += 4 * W) values_tile(f, rows, 4, x, e, s, o, dvp);
+    for (; e < dvp; e += W) values_tile(f, rows, 1, x, e, s, o, dvp);
 }
 
 #define BY_ROWS(fn, f, rows, ...)                                                                            \
@@ -181,52 +196,57 @@ INLINE void values_of(enum format f, int rows, const float *s, const char *v, in
         break;                                                                                               \
     }
 
-INLINE void dots_format(enum format f, int64_t rows, const float *q, int64_t dp, const char *k, int64_t step,
-                        int64_t n, float *s)
+INLINE void dots_format(enum format f, int64_t rows, struct stream x, const float *q, int64_t dp, float *s)
 {
-    for (int64_t r = 0; r < rows; r += 4) {
-        BY_ROWS(dots_of, f, rows - r, q + r * dp, dp, k, step, n, s + r * KEYS)
+    for (int64_t r = 0; r < rows; r += 4, x.next_bytes = 0) {
+        BY_ROWS(dots_of, f, rows - r, &x, q + r * dp, dp, s + r * KEYS)
     }
 }
-INLINE void values_format(enum format f, int64_t rows, const float *s, const char *v, int64_t step, int64_t n,
-                          float *o, int64_t dvp)
+INLINE void values_format(enum format f, int64_t rows, struct stream x, const float *s, int64_t dvp, float *o)
 {
-    for (int64_t r = 0; r < rows; r += 4) {
-        BY_ROWS(values_of, f, rows - r, s + r * KEYS, v, step, n, o + r * dvp, dvp)
+    for (int64_t r = 0; r < rows; r += 4, x.next_bytes = 0) {
+        BY_ROWS(values_of, f, rows - r, &x, s + r * KEYS, dvp, o + r * dvp)
     }
 }
 
-static void dots(enum format f, int64_t rows, const float *q, int64_t dp, const char *k, int64_t step,
-                 int64_t n, float *s)
+static void dots(const struct stream *x, int64_t rows, const float *q, int64_t dp, float *s)
 {
-    if (f == F32) dots_format(F32, rows, q, dp, k, step, n, s);
-    if (f == F16) dots_format(F16, rows, q, dp, k, step, n, s);
-    if (f == BF16) dots_format(BF16, rows, q, dp, k, step, n, s);
+    if (x->format == F32) dots_format(F32, rows, *x, q, dp, s);
+    if (x->format == F16) dots_format(F16, rows, *x, q, dp, s);
+    if (x->format == BF16) dots_format(BF16, rows, *x, q, dp, s);
 }
 
-static void values(enum format f, int64_t rows, const float *s, const char *v, int64_t step, int64_t n,
-                   float *o, int64_t dvp)
+static void values(const struct stream *x, int64_t rows, const float *s, int64_t dvp, float *o)
 {
-    if (f == F32) values_format(F32, rows, s, v, step, n, o, dvp);
-    if (f == F16) values_format(F16, rows, s, v, step, n, o, dvp);
-    if (f == BF16) values_format(BF16, rows, s, v, step, n, o, dvp);
+    if (x->format == F32) values_format(F32, rows, *x, s, dvp, o);
+    if (x->format == F16) values_format(F16, rows, *x, s, dvp, o);
+    if (x->format == BF16) values_format(BF16, rows, *x, s, dvp, o);
 }
 
-/* n rows of x as they can be streamed: where they lie, or as f32 in buffer. */
-static const char *stream_rows(wk_tensor x, int64_t at, int64_t n, int64_t width, float *buffer,
-                               enum format *f, int64_t *step)
+/* Can rows of x be streamed as they lie, `width` values each? */
+static bool streams(wk_tensor x, int64_t width)
 {
-    const bool half = V_HALF && x->dtype == WK_f16;
-    if (wki_cols(x) == width && (x->dtype == WK_f32 || x->dtype == WK_bf16 || half)) {
-        *f = x->dtype == WK_f32 ? F32 : half ? F16 : BF16;
-        *step = row_step(x) * wk_dtype_bytes(x->dtype);
-        return address(x, at);
+    return wki_cols(x) == width &&
+           (x->dtype == WK_f32 || x->dtype == WK_bf16 || (V_HALF && x->dtype == WK_f16));
+}
+
+/* n rows of x where they lie, or as f32 in buffer. Meanwhile rows of `next` are called for. */
+static struct stream stream_rows(wk_tensor x, int64_t at, int64_t n, int64_t width, float *buffer,
+                                 wk_tensor next, int64_t next_at)
+{
+    struct stream s = {.n = n};
+    if (streams(x, width)) {
+        s.format = x->dtype == WK_f32 ? F32 : x->dtype == WK_f16 ? F16 : BF16;
+        s.rows = address(x, at);
+        s.step = row_step(x) * wk_dtype_bytes(x->dtype);
+        s.next = address(next, next_at);
+        s.next_step = row_step(next) / wk_dtype_block(next->dtype) * wk_dtype_bytes(next->dtype);
+        s.next_bytes = wki_cols(next) / wk_dtype_block(next->dtype) * wk_dtype_bytes(next->dtype);
+        return s;
     }
-    int64_t      floats;
-    const float *rows = block_rows(x, at, n, width, buffer, &floats);
-    *f = F32;
-    *step = floats * (int64_t)sizeof(float);
-    return (const char *)rows;
+    s.rows = (const char *)block_rows(x, at, n, width, buffer, &s.step);
+    s.step *= (int64_t)sizeof(float);
+    return s;
 }
 
 /* ---- the softmax, block by block ---- */
@@ -301,13 +321,12 @@ static void block(const struct tile *t, int64_t key, int64_t n)
     const int64_t        at_k = head_at(a->k, t->b, t->g) + key * row_step(a->k);
     const int64_t        at_v = head_at(a->v, t->b, t->g) + key * row_step(a->v);
     int64_t              step;
-    if (t->p->few) {
-        enum format f;
-        const char *rows = stream_rows(a->k, at_k, n, a->dp, t->k, &f, &step);
-        dots(f, t->rows, t->q, a->dp, rows, step, n, t->s);
+    if (t->p->few) { /* the values come in while the keys are used, and the next keys with the values */
+        struct stream x = stream_rows(a->k, at_k, n, a->dp, t->k, a->v, at_v);
+        dots(&x, t->rows, t->q, a->dp, t->s);
         soften(t, key, n);
-        rows = stream_rows(a->v, at_v, n, a->dvp, t->v, &f, &step);
-        values(f, t->rows, t->s, rows, step, n, t->o, a->dvp);
+        x = stream_rows(a->v, at_v, n, a->dvp, t->v, a->k, at_k + n * row_step(a->k));
+        values(&x, t->rows, t->s, a->dvp, t->o);
     } else {
         const float *rows = block_rows(a->k, at_k, n, a->dp, t->k, &step);
         block_columns(rows, step, n, a->dp, t->columns);
