@@ -1,6 +1,8 @@
 /* A tokeniser from GGUF metadata (tokenizer.ggml.*). */
 #include "vocab.h"
 
+#include "../io/files.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -53,29 +55,42 @@ static bool pre_tokenizer(wk_ctx *c, wk_tokenizer *t, const char *name)
     return false;
 }
 
-/* Item i of an integer array; false when the file holds something else there. */
-static bool integer_at(const wk_files *f, const char *key, int64_t i, int64_t *x)
+/* An array of the metadata, read in order: a vocabulary has too many items to look each up by its number. */
+struct list {
+    const unsigned char *p;
+    int64_t              left;  /* items; -1: there is no such array */
+    int                  width; /* bytes of a string's length */
+};
+
+static struct list list_of(const wk_files *f, const char *key, enum wki_type type)
 {
-    *x = wk_config_int_at(f, key, i, INT64_MIN);
-    return *x != INT64_MIN;
+    const wki_value *v = wki_files_value(f, key);
+    if (!v || v->item.type != WKI_ARRAY || v->items) return (struct list){.left = -1};
+    if (v->item.length && v->item_type != type) return (struct list){.left = -1};
+    return (struct list){v->data, (int64_t)v->item.length, f->version == 1 ? 4 : 8};
+}
+
+static const char *next_text(struct list *x, size_t *length)
+{
+    const unsigned char *p = x->p + x->width;
+    *length = (size_t)wki_load_u(x->p, x->width);
+    x->p = p + *length;
+    x->left--;
+    return (const char *)p;
 }
 
 static bool token_kinds(wk_ctx *c, const wk_files *f, int64_t n, uint8_t *kind)
 {
-    const int64_t have = wk_config_count(f, KEY("token_type"));
+    const struct list x = list_of(f, KEY("token_type"), WKI_I32);
     memset(kind, WKI_NORMAL, (size_t)n);
-    if (have < 0 && wk_config_string(f, KEY("token_type"), NULL) == NULL) return true;
-    if (have != n) {
-        wk_fail(c, WK_EFORMAT, "tokenizer: %lld token types for %lld tokens", (long long)have, (long long)n);
+    if (x.left < 0 && !wki_files_value(f, KEY("token_type"))) return true;
+    if (x.left != n) {
+        wk_fail(c, WK_EFORMAT, "tokenizer: token_type is no array of %lld i32", (long long)n);
         return false;
     }
     for (int64_t i = 0; i < n; i++) {
-        int64_t k;
-        if (!integer_at(f, KEY("token_type"), i, &k)) {
-            wk_fail(c, WK_EFORMAT, "tokenizer: token types are not integers");
-            return false;
-        }
-        kind[i] = k >= WKI_NORMAL && k <= WKI_BYTE ? (uint8_t)k : WKI_NORMAL; /* 0: undefined, as plain */
+        const uint64_t k = wki_load_u(x.p + 4 * i, 4);
+        if (k >= WKI_NORMAL && k <= WKI_BYTE) kind[i] = (uint8_t)k; /* others, as undefined (0), are plain */
     }
     return true;
 }
@@ -92,9 +107,9 @@ static uint32_t key_of(float score)
 
 static bool scores(wk_ctx *c, const wk_files *f, wk_tokenizer *t)
 {
-    const int64_t have = wk_config_count(f, KEY("scores"));
-    if (have != t->size) {
-        wk_fail(c, WK_EFORMAT, "tokenizer: %lld scores for %lld tokens", (long long)have, (long long)t->size);
+    const struct list x = list_of(f, KEY("scores"), WKI_F32);
+    if (x.left != t->size) {
+        wk_fail(c, WK_EFORMAT, "tokenizer: scores is no array of %lld f32", (long long)t->size);
         return false;
     }
     t->score_key = wk_alloc((size_t)t->size * sizeof *t->score_key);
@@ -103,28 +118,29 @@ static bool scores(wk_ctx *c, const wk_files *f, wk_tokenizer *t)
         return false;
     }
     for (int64_t i = 0; i < t->size; i++) {
-        const double x = wk_config_float_at(f, KEY("scores"), i, NAN);
-        if (isnan(x)) {
+        const double score = wki_load_f32(x.p + 4 * i);
+        if (isnan(score)) {
             wk_fail(c, WK_EFORMAT, "tokenizer: score %lld is not a number", (long long)i);
             return false;
         }
-        t->score_key[i] = key_of((float)x);
+        t->score_key[i] = key_of((float)score);
     }
     return true;
 }
 
 static bool merges(wk_ctx *c, const wk_files *f, wk_tokenizer *t)
 {
-    const int64_t n = wk_config_count(f, KEY("merges"));
+    struct list   x = list_of(f, KEY("merges"), WKI_STRING);
+    const int64_t n = x.left;
     if (n < 0) {
-        wk_fail(c, WK_EFORMAT, "tokenizer: no merges");
+        wk_fail(c, WK_EFORMAT, "tokenizer: merges is no array of strings");
         return false;
     }
     if (!wki_vocab_merges(c, t, n)) return false;
     for (int64_t i = 0; i < n; i++) {
-        size_t      length = 0;
-        const char *m = wk_config_string_at(f, KEY("merges"), i, &length);
-        const char *space = m && length > 1 ? memchr(m + 1, ' ', length - 1) : NULL;
+        size_t      length;
+        const char *m = next_text(&x, &length);
+        const char *space = length > 1 ? memchr(m + 1, ' ', length - 1) : NULL;
         if (!space) {
             wk_fail(c, WK_EFORMAT, "tokenizer: merge %lld is not a pair", (long long)i);
             return false;
@@ -176,29 +192,22 @@ static bool special_ids(wk_ctx *c, const wk_files *f, wk_tokenizer *t)
 
 static wk_tokenizer *tokens(wk_ctx *c, const wk_files *f, bool sentencepiece)
 {
-    const int64_t n = wk_config_count(f, KEY("tokens"));
-    size_t        bytes = 0;
+    struct list   x = list_of(f, KEY("tokens"), WKI_STRING);
+    const int64_t n = x.left;
+    size_t        bytes = 0, length;
     if (n < 1) {
-        wk_fail(c, WK_EFORMAT, "tokenizer: the file has no tokens");
+        wk_fail(c, WK_EFORMAT, "tokenizer: tokens is no array of strings, or empty");
         return NULL;
     }
-    for (int64_t i = 0; i < n; i++) {
-        size_t length = 0;
-        if (!wk_config_string_at(f, KEY("tokens"), i, &length)) {
-            wk_fail(c, WK_EFORMAT, "tokenizer: tokens are not strings");
-            return NULL;
-        }
-        bytes += length;
-    }
+    for (struct list y = x; y.left; bytes += length) (void)next_text(&y, &length);
     wk_tokenizer *t = wki_vocab_new(c, n, bytes);
     uint8_t      *kind = t ? wk_alloc((size_t)n) : NULL;
     if (t && !kind) wk_fail(c, WK_ENOMEM, "tokenizer: no memory for %lld tokens", (long long)n);
     bool ok = kind && token_kinds(c, f, n, kind);
     if (ok) t->sentencepiece = sentencepiece;
     for (int64_t i = 0; i < n && ok; i++) {
-        size_t      length = 0;
-        const char *text = wk_config_string_at(f, KEY("tokens"), i, &length);
-        ok = text && wki_vocab_add(c, t, i, text, length, (enum wki_kind)kind[i]);
+        const char *text = next_text(&x, &length);
+        ok = wki_vocab_add(c, t, i, text, length, (enum wki_kind)kind[i]);
     }
     wk_free(kind);
     if (ok) return t;

@@ -1,4 +1,4 @@
-/* A BPE tokeniser from a tokenizer.json: byte-level, or over characters with byte fallback as SentencePiece's.
+/* A BPE tokeniser from a tokenizer.json: byte-level, or over characters with byte fallback (SentencePiece).
  * What it asks for and is not known is refused by name. */
 #include "vocab.h"
 

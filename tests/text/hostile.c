@@ -35,7 +35,7 @@ static void put_text(struct file *f, const char *s, size_t n)
     put(f, s, n);
 }
 
-/* An entry: text for STRING, else n items (of -n: an array) of `size` bytes; arrays of STRING take char *s. */
+/* One entry of the metadata; value points at text, a number, or an array of numbers or of texts. */
 struct entry {
     const char *key;
     int         type;
@@ -181,7 +181,7 @@ Test(hostile, tokenisers_in_gguf)
         {bpe, {KEY("token_type"), F32, TOKENS, good_scores}, WK_EFORMAT},
         {bpe, {KEY("token_type"), STRING, TOKENS, good_tokens}, WK_EFORMAT},
         {bpe, {KEY("token_type"), I32, TOKENS, odd}, WK_OK},
-        {bpe, {KEY("token_type"), I8, TOKENS, bytes}, WK_OK},
+        {bpe, {KEY("token_type"), I8, TOKENS, bytes}, WK_EFORMAT},
         {bpe, {KEY("token_type"), -1, 0, NULL}, WK_OK},
         {bpe, {KEY("token_type"), I32, TOKENS, all_bytes}, WK_EFORMAT},
         {bpe, {KEY("token_type"), I32, TOKENS, control}, WK_OK},
