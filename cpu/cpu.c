@@ -61,6 +61,30 @@ const wk_backend *wki_backend_cpu(void)
     return isas[i < 0 ? 0 : i].backend();
 }
 
+static bool allowed(const char *feature)
+{
+    const char *taken = getenv("WK_CPU_FEATURES");
+    return !taken || !strstr(taken, feature);
+}
+
+static unsigned features(void)
+{
+    unsigned f = allowed("-blas") ? WKI_CPU_BLAS : 0;
+#if defined __x86_64__
+    if (__builtin_cpu_supports("avx512vnni") && allowed("-vnni")) f |= WKI_CPU_VNNI;
+    if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_is("amd") && allowed("-bf16")) f |= WKI_CPU_BF16;
+#endif
+    return f;
+}
+
+/* A device's state: the row of isas, above it the features. */
+#define ROW_BITS 4
+
+unsigned wki_cpu_features(const wk_device *d)
+{
+    return (unsigned)((uintptr_t)d->state >> ROW_BITS);
+}
+
 wk_status wki_cpu_open(wk_device *d, int index, char *message, size_t size)
 {
     if (index != 0) {
@@ -73,7 +97,7 @@ wk_status wki_cpu_open(wk_device *d, int index, char *message, size_t size)
                  getenv("WK_ISA"));
         return WK_EDEVICE;
     }
-    d->state = (void *)(uintptr_t)isas[i].name;
+    d->state = (void *)((uintptr_t)features() << ROW_BITS | (uintptr_t)i);
     return WK_OK;
 }
 
@@ -128,7 +152,7 @@ wk_status wki_cpu_sync(wk_device *d, void *stream)
 
 void wki_cpu_describe(wk_device *d, char *text, size_t size)
 {
-    snprintf(text, size, "isa: %s\nfeatures:", (const char *)d->state);
+    snprintf(text, size, "isa: %s\nfeatures:", isas[(uintptr_t)d->state & ((1 << ROW_BITS) - 1)].name);
 #if defined __x86_64__
     FEATURE("sse4.2");
     FEATURE("avx");

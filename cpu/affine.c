@@ -1,0 +1,320 @@
+/* Affine maps: x w^T + bias with weights of every real and block dtype. How a weight is used depends on the call's
+ * shapes and dtypes and on the CPU, never on the number of threads. */
+#include "cpu/cpu.h"
+#include "cpu/gemm_bf16.h"
+#include "cpu/gemv.h"
+#include "cpu/matmul.h"
+#include "cpu/simd.h"
+
+#define FEW WKI_DOT_ROWS /* rows of x for which weights are streamed row by row */
+
+enum path {
+    INTEGER, /* few rows, block weights: integer dot products with 8-bit activations */
+    STREAM,  /* few rows: each row of w, converted to f32, against all of x */
+    HALF,    /* bf16 dot products */
+    BLOCKED, /* packed panels in the class's type */
+};
+
+/* One weight's share of the call. */
+struct part {
+    enum path        path;
+    struct gemm_plan plan; /* BLOCKED */
+    wki_dot_rows     dot;  /* INTEGER */
+    size_t           x;    /* where in scratch the activations lie, in the form this part wants */
+    int64_t          grain, pieces;
+};
+struct job {
+    const wk_call *k;
+    wk_tensor      x;
+    int            n_w;
+    int64_t        m, k_values, x_step, chunks;
+    struct part    part[WK_MAX_OUT];
+    size_t         shared, per_worker;
+};
+
+/* Elements between rows of x, which the front end made even. */
+static int64_t row_step(wk_tensor x)
+{
+    for (int i = x->ndim - 2; i >= 0; i--)
+        if (x->shape[i] != 1) return x->stride[i];
+    return 0;
+}
+
+static size_t lines(int64_t bytes)
+{
+    return ((size_t)bytes + 63) / 64 * 64;
+}
+
+static enum path choose(const struct job *j, wk_tensor w, unsigned features)
+{
+    const bool block = wk_dtype_block(w->dtype) > 1, quick = block && !j->k->precise;
+    if (j->k->cls != WK_CLASS_F32) return BLOCKED;
+    if (j->m <= FEW) return quick && CPU(dot_rows)(w->dtype, features) ? INTEGER : STREAM;
+#if defined __AVX512F__
+    const bool halves = w->dtype == WK_bf16 && j->x->dtype == WK_bf16 && j->k_values % 2 == 0;
+    if (features & WKI_CPU_BF16 && (quick || halves)) return HALF;
+#endif
+    return BLOCKED;
+}
+
+static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
+{
+    const int64_t n = w->shape[0], k = j->k_values;
+    switch (p->path) {
+    case INTEGER:
+    case STREAM:
+        p->grain = k > 0 && k < 131072 ? 131072 / k : 1;
+        if (p->grain < 4) p->grain = 4;
+        p->pieces = (n + p->grain - 1) / p->grain;
+        return lines((p->grain * FEW + TILE) * (int64_t)sizeof(float));
+#if defined __AVX512F__
+    case HALF:
+        p->grain = WKI_BF16_COLUMNS;
+        p->pieces = (n + p->grain - 1) / p->grain;
+        return lines(CPU(bf16_panel_bytes)(k));
+#else
+    case HALF:
+#endif
+    case BLOCKED:
+        break;
+    }
+    p->plan = CPU(gemm_plan)(j->k->cls, j->m, n, k);
+    p->pieces = CPU(gemm_tiles)(&p->plan);
+    return lines((int64_t)CPU(gemm_scratch)(&p->plan));
+}
+
+/* Bytes of x in the form that part i wants; 0 where an earlier part has the same. */
+static size_t form_of_x(struct job *j, int i)
+{
+    struct part    *p = &j->part[i];
+    const wk_tensor w = j->k->in[1 + i];
+    if (p->path == BLOCKED) return 0;
+    for (int e = 0; e < i; e++) {
+        if (j->part[e].path != p->path) continue;
+        if (p->path == INTEGER && CPU(dot_order)(j->k->in[1 + e]->dtype) != CPU(dot_order)(w->dtype))
+            continue;
+        p->x = j->part[e].x;
+        return 0;
+    }
+    p->x = j->shared;
+    if (p->path == INTEGER) return (size_t)(j->m * j->chunks) * sizeof(struct chunk);
+#if defined __AVX512F__
+    if (p->path == HALF) return lines(CPU(bf16_rows_bytes)(j->m, j->k_values));
+#endif
+    return lines(j->m * j->k_values * (int64_t)sizeof(float));
+}
+
+static struct job describe(const wk_call *k)
+{
+    const wk_tensor x = k->in[0];
+    struct job      j = {
+             .k = k, .x = x, .n_w = k->n_out ? k->n_out : 1, .m = wki_rows(x), .k_values = wki_cols(x)};
+    const unsigned features = wki_cpu_features(k->device);
+    j.x_step = row_step(x);
+    j.chunks = (j.k_values + 255) / 256;
+    for (int i = 0; i < j.n_w; i++) {
+        struct part *p = &j.part[i];
+        p->path = choose(&j, k->in[1 + i], features);
+        if (p->path == INTEGER) p->dot = CPU(dot_rows)(k->in[1 + i]->dtype, features);
+        const size_t own = plan_part(&j, p, k->in[1 + i]);
+        if (own > j.per_worker) j.per_worker = own;
+        j.shared += form_of_x(&j, i);
+    }
+    return j;
+}
+
+size_t CPU(affine_scratch)(const wk_call *k)
+{
+    const struct job j = describe(k);
+    return j.shared + j.per_worker * (size_t)wki_workers(k->device);
+}
+
+/* ---- activations ---- */
+
+/* One row of x in groups of 16 with a scale each: finer than the weights' blocks of 32, which halves the error. */
+static void quantise(const float *x, int64_t k, const uint8_t *order, struct chunk *to)
+{
+    for (; k > 0; k -= 256, x += 256, to++)
+        for (int s = 0; s < 16; s++) {
+            const int    lane = s % 4 * 4 + s / 4;
+            int8_t      *code = to->code + 16 * s;
+            const float *v = x + 16 * order[s];
+            float        most = 0.0f;
+            int32_t      sum = 0;
+            to->scale[lane] = to->sum[lane] = 0.0f;
+            if (16 * order[s] < k)
+                for (int i = 0; i < 16; i++) {
+                    const float a = v[i] < 0 ? -v[i] : v[i];
+                    most = a > most ? a : most;
+                }
+            const float up = most > 0 ? 127.0f / most : 0.0f, scale = most / 127.0f;
+            if (!(up > 0 && up <= 3e38f)) {
+                memset(code, 0, 16);
+                /* zeros, or so small that they are; NaN and infinity stay visible in the result */
+                if (16 * order[s] < k)
+                    for (int i = 0; i < 16; i++)
+                        if (!(v[i] - v[i] == 0)) to->scale[lane] = to->sum[lane] = NAN;
+                continue;
+            }
+            for (int i = 0; i < 16; i++) {
+                const float   r = v[i] * up;
+                const int32_t q = (int32_t)(r + 12582912.0f - 12582912.0f);
+                code[i] = (int8_t)q;
+                sum += q;
+            }
+            to->scale[lane] = scale;
+            to->sum[lane] = scale * (float)sum;
+        }
+}
+
+struct forming {
+    const struct job  *j;
+    const struct part *p;
+    const uint8_t     *order;
+};
+
+static void form_rows(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct forming *f = arg;
+    const struct job     *j = f->j;
+    char                 *to = (char *)j->k->scratch + f->p->x;
+    float                 buffer[TILE];
+    (void)worker;
+    for (int64_t i = first; i < last; i++) {
+#if defined __AVX512F__
+        if (f->p->path == HALF) {
+            CPU(bf16_pack_rows)
+            (j->x, j->x_step, i * WKI_BF16_ROWS, j->m, j->k_values, to + i * WKI_BF16_ROWS * j->k_values * 2);
+            continue;
+        }
+#endif
+        for (int64_t at = 0; at < j->k_values; at += TILE) {
+            const int64_t n = j->k_values - at < TILE ? j->k_values - at : TILE;
+            const float  *v = load_f32(j->x, i * j->x_step + at, n, buffer);
+            if (f->p->path == INTEGER)
+                quantise(v, n, f->order, (struct chunk *)(void *)to + i * j->chunks + at / 256);
+            else
+                memcpy((float *)(void *)to + i * j->k_values + at, v, (size_t)n * sizeof *v);
+        }
+    }
+}
+
+static void form_x(const struct job *j, int i)
+{
+    const struct part *p = &j->part[i];
+    if (p->path == BLOCKED) return;
+    for (int e = 0; e < i; e++)
+        if (j->part[e].path == p->path && j->part[e].x == p->x) return;
+    struct forming f = {j, p, CPU(dot_order)(j->k->in[1 + i]->dtype)};
+    const int64_t  rows = p->path == HALF ? (j->m + WKI_BF16_ROWS - 1) / WKI_BF16_ROWS : j->m;
+    const int64_t  work = j->k_values * (p->path == HALF ? WKI_BF16_ROWS : 1);
+    wki_parallel(j->k->device, rows, work < 16384 ? 16384 / (work + 1) + 1 : 1, form_rows, &f);
+}
+
+/* ---- weights row by row ---- */
+
+/* y[i] = row of w times row i of x, i < M. The order of sums is the same for every M. */
+INLINE void stream_row(wk_tensor w, int64_t at, const float *x, const int M, int64_t k, float *y,
+                       int64_t y_step, float *buffer)
+{
+    vf    acc[FEW][2];
+    float tail[FEW] = {0};
+    for (int i = 0; i < M; i++) acc[i][0] = acc[i][1] = (vf){0};
+    for (int64_t t = 0; t < k; t += TILE) {
+        const int64_t n = k - t < TILE ? k - t : TILE;
+        const float  *v = load_f32(w, at + t, n, buffer);
+        int64_t       j = 0;
+        for (; j + 2 * W <= n; j += 2 * W) {
+            const vf a = v_load(v + j), b = v_load(v + j + W);
+            for (int i = 0; i < M; i++) {
+                acc[i][0] = v_fma(a, v_load(x + i * k + t + j), acc[i][0]);
+                acc[i][1] = v_fma(b, v_load(x + i * k + t + j + W), acc[i][1]);
+            }
+        }
+        for (; j < n; j++)
+            for (int i = 0; i < M; i++) tail[i] += v[j] * x[i * k + t + j];
+    }
+    for (int i = 0; i < M; i++) y[i * y_step] = v_sum(acc[i][0] + acc[i][1]) + tail[i];
+}
+
+static void stream(const struct job *j, wk_tensor w, const float *x, int64_t first, int64_t n, float *y)
+{
+    float buffer[TILE];
+    for (int64_t r = 0; r < n; r++) {
+        const int64_t at = (first + r) * w->stride[0], k = j->k_values;
+        int           i = 0, m = (int)j->m;
+        for (; m - i >= 4; i += 4) stream_row(w, at, x + i * k, 4, k, y + i * n + r, n, buffer);
+        for (; i < m; i++) stream_row(w, at, x + i * k, 1, k, y + i * n + r, n, buffer);
+    }
+}
+
+/* Rows of y out of y [m][n], with the bias. */
+static void finish(const struct job *j, int part, int64_t first, int64_t n, float *y)
+{
+    const wk_tensor bias = j->k->in[1 + j->n_w + part], out = j->k->out[part];
+    float           wide[TILE];
+    for (int64_t i = 0; i < j->m; i++, y += n)
+        for (int64_t t = 0; t < n; t += TILE) {
+            const int64_t len = n - t < TILE ? n - t : TILE;
+            if (!wk_is_none(bias)) {
+                const float *b = load_f32(bias, first + t, len, wide);
+                for (int64_t c = 0; c < len; c++) y[t + c] += b[c];
+            }
+            store_f32(out, i * wki_cols(out) + first + t, len, y + t);
+        }
+}
+
+/* ---- pieces ---- */
+
+static void run_piece(const struct job *j, int i, int64_t at, char *scratch)
+{
+    const struct part *p = &j->part[i];
+    const wk_tensor    w = j->k->in[1 + i];
+    const char        *x = (const char *)j->k->scratch + p->x;
+    const int64_t first = at * p->grain, left = w->shape[0] - first, n = left < p->grain ? left : p->grain;
+    if (p->path == BLOCKED) {
+        const struct operand a = {j->x, 0, j->x_step, 1}, b = {w, 0, w->stride[0], 1};
+        const struct result  r = {j->k->out[i], j->k->in[1 + j->n_w + i], 0};
+        CPU(gemm_tile)(&p->plan, &a, &b, at, &r, scratch);
+        return;
+    }
+#if defined __AVX512F__
+    if (p->path == HALF) {
+        CPU(bf16_panel)(x, j->m, w, first, j->k->in[1 + j->n_w + i], j->k->out[i], scratch);
+        return;
+    }
+#endif
+    float *y = (float *)(void *)scratch;
+    if (p->path == INTEGER)
+        p->dot(address(w, first * w->stride[0]),
+               w->stride[0] / wk_dtype_block(w->dtype) * wk_dtype_bytes(w->dtype), n,
+               (const struct chunk *)(const void *)x, (int)j->m, j->k_values, y, n);
+    else
+        stream(j, w, (const float *)(const void *)x, first, n, y);
+    finish(j, i, first, n, y);
+}
+
+static void piece(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct job *j = arg;
+    char             *scratch = (char *)j->k->scratch + j->shared + (size_t)worker * j->per_worker;
+    for (int64_t t = first; t < last; t++) {
+        int     i = 0;
+        int64_t at = t;
+        while (at >= j->part[i].pieces) at -= j->part[i++].pieces;
+        run_piece(j, i, at, scratch);
+    }
+}
+
+wk_status CPU(affine)(const wk_call *k)
+{
+    struct job j = describe(k);
+    int64_t    total = 0;
+    if (j.m == 0) return WK_OK;
+    for (int i = 0; i < j.n_w; i++) {
+        total += j.part[i].pieces;
+        form_x(&j, i);
+    }
+    wki_parallel(k->device, total, 1, piece, &j);
+    return WK_OK;
+}
