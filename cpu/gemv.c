@@ -215,8 +215,11 @@ INLINE __m128i lanes_k2(__m128i groups)
 }
 INLINE void two_bits(__m512i q, struct codes *c)
 {
-    for (int i = 0; i < 4; i++)
-        c->v[i] = _mm512_and_si512(_mm512_srli_epi16(q, (unsigned)(2 * i)), _mm512_set1_epi8(3));
+    const __m512i low = _mm512_set1_epi8(3);
+    c->v[0] = _mm512_and_si512(q, low);
+    c->v[1] = _mm512_and_si512(_mm512_srli_epi16(q, 2), low);
+    c->v[2] = _mm512_and_si512(_mm512_srli_epi16(q, 4), low);
+    c->v[3] = _mm512_and_si512(_mm512_srli_epi16(q, 6), low);
 }
 INLINE void unpack_q2_k(const char *p, int64_t n, struct codes *c)
 {
