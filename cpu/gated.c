@@ -1,6 +1,5 @@
 /* Gated activations, act(gate) * up, and their gradients. */
-#include "cpu/exp.h"
-#include "cpu/kernel.h"
+#include "cpu/vmath.h"
 
 enum { SILU, GELU, GELU_TANH, RELU }; /* attr.i[0], as in core/ops/gated.c */
 
@@ -11,7 +10,7 @@ enum { SILU, GELU, GELU_TANH, RELU }; /* attr.i[0], as in core/ops/gated.c */
 
 INLINE float sigmoid(float x)
 {
-    return 1.0f / (1.0f + fast_exp(-x));
+    return 1.0f / (1.0f + vm_exp(-x));
 }
 
 /* The share of x that gelu lets through: (1 + tanh(u)) / 2 = sigmoid(2 u). */
@@ -22,7 +21,7 @@ INLINE float tanh_share(float x)
 
 INLINE float erf_share(float x)
 {
-    return 0.5f * (1.0f + erff(x * ROOT_HALF));
+    return 0.5f * (1.0f + vm_erf(x * ROOT_HALF));
 }
 
 static void forward(int64_t act, const float *g, const float *u, float *y, int64_t n)
@@ -50,7 +49,7 @@ static void derive(int64_t act, const float *g, float *a, float *d, int64_t n)
         for (int64_t i = 0; i < n; i++) {
             const float s = erf_share(g[i]);
             a[i] = g[i] * s;
-            d[i] = s + g[i] * ROOT_HALF_PI * fast_exp(-0.5f * g[i] * g[i]);
+            d[i] = s + g[i] * ROOT_HALF_PI * vm_exp(-0.5f * g[i] * g[i]);
         }
     else if (act == GELU_TANH)
         for (int64_t i = 0; i < n; i++) {

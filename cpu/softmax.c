@@ -1,6 +1,5 @@
 /* softmax and log_softmax over rows, and their gradients. */
-#include "cpu/exp.h"
-#include "cpu/kernel.h"
+#include "cpu/vmath.h"
 
 /* Rows per piece so that a piece has enough to do. */
 static int64_t rows_per_piece(int64_t n)
@@ -38,7 +37,7 @@ static float statistics(wk_tensor x, int64_t at, int64_t n, float *e, double *su
         const int64_t m = n - i < TILE ? n - i : TILE;
         const float  *v = load_f32(x, at + i, m, buffer);
         float        *to = e ? e + i : work;
-        for (int64_t j = 0; j < m; j++) to[j] = fast_exp(v[j] - most);
+        for (int64_t j = 0; j < m; j++) to[j] = vm_exp(v[j] - most);
         *sum += (double)sum_f32(to, m);
     }
     return most;
@@ -69,7 +68,7 @@ static void softmax_rows(void *arg, int64_t first, int64_t last, int worker)
             if (log)
                 for (int64_t j = 0; j < m; j++) to[j] = v[j] - most - shift;
             else
-                for (int64_t j = 0; j < m; j++) to[j] = fast_exp(v[j] - most) * scale;
+                for (int64_t j = 0; j < m; j++) to[j] = vm_exp(v[j] - most) * scale;
             store_f32(y, r * n + i, m, to);
         }
     }
@@ -113,7 +112,7 @@ static void gradient_rows(void *arg, int64_t first, int64_t last, int worker)
             const float  *vy = load_f32(y, ay + i, m, by), *vg = load_f32(g, ag + i, m, bg);
             float        *to = dest_f32(dx, r * n + i, bd);
             if (log)
-                for (int64_t j = 0; j < m; j++) to[j] = vg[j] - fast_exp(vy[j]) * sum;
+                for (int64_t j = 0; j < m; j++) to[j] = vg[j] - vm_exp(vy[j]) * sum;
             else
                 for (int64_t j = 0; j < m; j++) to[j] = vy[j] * (vg[j] - sum);
             store_f32(dx, r * n + i, m, to);
