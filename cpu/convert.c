@@ -241,8 +241,7 @@ const wki_to_i64 CPU(to_i64)[WK_DTYPE_COUNT] = {PLAIN};
 #undef ROW
 #define ROW(t)   [WK_##t] = f32_to_##t,
 #define BLOCK(t) [WK_##t] = CPU(quantize_##t),
-const wki_from_f32 CPU(from_f32)[WK_DTYPE_COUNT] = {PLAIN BLOCK(q4_0) BLOCK(q4_1) BLOCK(q5_0) BLOCK(q5_1)
-                                                        BLOCK(q8_0)};
+const wki_from_f32 CPU(from_f32)[WK_DTYPE_COUNT] = {PLAIN WK_BLOCKS(BLOCK)};
 #undef BLOCK
 #undef ROW
 #define ROW(t) [WK_##t] = f64_to_##t,

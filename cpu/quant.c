@@ -160,7 +160,7 @@ INLINE void codes_q8_0(struct q8_0 *b, const float *x)
     b->d = to_f16(d);
     for (int i = 0; i < 32; i++) {
         const float t = x[i] * inverse, whole = (float)truncated(t), rest = t - whole;
-        const float up = rest >= 0.5f ? 1.0f : rest <= -0.5f ? -1.0f : 0.0f;
+        const float up = rest >= 0.5f && rest < 1.0f ? 1.0f : rest <= -0.5f && rest > -1.0f ? -1.0f : 0.0f;
         b->q[i] = (int8_t)(whole + up);
     }
 }
