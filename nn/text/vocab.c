@@ -63,6 +63,17 @@ char *wki_copy_text(wk_ctx *c, const char *text)
 
 /* ---- tokens ---- */
 
+/* Byte-level vocabularies write each byte as one printable character (GPT-2): bytes that are printable in
+ * Latin-1 stand for themselves, the others are U+0100 and on, in order. Returns the byte, -1: none. */
+static int byte_of(int32_t code)
+{
+    const bool self = (code >= 33 && code <= 126) || (code >= 161 && code <= 255 && code != 173);
+    if (self) return code;
+    if (code < 256 || code > 323) return -1;
+    const int n = code - 256;
+    return n < 33 ? n : n < 67 ? n - 33 + 127 : 173;
+}
+
 wk_tokenizer *wki_vocab_new(wk_ctx *c, int64_t size, size_t bytes)
 {
     if (size < 1 || size >= INT32_MAX || bytes >= UINT32_MAX) {
@@ -76,6 +87,7 @@ wk_tokenizer *wki_vocab_new(wk_ctx *c, int64_t size, size_t bytes)
         t->token = wk_alloc_zero((size_t)size, sizeof *t->token);
         t->arena = wk_alloc(bytes);
         for (int i = 0; i < 256; i++) t->byte_id[i] = -1;
+        for (int i = 0; i < 324; i++) t->byte_of[i] = (int16_t)byte_of(i);
     }
     if (!t || !t->token || !t->arena) {
         wk_fail(c, WK_ENOMEM, "tokenizer: no memory for %lld tokens", (long long)size);
@@ -90,7 +102,7 @@ void wk_tokenizer_free(wk_tokenizer *t)
     if (!t) return;
     wk_free(t->token);
     wk_free(t->arena);
-    wk_free(t->words.entry);
+    wk_free(t->words);
     wk_free(t->pairs.entry);
     wk_free(t->trie.entry);
     wk_free(t->trie_token);
@@ -99,31 +111,21 @@ void wk_tokenizer_free(wk_tokenizer *t)
     wk_free(t);
 }
 
-/* Byte-level vocabularies write each byte as one printable character (GPT-2): bytes that are printable in
- * Latin-1 stand for themselves, the others are U+0100 and on, in order. Returns the byte, -1: none. */
-static int byte_of(int32_t code)
-{
-    const bool self = (code >= 33 && code <= 126) || (code >= 161 && code <= 255 && code != 173);
-    if (self) return code;
-    if (code < 256 || code > 323) return -1;
-    const int n = code - 256;
-    return n < 33 ? n : n < 67 ? n - 33 + 127 : 173;
-}
-
 /* Text in byte-level form to bytes at out; false where a character stands for no byte. */
-static bool to_bytes(const uint8_t *p, size_t n, uint8_t *out, size_t *length)
+static bool to_bytes(const wk_tokenizer *t, const uint8_t *p, size_t n, uint8_t *out, size_t *length)
 {
     const uint8_t *end = p + n;
-    *length = 0;
+    uint8_t       *o = out;
     while (p < end) {
-        int32_t code = *p;
-        int     k = 1;
-        if (code >= 0x80) code = wki_utf8(p, end, &k);
-        const int b = byte_of(code);
-        if (b < 0) return false;
-        out[(*length)++] = (uint8_t)b;
-        p += k;
+        uint32_t code = *p++;
+        if (code >= 0xc2 && code <= 0xc5 && p < end && (*p & 0xc0) == 0x80)
+            code = (code & 31) << 6 | (*p++ & 63);
+        else if (code >= 0x80)
+            return false; /* beyond U+0143 there are none */
+        if (code > 323 || t->byte_of[code] < 0) return false;
+        *o++ = (uint8_t)t->byte_of[code];
     }
+    *length = (size_t)(o - out);
     return true;
 }
 
@@ -156,7 +158,7 @@ size_t wki_to_spaces(const uint8_t *p, size_t n, uint8_t *out)
 /* The bytes that a plain token of a vocabulary file stands for; false: none. */
 static bool to_token(const wk_tokenizer *t, const uint8_t *p, size_t n, uint8_t *out, size_t *length)
 {
-    if (!t->sentencepiece) return to_bytes(p, n, out, length);
+    if (!t->sentencepiece) return to_bytes(t, p, n, out, length);
     *length = wki_to_spaces(p, n, out);
     return true;
 }
@@ -194,7 +196,7 @@ bool wki_vocab_add(wk_ctx *c, wk_tokenizer *t, int64_t id, const char *text, siz
     return true;
 }
 
-static uint64_t hash_bytes(const wk_tokenizer *t, const uint8_t *p, size_t n)
+static uint32_t hash_bytes(const wk_tokenizer *t, const uint8_t *p, size_t n)
 {
     uint64_t h = t->seed ^ n, x = 0;
     for (; n >= 8; p += 8, n -= 8) {
@@ -203,7 +205,7 @@ static uint64_t hash_bytes(const wk_tokenizer *t, const uint8_t *p, size_t n)
     }
     x = 0;
     for (size_t i = 0; i < n; i++) x |= (uint64_t)p[i] << (8 * i);
-    return wki_mix(h ^ x) & 0xffffffffu;
+    return (uint32_t)wki_mix(h ^ x);
 }
 
 static bool same(const wk_tokenizer *t, uint32_t id, const uint8_t *p, size_t n)
@@ -212,27 +214,26 @@ static bool same(const wk_tokenizer *t, uint32_t id, const uint8_t *p, size_t n)
     return k->length == n && memcmp(t->arena + k->offset, p, n) == 0;
 }
 
-/* words is used by hand: entries with equal hashes follow each other, told apart by their bytes. */
+/* The place of those bytes in the table, or the free one where they belong. */
+static struct wki_word *word_place(const wk_tokenizer *t, uint32_t hash, const uint8_t *p, size_t n)
+{
+    for (uint64_t i = hash & t->word_mask;; i = (i + 1) & t->word_mask) {
+        struct wki_word *w = &t->words[i];
+        if (!w->id || (w->hash == hash && same(t, w->id - 1, p, n))) return w;
+    }
+}
+
 int32_t wki_word_find(const wk_tokenizer *t, const uint8_t *p, size_t n)
 {
-    if (n > t->longest) return -1;
-    const uint64_t h = hash_bytes(t, p, n);
-    for (uint64_t i = h & t->words.mask; t->words.entry[i].key; i = (i + 1) & t->words.mask) {
-        const struct wki_hash_entry *e = &t->words.entry[i];
-        if (e->key == h + 1 && same(t, e->a, p, n)) return (int32_t)e->a;
-    }
-    return -1;
+    return n > t->longest ? -1 : (int32_t)word_place(t, hash_bytes(t, p, n), p, n)->id - 1;
 }
 
 static void word_put(wk_tokenizer *t, uint32_t id)
 {
     const uint8_t *p = t->arena + t->token[id].offset;
     const size_t   n = t->token[id].length;
-    const uint64_t h = hash_bytes(t, p, n);
-    uint64_t       i = h & t->words.mask;
-    while (t->words.entry[i].key && !(t->words.entry[i].key == h + 1 && same(t, t->words.entry[i].a, p, n)))
-        i = (i + 1) & t->words.mask;
-    t->words.entry[i] = (struct wki_hash_entry){h + 1, id, 0}; /* of equal tokens the last counts */
+    const uint32_t hash = hash_bytes(t, p, n);
+    *word_place(t, hash, p, n) = (struct wki_word){hash, id + 1}; /* of equal tokens the last counts */
 }
 
 /* ---- added tokens: a trie ---- */
@@ -324,7 +325,11 @@ static void find_ends(wk_tokenizer *t)
 
 bool wki_vocab_index(wk_ctx *c, wk_tokenizer *t)
 {
-    if (!wki_hash_init(&t->words, t->size, t->seed)) {
+    uint64_t size = 16;
+    while (size < (uint64_t)t->size + (uint64_t)t->size / 2) size *= 2;
+    t->words = wk_alloc_zero((size_t)size, sizeof *t->words);
+    t->word_mask = size - 1;
+    if (!t->words) {
         wk_fail(c, WK_ENOMEM, "tokenizer: no memory for a table of %lld tokens", (long long)t->size);
         return false;
     }

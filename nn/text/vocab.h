@@ -52,6 +52,11 @@ static inline const struct wki_hash_entry *wki_hash_get(const struct wki_hash *m
     }
 }
 
+/* A plain token in the table by its bytes. */
+struct wki_word {
+    uint32_t hash, id; /* id plus one; 0: free */
+};
+
 /* Ways to cut text into words; a tokeniser has a list of them, each cutting the pieces of the one before. */
 enum wki_split {
     WKI_SPLIT_GPT2,     /* GPT-2's regex */
@@ -74,8 +79,11 @@ struct wk_tokenizer {
     struct wki_token *token;
     uint8_t          *arena;
     size_t            arena_used, arena_size;
-    uint32_t          longest;      /* bytes of the longest token */
-    struct wki_hash   words, pairs; /* hash of bytes -> id; left, right -> rank, merged id */
+    uint32_t          longest; /* bytes of the longest token */
+    struct wki_word  *words;   /* of plain tokens, open addressing */
+    uint64_t          word_mask;
+    struct wki_hash   pairs;        /* left, right -> rank, merged id */
+    int16_t           byte_of[324]; /* byte that a character of a byte-level token stands for, -1: none */
     struct wki_hash   trie;         /* of added tokens: node, byte -> node */
     int32_t          *trie_token;   /* by node: id or -1 */
     uint32_t          trie_nodes, trie_capacity;
