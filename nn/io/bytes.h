@@ -4,8 +4,8 @@
 
 #include "../../core/wick.h"
 
-/* Bytes from memory, front to back. The first failure sticks: field, offset and reason are kept, every later read
- * gives zero. No loader looks at file bytes in any other way. */
+/* Bytes from memory, front to back. The first failure sticks: field, offset and reason are kept, every
+ * later read gives zero. No loader looks at file bytes in any other way. */
 typedef struct wki_bytes {
     const unsigned char *start, *at, *end;
     const char          *field; /* what was being read when it failed; NULL: no failure */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const type_names[] = {"u8",     "i8",    "u16", "i16", "u32", "i32",  "f32",  "bool",
@@ -215,6 +216,18 @@ int64_t wk_config_entries(const wk_files *f)
     return f ? (int64_t)f->keys.count : 0;
 }
 
+/* The fewest digits that give the same value back. */
+static int print_real(char *out, size_t size, const wki_item *x)
+{
+    int n = 0;
+    for (int digits = 6; digits <= 17; digits++) {
+        n = snprintf(out, size, "%.*g", digits, x->v.f);
+        const double back = strtod(out, NULL);
+        if (x->type == WKI_F32 ? (float)back == (float)x->v.f : back == x->v.f) break;
+    }
+    return n;
+}
+
 static size_t print_item(char *out, size_t size, const wki_item *x)
 {
     int n = 0;
@@ -228,10 +241,8 @@ static size_t print_item(char *out, size_t size, const wki_item *x)
     }
     if (x->type == WKI_BOOL)
         n = snprintf(out, size, x->v.i ? "true" : "false");
-    else if (x->type == WKI_F32)
-        n = snprintf(out, size, "%.9g", x->v.f);
-    else if (x->type == WKI_F64)
-        n = snprintf(out, size, "%.17g", x->v.f);
+    else if (x->type == WKI_F32 || x->type == WKI_F64)
+        n = print_real(out, size, x);
     else if (x->type == WKI_U64)
         n = snprintf(out, size, "%" PRIu64, x->v.u);
     else if (is_integer(x->type))

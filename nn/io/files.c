@@ -1,7 +1,6 @@
 /* Weight files of every format behind one face: opening, names, tensors. */
 #include "files.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -131,7 +130,7 @@ static bool set_folder(wk_ctx *c, wk_files *f, const char *path)
 
 static bool open_file(wk_ctx *c, wk_files *f, const char *path)
 {
-    wki_map *m = wki_map_open(c, AT_FDCWD, path, path, 0, NULL);
+    wki_map *m = wki_map_open(c, path, 0, NULL);
     if (!m || !wki_files_own(c, f, m)) return false;
     const unsigned char *p = wki_map_data(m);
     const size_t         n = wki_map_size(m);
@@ -219,8 +218,8 @@ wk_file_tensor wk_files_at(const wk_files *f, int64_t i)
     return f->tensors[i].about;
 }
 
-/* Own name; then GGUF's for a Hugging Face name; then without the base model's prefix, as checkpoints saved from
- * the bare model have it. */
+/* Own name; then GGUF's for a Hugging Face name; then without the base model's prefix, as checkpoints saved
+ * from the bare model have it. */
 static size_t find(const wk_files *f, const char *name)
 {
     size_t i = wki_names_find(&f->tensor_names, name);
@@ -285,7 +284,7 @@ char *wk_files_read(wk_ctx *c, const wk_files *f, const char *name, size_t *leng
     }
     bool     missing = false;
     char    *path = wki_path_join(c, f->folder, name);
-    wki_map *m = path ? wki_map_open(c, AT_FDCWD, path, path, WKI_MAP_COPY, &missing) : NULL;
+    wki_map *m = path ? wki_map_open(c, path, WKI_MAP_COPY, &missing) : NULL;
     char    *text = NULL;
     if (m) {
         const size_t n = wki_map_size(m);

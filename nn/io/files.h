@@ -73,10 +73,11 @@ bool wki_no_memory(wk_ctx *c, const char *shown); /* always false */
 
 /* Takes over one reference to m, even when it fails. */
 bool wki_files_own(wk_ctx *c, wk_files *f, wki_map *m);
-/* Enters a tensor; about.name need not live on. False: b or c tells (it is there already, name unfit, memory). */
+/* Enters a tensor; about.name need not live on. False: b or c tells (it is there already, name unfit,
+ * memory). */
 bool wki_files_enter(wk_ctx *c, wk_files *f, wki_bytes *b, wk_file_tensor about, size_t name_length,
                      wki_map *m, size_t where);
-/* A new configuration entry with a key that is not there yet. NULL: b or c tells. Valid until the next one. */
+/* A new configuration entry, whose key is not there yet; valid until the next one. NULL: b or c tells. */
 wki_value *wki_files_key(wk_ctx *c, wk_files *f, wki_bytes *b, const char *key, size_t length, size_t where);
 /* The entry of that key as the file has it, or NULL. */
 const wki_value *wki_files_value(const wk_files *f, const char *key);
@@ -91,7 +92,8 @@ bool wki_config_read(wk_ctx *c, wk_files *f, wki_map *m);      /* a config.json 
 /* folder + "/" + name, from wk_alloc; NULL after an error. */
 char *wki_path_join(wk_ctx *c, const char *folder, const char *name);
 
-/* Translation (names.c): Hugging Face's name into GGUF's, row by row; row starts at 0, false: no further one. */
+/* Translation (names.c): Hugging Face's name into GGUF's, row by row; row starts at 0, false: no further
+ * one. */
 bool wki_gguf_tensor_name(const char *arch, const char *name, int *row, char *out, size_t size);
 bool wki_gguf_key(const char *arch, const char *key, int *row, char *out, size_t size);
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <fcntl.h>
 
 #define MAX_NESTING 4 /* arrays in arrays */
 
@@ -251,7 +250,7 @@ static int by_offset(const void *a, const void *b)
     return (x->to > y->to) - (x->to < y->to);
 }
 
-/* Makes offsets count from the file's start; all tensors from number `from` on must lie in the file, apart. */
+/* Makes offsets count from the file's start. Tensors from number `from` on must lie in the file, apart. */
 static bool place(struct part *p, size_t from)
 {
     wk_files    *f = p->f;
@@ -319,7 +318,7 @@ static bool read_other(const struct part *first, uint64_t number)
     snprintf(end, sizeof end, "-%05u-of-%05u.gguf", (unsigned)number + 1, (unsigned)first->split_count);
     memcpy(path, shown, n - k);
     memcpy(path + n - k, end, k + 1);
-    wki_map *m = wki_map_open(c, AT_FDCWD, path, path, 0, NULL);
+    wki_map *m = wki_map_open(c, path, 0, NULL);
     wk_free(path);
     if (!m || !wki_files_own(c, first->f, m)) return false;
     struct part p = {.c = c, .f = first->f, .map = m, .split_no = UINT64_MAX};

@@ -2,7 +2,6 @@
 #include "json.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -213,7 +212,7 @@ static bool open_shard(struct index *x, size_t s)
     const size_t from = f->tensor_names.count;
     char        *path = wki_path_join(x->c, f->folder, name);
     if (!path) return false;
-    wki_map *m = wki_map_open(x->c, AT_FDCWD, path, path, is_usual_name(name) ? 0 : WKI_MAP_NO_LINKS, NULL);
+    wki_map *m = wki_map_open(x->c, path, is_usual_name(name) ? 0 : WKI_MAP_NO_LINKS, NULL);
     wk_free(path);
     return m && wki_files_own(x->c, f, m) && wki_safetensors_open(x->c, f, m, false) &&
            from <= f->tensor_names.count;
@@ -247,7 +246,7 @@ static bool read_shards(struct index *x)
 static wki_map *open_in(wk_ctx *c, wk_files *f, const char *name, unsigned flags, bool *missing)
 {
     char    *path = wki_path_join(c, f->folder, name);
-    wki_map *m = path ? wki_map_open(c, AT_FDCWD, path, path, flags, missing) : NULL;
+    wki_map *m = path ? wki_map_open(c, path, flags, missing) : NULL;
     wk_free(path);
     return m;
 }

@@ -1,5 +1,5 @@
-/* A strict pull reader of JSON (RFC 8259) for headers and configurations: it builds nothing, so a file cannot make
- * it use memory, and it stops at 64 levels. */
+/* A strict pull reader of JSON (RFC 8259) for headers and configurations: it builds nothing, so a file
+ * cannot make it use memory, and it stops at 64 levels. */
 #ifndef WKI_JSON_H
 #define WKI_JSON_H
 

@@ -54,29 +54,27 @@ static bool fill(wk_ctx *c, wki_map *m, int fd, unsigned flags)
 }
 
 /* An open regular file, -1 after an error (or after setting *missing). */
-static int open_regular(wk_ctx *c, int dir, const char *name, const char *shown, unsigned flags,
-                        bool *missing, size_t *size)
+static int open_regular(wk_ctx *c, const char *path, unsigned flags, bool *missing, size_t *size)
 {
     const bool no_links = flags & WKI_MAP_NO_LINKS;
     /* O_NONBLOCK: a FIFO must not make us wait before fstat can refuse it. */
-    const int fd =
-        openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (no_links ? O_NOFOLLOW : 0));
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (no_links ? O_NOFOLLOW : 0));
     if (fd < 0) {
         if (missing && errno == ENOENT)
             *missing = true;
         else if (no_links && errno == ELOOP)
-            wk_fail(c, WK_EIO, "%.300s: a symbolic link is not followed", shown);
+            wk_fail(c, WK_EIO, "%.300s: a symbolic link is not followed", path);
         else
-            wk_fail(c, WK_EIO, "%.300s: cannot open: %s", shown, strerror(errno));
+            wk_fail(c, WK_EIO, "%.300s: cannot open: %s", path, strerror(errno));
         return -1;
     }
     struct stat st;
     if (fstat(fd, &st) != 0)
-        wk_fail(c, WK_EIO, "%.300s: %s", shown, strerror(errno));
+        wk_fail(c, WK_EIO, "%.300s: %s", path, strerror(errno));
     else if (!S_ISREG(st.st_mode))
-        wk_fail(c, WK_EIO, "%.300s: not a regular file", shown);
+        wk_fail(c, WK_EIO, "%.300s: not a regular file", path);
     else if (no_links && st.st_nlink != 1)
-        wk_fail(c, WK_EIO, "%.300s: has a second hard link", shown);
+        wk_fail(c, WK_EIO, "%.300s: has a second hard link", path);
     else {
         *size = (size_t)st.st_size;
         return fd;
@@ -85,21 +83,21 @@ static int open_regular(wk_ctx *c, int dir, const char *name, const char *shown,
     return -1;
 }
 
-wki_map *wki_map_open(wk_ctx *c, int dir, const char *name, const char *shown, unsigned flags, bool *missing)
+wki_map *wki_map_open(wk_ctx *c, const char *path, unsigned flags, bool *missing)
 {
     size_t    size = 0;
-    const int fd = open_regular(c, dir, name, shown, flags, missing, &size);
+    const int fd = open_regular(c, path, flags, missing, &size);
     if (fd < 0) return NULL;
-    const size_t n = strlen(shown) + 1;
+    const size_t n = strlen(path) + 1;
     wki_map     *m = wk_alloc_zero(1, sizeof *m + n);
     if (!m) {
-        wk_fail(c, WK_ENOMEM, "%.300s: out of memory", shown);
+        wk_fail(c, WK_ENOMEM, "%.300s: out of memory", path);
         close(fd);
         return NULL;
     }
     m->fd = -1;
     m->size = size;
-    memcpy(m->name, shown, n);
+    memcpy(m->name, path, n);
     atomic_init(&m->refs, 1);
     const bool done = fill(c, m, fd, flags);
     if (m->fd != fd) close(fd);

@@ -189,7 +189,8 @@ static int by_offset(const void *a, const void *b)
     return (x[1] > y[1]) - (x[1] < y[1]);
 }
 
-/* The tensors from number `from` on must fill the data without holes; offsets then count from the file's start. */
+/* The tensors from number `from` on must fill the data without holes; offsets then count from the file's
+ * start. */
 static bool place(wk_ctx *c, wk_files *f, wki_json *j, size_t from, size_t data, const wki_map *m)
 {
     const size_t n = f->tensor_names.count - from, size = wki_map_size(m) - data;

@@ -12,8 +12,8 @@ void *wki_arena_take(wki_arena *a, size_t bytes); /* zeroed, aligned for anythin
 char *wki_arena_text(wki_arena *a, const void *text, size_t n); /* a copy with a NUL; NULL: out of memory */
 void  wki_arena_free(wki_arena *a);
 
-/* From names to numbers 0, 1, 2, .. in the order they were added. Names are not copied. Hashed with a random key
- * (SipHash, Aumasson and Bernstein 2012), so that no file can make lookups slow. */
+/* From names to numbers 0, 1, 2, .. in the order they were added. Names are not copied. Hashed with a
+ * random key (SipHash, Aumasson and Bernstein 2012), so that no file can make lookups slow. */
 typedef struct wki_names {
     const char **name;
     uint32_t    *slot; /* number + 1; 0: empty */
