@@ -213,39 +213,92 @@ static void form_x(const struct job *j, int i)
 
 /* ---- weights row by row ---- */
 
-/* y[i] = row of w times row i of x, i < M. The order of sums is the same for every M. */
-INLINE void stream_row(wk_tensor w, int64_t at, const float *x, const int M, int64_t k, float *y,
-                       int64_t y_step, float *buffer)
+/* Partial sums per row: enough of them to hide the latency of a fused multiply-add. */
+#if defined __AVX512F__ || defined __ARM_NEON
+#define UNROLL 4
+#else
+#define UNROLL 2
+#endif
+
+INLINE vf load_as(wk_dtype t, const void *row, int64_t at)
 {
-    vf    acc[FEW][2];
-    float tail[FEW] = {0};
-    for (int i = 0; i < M; i++) acc[i][0] = acc[i][1] = (vf){0};
-    for (int64_t t = 0; t < k; t += TILE) {
-        const int64_t n = k - t < TILE ? k - t : TILE;
-        const float  *v = load_f32(w, at + t, n, buffer);
-        int64_t       j = 0;
-        for (; j + 2 * W <= n; j += 2 * W) {
-            const vf a = v_load(v + j), b = v_load(v + j + W);
-            for (int i = 0; i < M; i++) {
-                acc[i][0] = v_fma(a, v_load(x + i * k + t + j), acc[i][0]);
-                acc[i][1] = v_fma(b, v_load(x + i * k + t + j + W), acc[i][1]);
-            }
-        }
-        for (; j < n; j++)
-            for (int i = 0; i < M; i++) tail[i] += v[j] * x[i * k + t + j];
-    }
-    for (int i = 0; i < M; i++) y[i * y_step] = v_sum(acc[i][0] + acc[i][1]) + tail[i];
+    if (t == WK_f16) return v_load_f16((const uint16_t *)row + at);
+    if (t == WK_bf16) return v_load_bf16((const uint16_t *)row + at);
+    return v_load((const float *)row + at);
 }
 
-static void stream(const struct job *j, wk_tensor w, const float *x, int64_t first, int64_t n, float *y)
+/* acc and tail += n values of a row of w, of dtype t, times M rows of x. */
+INLINE void stream_run(wk_dtype t, const void *v, int64_t n, const float *x, const int M, int64_t x_step,
+                       vf (*acc)[UNROLL], float *tail)
+{
+    const int64_t bytes = t == WK_f32 ? 4 : 2;
+    int64_t       j = 0;
+    for (; j + UNROLL * W <= n; j += UNROLL * W) {
+        vf a[UNROLL];
+        __builtin_prefetch((const char *)v + j * bytes + 2048);
+        if (UNROLL * W * bytes > 64) __builtin_prefetch((const char *)v + j * bytes + 2112);
+        if (UNROLL * W * bytes > 128) __builtin_prefetch((const char *)v + j * bytes + 2176);
+        if (UNROLL * W * bytes > 128) __builtin_prefetch((const char *)v + j * bytes + 2240);
+        for (int u = 0; u < UNROLL; u++) a[u] = load_as(t, v, j + u * W);
+        for (int i = 0; i < M; i++)
+            for (int u = 0; u < UNROLL; u++)
+                acc[i][u] = v_fma(a[u], v_load(x + i * x_step + j + u * W), acc[i][u]);
+    }
+    for (; j < n; j++) {
+        float value;
+        CPU(to_f32)[t]((const char *)v + j * bytes, &value, 1);
+        for (int i = 0; i < M; i++) tail[i] += value * x[i * x_step + j];
+    }
+}
+
+/* y[i] = row of w times row i of x, i < M. The order of sums is the same for every M. */
+INLINE void stream_row(wk_dtype t, wk_tensor w, int64_t at, const float *x, const int M, int64_t k, float *y,
+                       int64_t y_step, float *buffer)
+{
+    vf    acc[4][UNROLL];
+    float tail[4] = {0};
+    for (int i = 0; i < M; i++)
+        for (int u = 0; u < UNROLL; u++) acc[i][u] = (vf){0};
+    if (t == w->dtype) {
+        stream_run(t, address(w, at), k, x, M, k, acc, tail);
+    } else {
+        for (int64_t p = 0; p < k; p += TILE) {
+            const int64_t n = k - p < TILE ? k - p : TILE;
+            CPU(to_f32)[w->dtype](address(w, at + p), buffer, n);
+            stream_run(WK_f32, buffer, n, x + p, M, k, acc, tail);
+        }
+    }
+    for (int i = 0; i < M; i++) {
+        vf sum = acc[i][0] + acc[i][1];
+        for (int u = 2; u < UNROLL; u += 2) sum += acc[i][u] + acc[i][u + 1];
+        y[i * y_step] = v_sum(sum) + tail[i];
+    }
+}
+
+INLINE void stream_as(wk_dtype t, const struct job *j, wk_tensor w, const float *x, int64_t first, int64_t n,
+                      float *y)
 {
     float buffer[TILE];
     for (int64_t r = 0; r < n; r++) {
         const int64_t at = (first + r) * w->stride[0], k = j->k_values;
         int           i = 0, m = (int)j->m;
-        for (; m - i >= 4; i += 4) stream_row(w, at, x + i * k, 4, k, y + i * n + r, n, buffer);
-        for (; i < m; i++) stream_row(w, at, x + i * k, 1, k, y + i * n + r, n, buffer);
+        for (; m - i >= 4; i += 4) stream_row(t, w, at, x + i * k, 4, k, y + i * n + r, n, buffer);
+        if (m - i >= 2) {
+            stream_row(t, w, at, x + i * k, 2, k, y + i * n + r, n, buffer);
+            i += 2;
+        }
+        if (m > i) stream_row(t, w, at, x + i * k, 1, k, y + i * n + r, n, buffer);
     }
+}
+
+static void stream(const struct job *j, wk_tensor w, const float *x, int64_t first, int64_t n, float *y)
+{
+    if (w->dtype == WK_bf16)
+        stream_as(WK_bf16, j, w, x, first, n, y);
+    else if (w->dtype == WK_f16 && V_HALF)
+        stream_as(WK_f16, j, w, x, first, n, y);
+    else
+        stream_as(WK_f32, j, w, x, first, n, y);
 }
 
 /* Rows of y out of y [m][n], with the bias. */

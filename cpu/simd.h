@@ -100,7 +100,14 @@ INLINE vf v_load_f16(const uint16_t *p)
 
 INLINE vf v_load_bf16(const uint16_t *p)
 {
+#if defined __AVX512F__
+    const __m256i h = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16);
+#elif defined __AVX2__
+    return (vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)), 16);
+#else
     return (vf)(__builtin_convertvector(*(const vh_any *)(const void *)p, vi) << 16);
+#endif
 }
 
 /* Lanes added in a fixed order. */
