@@ -8,8 +8,12 @@
  *   q4_0 q5_0 q8_0   y = d (code - offset)
  *   q4_1 q5_1        y = d code + m
  *   q2_k q4_k q5_k   y = d scale code - m minimum; a scale and a minimum per 16 (q2_k) or 32 values
- *   q3_k q6_k        y = d scale (code - offset); a scale per 16 values */
-#define WK_BLOCKS(X) X(q4_0) X(q4_1) X(q5_0) X(q5_1) X(q8_0) X(q2_k) X(q3_k) X(q4_k) X(q5_k) X(q6_k)
+ *   q3_k q6_k        y = d scale (code - offset); a scale per 16 values
+ *   iq4_nl iq4_xs    y = d scale table[code]; a scale per 32 values of iq4_xs (256 in a block)
+ *   mxfp4            y = 2^exponent table[code], a 4-bit float (OCP Microscaling Formats 1.0) */
+#define WK_BLOCKS(X)                                                                                         \
+    X(q4_0)                                                                                                  \
+    X(q4_1) X(q5_0) X(q5_1) X(q8_0) X(q2_k) X(q3_k) X(q4_k) X(q5_k) X(q6_k) X(iq4_nl) X(iq4_xs) X(mxfp4)
 
 #define PACKED __attribute__((packed, may_alias))
 struct q4_0 {
@@ -52,6 +56,18 @@ struct q6_k {
     uint8_t  q[128], high[64]; /* q: value i below, value i + 64 above; high: as q of q2_k */
     int8_t   scales[16];
     uint16_t d;
+} PACKED;
+
+struct iq4_nl {
+    uint16_t d;
+    uint8_t  q[16]; /* as q4_0 */
+} PACKED;
+struct iq4_xs {
+    uint16_t d, high; /* scale g of 6 bits: the upper two are bits 2 g of high */
+    uint8_t  low[4], q[128];
+} PACKED;
+struct mxfp4 {
+    uint8_t exponent, q[16];
 } PACKED;
 
 /* n values, a multiple of the block. */

@@ -10,6 +10,8 @@
 #include <immintrin.h>
 #elif defined __ARM_NEON
 #include <arm_neon.h>
+#elif defined __SSSE3__
+#include <tmmintrin.h>
 #elif defined __SSE2__
 #include <emmintrin.h>
 #endif
@@ -107,6 +109,20 @@ INLINE vf v_load_bf16(const uint16_t *p)
     return (vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)), 16);
 #else
     return (vf)(__builtin_convertvector(*(const vh_any *)(const void *)p, vi) << 16);
+#endif
+}
+
+/* y[i] = table[index[i]] for sixteen indices below 16. */
+INLINE void lookup16(const int8_t *table, const uint8_t *index, int8_t *y)
+{
+#if defined __SSSE3__
+    const __m128i t = _mm_loadu_si128((const __m128i *)(const void *)table);
+    _mm_storeu_si128((__m128i *)(void *)y,
+                     _mm_shuffle_epi8(t, _mm_loadu_si128((const __m128i *)(const void *)index)));
+#elif defined __ARM_NEON && defined __aarch64__
+    vst1q_s8(y, vqtbl1q_s8(vld1q_s8(table), vld1q_u8(index)));
+#else
+    for (int i = 0; i < 16; i++) y[i] = table[index[i]];
 #endif
 }
 
