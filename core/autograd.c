@@ -24,19 +24,25 @@ struct wk_tape {
 };
 
 static const wki_vjp vjps[WK_OP_COUNT] = {
-#define VJP_0(name) NULL
-#define VJP_N(name) wki_vjp_##name
-#define VJP_I(name) wki_vjp_##name
-#define VJP_O(name) wki_vjp_##name
-#define VJP_B(name) wki_vjp_##name
+#define VJP_0(name)                        NULL
+#define VJP_N(name)                        wki_vjp_##name
+#define VJP_I(name)                        wki_vjp_##name
+#define VJP_O(name)                        wki_vjp_##name
+#define VJP_B(name)                        wki_vjp_##name
 #define WK_OP(name, cpu, cuda, grad, rows) [WK_OP_##name] = VJP_##grad(name),
 #include "ops.def"
 #undef WK_OP
 };
 
-static bool is_real(wk_dtype t) { return wki_dtype_class(t) == 'F'; }
+static bool is_real(wk_dtype t)
+{
+    return wki_dtype_class(t) == 'F';
+}
 
-static int outputs(const wk_call *k) { return k->n_out ? k->n_out : 1; }
+static int outputs(const wk_call *k)
+{
+    return k->n_out ? k->n_out : 1;
+}
 
 /* ---- the tape ---- */
 
@@ -220,8 +226,8 @@ static void through(wk_ctx *c, const struct entry *e, const wk_tensor *g)
         const wk_tensor x = e->in[i];
         if (!x->node) continue;
         if (wk_is_none(dx[i]) || !same_shape(dx[i], x)) {
-            wk_fail(c, WK_EINTERNAL, "%s: gradient of operand %d is %s, the operand %s", wki_op_name(e->k.op), i,
-                    WKI_TEXT(dx[i]), WKI_TEXT(x));
+            wk_fail(c, WK_EINTERNAL, "%s: gradient of operand %d is %s, the operand %s", wki_op_name(e->k.op),
+                    i, WKI_TEXT(dx[i]), WKI_TEXT(x));
             break;
         }
         accumulate(c, x->node, dx[i]->dtype == x->dtype ? dx[i] : wk_cast(c, dx[i], x->dtype));
@@ -310,8 +316,8 @@ wk_status wk_backward(wk_ctx *c, wk_tensor y)
 wk_tensor wk_grad(wk_ctx *c, wk_tensor x)
 {
     if (wki_failed(c)) return WK_NONE;
-    WK_REQUIRE(c, c->tape && x->node > 0 && x->node < c->tape->n_nodes && c->tape->nodes[x->node].like, WK_EARG,
-               "grad: the tensor was not made by wk_track on this tape");
+    WK_REQUIRE(c, c->tape && x->node > 0 && x->node < c->tape->n_nodes && c->tape->nodes[x->node].like,
+               WK_EARG, "grad: the tensor was not made by wk_track on this tape");
     const struct node *n = &c->tape->nodes[x->node];
     if (!n->grad) return wk_zeros(c, x->dtype, wki_shape(x));
     return wki_untracked(c, n->grad);
