@@ -18,6 +18,12 @@ static wk_dtype same_of(wk_dtype t)
     return wki_is_block(t) ? WK_f32 : t;
 }
 
+/* any and all of u8 stay u8, as in PyTorch. */
+static wk_dtype truth_of(wk_dtype t)
+{
+    return t == WK_u8 ? WK_u8 : WK_bool;
+}
+
 /* The mask of dims (none: all); -1 after recording what is wrong. */
 static int mask_of(wk_ctx *c, wk_op op, wk_tensor x, wk_shape dims)
 {
@@ -91,12 +97,12 @@ wk_tensor wk_prod(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
 wk_tensor wk_any(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
 {
     const int mask = mask_of(c, WK_OP_any, x, dims);
-    return reduce(c, WK_OP_any, x, mask, keep, same_of(x->dtype), WK_bool, 0);
+    return reduce(c, WK_OP_any, x, mask, keep, same_of(x->dtype), truth_of(x->dtype), 0);
 }
 wk_tensor wk_all(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
 {
     const int mask = mask_of(c, WK_OP_all, x, dims);
-    return reduce(c, WK_OP_all, x, mask, keep, same_of(x->dtype), WK_bool, 0);
+    return reduce(c, WK_OP_all, x, mask, keep, same_of(x->dtype), truth_of(x->dtype), 0);
 }
 wk_tensor wk_var(wk_ctx *c, wk_tensor x, wk_shape dims, double correction, bool keep)
 {
