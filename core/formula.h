@@ -10,12 +10,12 @@
 #define WK_FORMULA_FN static inline __attribute__((unused))
 #endif
 
-#define K(value)    ((T)(value))
-#define U(x)        ((uint64_t)(x))
-#define SIGN(x)     ((x) > 0 ? K(1) : (x) < 0 ? K(-1) : K(0))
-#define SIGMOID(x)  (K(1) / (K(1) + expf(-(x))))
-#define MISH(x)     tanhf(log1pf(expf(x)))
-#define GELU_ARG(x) (K(0.797884560802865355880) * ((x) + K(0.044715) * (x) * (x) * (x)))
+#define K(value)     ((T)(value))
+#define U(x)         ((uint64_t)(x))
+#define SIGN(x)      ((x) > 0 ? K(1) : (x) < 0 ? K(-1) : K(0))
+#define SIGMOID(x)   (K(1) / (K(1) + expf(-(x))))
+#define MISH(x)      tanhf(log1pf(expf(x)))
+#define GELU_ARG(x)  (K(0.797884560802865355880) * ((x) + K(0.044715) * (x) * (x) * (x)))
 #define GELU_TANH(x) (K(0.5) * (x) * (K(1) + tanhf(GELU_ARG(x))))
 #define GELU_TANH_D(x)                                                                                       \
     (K(0.5) * (K(1) + tanhf(GELU_ARG(x))) +                                                                  \

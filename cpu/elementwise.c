@@ -7,8 +7,8 @@
 
 /* ---- loops ---- */
 
-#define T                float
-#define FN(name)         f32_##name
+#define T        float
+#define FN(name) f32_##name
 /* The fast sine and cosine reduce arguments up to VM_TURN_MAX; a tile with larger ones goes to libm. */
 #define WIDE(text, x, n) (strstr(text, "libm_") != NULL && !within_turns(x, n))
 static bool within_turns(const float *x, int64_t n)
@@ -139,10 +139,14 @@ static wk_status run(struct job j)
     if (j.w.n == 0) return WK_OK;
     for (int o = 0; o < k->n_in; o++) {
         const wk_dtype t = k->in[o]->dtype;
-        if (k->cls == WK_CLASS_F32 ? !CPU(to_f32)[t] : k->cls == WK_CLASS_F64 ? !CPU(to_f64)[t] : !CPU(to_i64)[t])
+        if (k->cls == WK_CLASS_F32   ? !CPU(to_f32)[t]
+            : k->cls == WK_CLASS_F64 ? !CPU(to_f64)[t]
+                                     : !CPU(to_i64)[t])
             return WK_EDTYPE;
     }
-    const wk_piece piece = k->cls == WK_CLASS_F32 ? piece_f32 : k->cls == WK_CLASS_F64 ? piece_f64 : piece_i64;
+    const wk_piece piece = k->cls == WK_CLASS_F32   ? piece_f32
+                           : k->cls == WK_CLASS_F64 ? piece_f64
+                                                    : piece_i64;
     if (k->cls == WK_CLASS_F32 ? !j.f32 : k->cls == WK_CLASS_F64 ? !j.f64 : !j.i64) return WK_EDTYPE;
     wki_parallel(k->device, j.w.n, GRAIN, piece, &j);
     return WK_OK;
@@ -153,9 +157,9 @@ static wk_status run(struct job j)
     {                                                                                                        \
         return run((struct job){.k = k, .f32 = f, .f64 = d, .i64 = i});                                      \
     }
-#define REAL(name)     KERNEL(name, f32_##name, f64_##name, NULL)
-#define ANY(name)      KERNEL(name, f32_##name, f64_##name, i64_##name)
-#define VJP(name)      REAL(name##_vjp)
+#define REAL(name) KERNEL(name, f32_##name, f64_##name, NULL)
+#define ANY(name)  KERNEL(name, f32_##name, f64_##name, i64_##name)
+#define VJP(name)  REAL(name##_vjp)
 #define VJP_PAIR(name)                                                                                       \
     KERNEL(name##_vjp, k->attr.i[0] ? f32_##name##_db_vjp : f32_##name##_da_vjp,                             \
            k->attr.i[0] ? f64_##name##_db_vjp : f64_##name##_da_vjp, NULL)

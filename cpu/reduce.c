@@ -15,7 +15,7 @@ struct job {
     int64_t        stack;          /* results side by side: runs of the innermost kept dim; 1: one by one */
     int64_t        sets;           /* of RESULTS or fewer */
     int64_t        chunk, n_chunk; /* of the reduced values */
-    enum kind      first, second;  /* second: a pass that needs the first one's results; else equal to first */
+    enum kind      first, second; /* second: a pass that needs the first one's results; else equal to first */
     /* where there are several chunks: partial results [chunk][result], then results */
     void    *part, *base;
     int64_t *part_at;
@@ -24,46 +24,46 @@ struct job {
 
 /* ---- one class ---- */
 
-#define T        float
-#define ACC      double
-#define FN(name) name##_f32
-#define LOAD     load_f32
+#define T            float
+#define ACC          double
+#define FN(name)     name##_f32
+#define LOAD         load_f32
 #define LOAD_STRIDED load_f32_strided
-#define STORE    store_f32
-#define LOWEST   (-(double)INFINITY)
-#define HIGHEST  ((double)INFINITY)
-#define EXP(x)   ((double)vm_exp((float)(x)))
-#define ISNAN(x) ((x) != (x))
-#define PLUS(a, b)  ((a) + (b))
-#define TIMES(a, b) ((a) * (b))
+#define STORE        store_f32
+#define LOWEST       (-(double)INFINITY)
+#define HIGHEST      ((double)INFINITY)
+#define EXP(x)       ((double)vm_exp((float)(x)))
+#define ISNAN(x)     ((x) != (x))
+#define PLUS(a, b)   ((a) + (b))
+#define TIMES(a, b)  ((a) * (b))
 #include "cpu/reduce_class.h"
 
-#define T        double
-#define ACC      double
-#define FN(name) name##_f64
-#define LOAD     load_f64
+#define T            double
+#define ACC          double
+#define FN(name)     name##_f64
+#define LOAD         load_f64
 #define LOAD_STRIDED load_f64_strided
-#define STORE    store_f64
-#define LOWEST   (-(double)INFINITY)
-#define HIGHEST  ((double)INFINITY)
-#define EXP(x)   exp(x)
-#define ISNAN(x) ((x) != (x))
-#define PLUS(a, b)  ((a) + (b))
-#define TIMES(a, b) ((a) * (b))
+#define STORE        store_f64
+#define LOWEST       (-(double)INFINITY)
+#define HIGHEST      ((double)INFINITY)
+#define EXP(x)       exp(x)
+#define ISNAN(x)     ((x) != (x))
+#define PLUS(a, b)   ((a) + (b))
+#define TIMES(a, b)  ((a) * (b))
 #include "cpu/reduce_class.h"
 
-#define T        int64_t
-#define ACC      int64_t
-#define FN(name) name##_i64
-#define LOAD     load_i64
+#define T            int64_t
+#define ACC          int64_t
+#define FN(name)     name##_i64
+#define LOAD         load_i64
 #define LOAD_STRIDED load_i64_strided
-#define STORE    store_i64
-#define LOWEST   INT64_MIN
-#define HIGHEST  INT64_MAX
-#define EXP(x)   (x)
-#define ISNAN(x) false
-#define PLUS(a, b)  ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
-#define TIMES(a, b) ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
+#define STORE        store_i64
+#define LOWEST       INT64_MIN
+#define HIGHEST      INT64_MAX
+#define EXP(x)       (x)
+#define ISNAN(x)     false
+#define PLUS(a, b)   ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
+#define TIMES(a, b)  ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
 #include "cpu/reduce_class.h"
 
 /* ---- running ---- */

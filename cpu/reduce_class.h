@@ -33,25 +33,19 @@ static ACC FN(start)(enum kind kind)
 
 #define GREATER (v > s || ISNAN(v) ? v : s)
 #define SMALLER (v < s || ISNAN(v) ? v : s)
-static ACC FN(tile_sum)(const T *x, int64_t n)
-LANES(T, 0, PLUS(s, v), PLUS(s, v))
-static ACC FN(tile_prod)(const T *x, int64_t n)
-LANES(ACC, 1, TIMES(s, (ACC)v), TIMES(s, v))
-static ACC FN(tile_most)(const T *x, int64_t n)
-LANES(T, LOWEST, GREATER, GREATER)
-static ACC FN(tile_least)(const T *x, int64_t n)
-LANES(T, HIGHEST, SMALLER, SMALLER)
-static ACC FN(tile_any)(const T *x, int64_t n)
-LANES(T, 0, v != 0 ? 1 : s, v != 0 ? 1 : s)
-static ACC FN(tile_squares)(const T *x, int64_t n, ACC base)
-LANES(ACC, 0, s + ((ACC)v - base) * ((ACC)v - base), s + v)
-static ACC FN(tile_exponentials)(const T *x, int64_t n, ACC base)
-LANES(ACC, 0, s + EXP((ACC)v - base), s + v)
-static ACC FN(tile_zeros)(const T *x, int64_t n)
-LANES(T, 0, v == 0 ? 1 : s, v != 0 ? 1 : s)
+static ACC FN(tile_sum)(const T *x, int64_t n) LANES(T, 0, PLUS(s, v), PLUS(s, v)) static ACC
+    FN(tile_prod)(const T *x, int64_t n) LANES(ACC, 1, TIMES(s, (ACC)v), TIMES(s, v)) static ACC
+    FN(tile_most)(const T *x, int64_t n) LANES(T, LOWEST, GREATER, GREATER) static ACC
+    FN(tile_least)(const T *x, int64_t n) LANES(T, HIGHEST, SMALLER, SMALLER) static ACC
+    FN(tile_any)(const T *x, int64_t n) LANES(T, 0, v != 0 ? 1 : s, v != 0 ? 1 : s) static ACC
+    FN(tile_squares)(const T *x, int64_t n, ACC base)
+        LANES(ACC, 0, s + ((ACC)v - base) * ((ACC)v - base), s + v) static ACC
+    FN(tile_exponentials)(const T *x, int64_t n, ACC base)
+        LANES(ACC, 0, s + EXP((ACC)v - base), s + v) static ACC FN(tile_zeros)(const T *x, int64_t n)
+            LANES(T, 0, v == 0 ? 1 : s, v != 0 ? 1 : s)
 
-/* Is a the better pick? NaN beats all, the first of equals stays. */
-INLINE bool FN(better)(enum kind kind, ACC a, ACC b)
+    /* Is a the better pick? NaN beats all, the first of equals stays. */
+    INLINE bool FN(better)(enum kind kind, ACC a, ACC b)
 {
     return (kind == ARG_MOST ? a > b : a < b) || (ISNAN(a) && !ISNAN(b));
 }
@@ -61,14 +55,30 @@ static void FN(along)(enum kind kind, ACC *v, int64_t *best, ACC base, const T *
 {
     ACC t;
     switch (kind) {
-    case SUM: *v = PLUS(*v, FN(tile_sum)(x, n)); break;
-    case PROD: *v = TIMES(*v, FN(tile_prod)(x, n)); break;
-    case MOST: t = FN(tile_most)(x, n), *v = t > *v || ISNAN(t) ? t : *v; break;
-    case LEAST: t = FN(tile_least)(x, n), *v = t < *v || ISNAN(t) ? t : *v; break;
-    case ANY: *v = FN(tile_any)(x, n) != 0 ? 1 : *v; break;
-    case ALL: *v = FN(tile_zeros)(x, n) != 0 ? 0 : *v; break;
-    case SQUARES: *v += FN(tile_squares)(x, n, base); break;
-    case EXPONENTIALS: *v += FN(tile_exponentials)(x, n, base); break;
+    case SUM:
+        *v = PLUS(*v, FN(tile_sum)(x, n));
+        break;
+    case PROD:
+        *v = TIMES(*v, FN(tile_prod)(x, n));
+        break;
+    case MOST:
+        t = FN(tile_most)(x, n), *v = t > *v || ISNAN(t) ? t : *v;
+        break;
+    case LEAST:
+        t = FN(tile_least)(x, n), *v = t < *v || ISNAN(t) ? t : *v;
+        break;
+    case ANY:
+        *v = FN(tile_any)(x, n) != 0 ? 1 : *v;
+        break;
+    case ALL:
+        *v = FN(tile_zeros)(x, n) != 0 ? 0 : *v;
+        break;
+    case SQUARES:
+        *v += FN(tile_squares)(x, n, base);
+        break;
+    case EXPONENTIALS:
+        *v += FN(tile_exponentials)(x, n, base);
+        break;
     case ARG_MOST:
     case ARG_LEAST:
         t = kind == ARG_MOST ? FN(tile_most)(x, n) : FN(tile_least)(x, n);
@@ -90,14 +100,22 @@ static void FN(across)(enum kind kind, ACC *restrict v, int64_t *restrict best, 
                        const T *restrict x, int64_t n, int64_t at)
 {
     switch (kind) {
-    case SUM: EACH(PLUS(s, u)) break;
-    case PROD: EACH(TIMES(s, u)) break;
-    case MOST: EACH(u > s || ISNAN(u) ? u : s) break;
-    case LEAST: EACH(u < s || ISNAN(u) ? u : s) break;
-    case ANY: EACH(u != 0 ? (ACC)1 : s) break;
-    case ALL: EACH(u == 0 ? (ACC)0 : s) break;
-    case SQUARES: EACH(s + (u - base[i]) * (u - base[i])) break;
-    case EXPONENTIALS: EACH(s + EXP(u - base[i])) break;
+    case SUM:
+        EACH(PLUS(s, u)) break;
+    case PROD:
+        EACH(TIMES(s, u)) break;
+    case MOST:
+        EACH(u > s || ISNAN(u) ? u : s) break;
+    case LEAST:
+        EACH(u < s || ISNAN(u) ? u : s) break;
+    case ANY:
+        EACH(u != 0 ? (ACC)1 : s) break;
+    case ALL:
+        EACH(u == 0 ? (ACC)0 : s) break;
+    case SQUARES:
+        EACH(s + (u - base[i]) * (u - base[i])) break;
+    case EXPONENTIALS:
+        EACH(s + EXP(u - base[i])) break;
     case ARG_MOST:
     case ARG_LEAST:
         for (int64_t i = 0; i < n; i++) {
@@ -124,8 +142,8 @@ static const T *FN(collect)(const struct job *j, int64_t from, int64_t at, int64
 }
 
 /* One pass over positions [r0, r1) of the reduced set for n results from `at` on. */
-static void FN(pass)(const struct job *j, enum kind kind, int64_t at, int64_t n, int64_t r0, int64_t r1, ACC *v,
-                     int64_t *best, const ACC *base)
+static void FN(pass)(const struct job *j, enum kind kind, int64_t at, int64_t n, int64_t r0, int64_t r1,
+                     ACC *v, int64_t *best, const ACC *base)
 {
     _Alignas(64) T buffer[TILE];
     int64_t        left;
@@ -151,11 +169,14 @@ static void FN(pass)(const struct job *j, enum kind kind, int64_t at, int64_t n,
 static void FN(rebase)(const struct job *j, int64_t n, const ACC *v, ACC *base)
 {
     for (int64_t i = 0; i < n; i++)
-        base[i] = j->second == SQUARES ? v[i] / (ACC)j->reduced.n : v[i] == LOWEST || v[i] == HIGHEST ? 0 : v[i];
+        base[i] = j->second == SQUARES                ? v[i] / (ACC)j->reduced.n
+                  : v[i] == LOWEST || v[i] == HIGHEST ? 0
+                                                      : v[i];
 }
 
 /* Accumulators to results. */
-static void FN(put)(const struct job *j, int64_t at, int64_t n, const ACC *v, const int64_t *best, const ACC *base)
+static void FN(put)(const struct job *j, int64_t at, int64_t n, const ACC *v, const int64_t *best,
+                    const ACC *base)
 {
     T            out[RESULTS];
     const double count = (double)j->reduced.n, rest = count - j->k->attr.f[0];
@@ -213,8 +234,8 @@ static void FN(finish)(void *arg, int64_t first, int64_t last, int worker)
     const enum kind   kind = j->on_second ? j->second : j->first;
     (void)worker;
     for (int64_t i = first; i < last; i++) {
-        ACC           v = ((const ACC *)j->part)[i];
-        int64_t       best = j->part_at[i];
+        ACC     v = ((const ACC *)j->part)[i];
+        int64_t best = j->part_at[i];
         for (int64_t c = 1; c < j->n_chunk; c++) {
             const ACC t = ((const ACC *)j->part)[c * j->kept.n + i];
             if (kind == SUM || kind >= SQUARES)

@@ -27,11 +27,9 @@ static wk_tensor unary(wk_ctx *c, wk_op op, wk_tensor x, double p, double q, boo
 {
     REQUIRE_TENSOR(c, op, x);
     const wk_dtype t = integers && is_integer(x->dtype) ? x->dtype : real_of(x->dtype);
-    return wki_run(c, &(wk_call){.op = op,
-                                 .cls = wki_class_of(t),
-                                 WK_IN(x),
-                                 .out = {wki_like_as(c, x, t)},
-                                 .attr.f = {p, q}});
+    return wki_run(
+        c, &(wk_call){
+               .op = op, .cls = wki_class_of(t), WK_IN(x), .out = {wki_like_as(c, x, t)}, .attr.f = {p, q}});
 }
 
 static wk_tensor test(wk_ctx *c, wk_op op, wk_tensor x)
@@ -63,8 +61,8 @@ static wk_tensor binary(wk_ctx *c, wk_op op, wk_tensor a, wk_tensor b, enum kind
     wk_dtype t = wki_result_dtype(a, b);
     if (wki_is_block(t)) t = WK_f32;
     if (kind == REAL) t = real_of(t);
-    WK_REQUIRE(c, kind != INTEGER || is_integer(t), WK_EDTYPE, "%s: %s and %s are not integers", wki_op_name(op),
-               wk_dtype_name(a->dtype), wk_dtype_name(b->dtype));
+    WK_REQUIRE(c, kind != INTEGER || is_integer(t), WK_EDTYPE, "%s: %s and %s are not integers",
+               wki_op_name(op), wk_dtype_name(a->dtype), wk_dtype_name(b->dtype));
     return wki_run(c, &(wk_call){.op = op,
                                  .cls = wki_class_of(t),
                                  WK_IN(a, b),

@@ -1,0 +1,19 @@
+/* The op cases as tests. */
+#include "tests/ops/cases.h"
+
+#include <criterion/criterion.h>
+
+Test(ops, agree_with_double_precision_and_differences)
+{
+    struct tally t = {0};
+    run_everywhere(&t);
+    cr_assert_eq(t.failed, 0, "%lld of %lld, first: %s", (long long)t.failed,
+                 (long long)(t.passed + t.failed), t.message);
+    cr_assert_gt(t.passed, 0);
+}
+
+Test(ops, every_row_has_a_case)
+{
+    char missing[1024];
+    cr_assert(check_coverage(missing, sizeof missing), "no case: %s", missing);
+}
