@@ -79,11 +79,11 @@ bool check_gradient(wk_ctx *c, const struct op_case *k, char *message, size_t si
 bool check_composition(wk_ctx *c, const struct op_case *k, char *message, size_t size);
 bool check_coverage(char *message, size_t size);
 
-/* The whole run on one context, and on every instruction set of this machine. Counts go up; the message is the
- * first failure. */
+/* The whole run on one context, and on every instruction set of this machine. Counts go up; the message has the
+ * first failures, a line each. */
 struct tally {
     int64_t passed, failed;
-    char    message[512];
+    char    message[4096];
 };
 void run_cases(wk_ctx *c, bool gradients, struct tally *t);
 void run_everywhere(struct tally *t);

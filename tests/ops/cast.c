@@ -108,11 +108,9 @@ static void casts(case_fn visit, void *arg)
             struct op_case k = {
                 .op = "copy", .note = "cast", .n_in = 1, .run = run_cast, .exact = exact_cast};
             k.p = to;
-            k.gradient = from == WK_f64 && to >= WK_f32 && to <= WK_f64;
             k.in[0] = (struct input){.shape = WK_SHAPE(3, 700), .dtype = from, .high = 100};
             visit(arg, &k);
             k.in[0] = (struct input){.shape = WK_SHAPE(33, 40), .dtype = from, .layout = TURNED, .high = 50};
-            k.gradient = false;
             visit(arg, &k);
             const bool from_real = from == WK_f32 || from == WK_f64;
             k.in[0] = (struct input){.shape = WK_SHAPE(12), .dtype = from, .values = odd};
@@ -127,11 +125,13 @@ void family_cast(case_fn visit, void *arg)
     for (wk_dtype t = 0; t <= WK_f8e5m2; t++)
         for (enum layout l = DENSE; l <= EXPANDED; l++) {
             struct op_case k = {.op = "copy", .n_in = 1, .run = run_clone, .exact = exact_same, .p = t};
+            k.gradient = t == WK_f64 && l != EXPANDED;
             k.in[0] = (struct input){.shape = WK_SHAPE(3, 70, 41), .dtype = t, .layout = l, .high = 9};
             visit(arg, &k);
             k.run = run_contiguous;
             visit(arg, &k);
             k.in[0] = (struct input){.shape = WK_SHAPE(3, 1, 4), .dtype = WK_f32, .layout = l, .high = 9};
+            k.gradient = false;
             k.run = run_copy_into;
             k.exact = exact_copy_into;
             if (t > WK_u32) visit(arg, &k);

@@ -7,8 +7,8 @@ Test(ops, agree_with_double_precision_and_differences)
 {
     struct tally t = {0};
     run_everywhere(&t);
-    cr_assert_eq(t.failed, 0, "%lld of %lld, first: %s", (long long)t.failed,
-                 (long long)(t.passed + t.failed), t.message);
+    cr_assert_eq(t.failed, 0, "%lld of %lld:\n%s", (long long)t.failed, (long long)(t.passed + t.failed),
+                 t.message);
     cr_assert_gt(t.passed, 0);
 }
 

@@ -9,7 +9,7 @@ int main(void)
     char         missing[512];
     run_everywhere(&t);
     if (!check_coverage(missing, sizeof missing)) printf("no case: %s\n", missing);
-    if (t.failed) printf("FAIL %s\n", t.message);
+    if (t.failed) printf("FAIL\n%s", t.message);
     printf("%lld passed, %lld failed\n", (long long)t.passed, (long long)t.failed);
     return t.failed != 0;
 }
