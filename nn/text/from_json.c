@@ -1,6 +1,6 @@
 /* A BPE tokeniser from a tokenizer.json: byte-level, or over characters with byte fallback (SentencePiece).
  * What it asks for and is not known is refused by name. */
-#include "vocab.h"
+#include "json_tables.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -176,46 +176,22 @@ static bool post_processor(wk_ctx *c, wk_tokenizer *t, const json_t *x, int dept
 
 /* ---- vocabulary ---- */
 
-/* Takes an id into the number of ids; false: none, or far beyond the number of tokens. */
-static bool grow(const json_t *id, int64_t entries, int64_t *size)
+/* Number of ids and bytes of all texts; ids far beyond the number of tokens are refused. */
+static int64_t measure(wk_ctx *c, const struct wki_tables *tables, const json_t *added, size_t *bytes)
 {
-    const int64_t i = json_is_integer(id) ? json_integer_value(id) : -1;
-    if (i < 0 || i > entries * 8 + 65536) return false;
-    if (i >= *size) *size = i + 1;
-    return true;
-}
-
-/* Number of ids and bytes of all texts. */
-static int64_t measure(wk_ctx *c, json_t *vocab, const json_t *added, size_t *bytes)
-{
-    const int64_t entries = (int64_t)(json_object_size(vocab) + json_array_size(added));
-    int64_t       size = 0;
-    bool          ok = true;
-    *bytes = 0;
-    for (void *at = json_object_iter(vocab); at && ok; at = json_object_iter_next(vocab, at)) {
-        ok = grow(json_object_iter_value(at), entries, &size);
-        *bytes += strlen(json_object_iter_key(at));
-    }
-    for (size_t k = 0; k < json_array_size(added) && ok; k++) {
-        const json_t *a = json_array_get(added, k);
-        ok = grow(json_object_get(a, "id"), entries, &size);
+    int64_t entries, greatest;
+    if (!wki_tables_measure(c, tables, &entries, bytes, &greatest)) return -1;
+    entries += (int64_t)json_array_size(added);
+    for (size_t k = 0; k < json_array_size(added); k++) {
+        const json_t *a = json_array_get(added, k), *id = json_object_get(a, "id");
+        const int64_t i =
+            json_is_integer(id) && json_integer_value(id) >= 0 ? json_integer_value(id) : INT64_MAX;
+        if (i > greatest) greatest = i;
         *bytes += json_string_length(json_object_get(a, "content"));
     }
-    if (!ok) return malformed(c, "a token's id is out of range"), -1;
-    if (!size) malformed(c, "the vocabulary is empty");
-    return size ? size : -1;
-}
-
-static bool plain_tokens(wk_ctx *c, wk_tokenizer *t, json_t *vocab)
-{
-    for (void *at = json_object_iter(vocab); at; at = json_object_iter_next(vocab, at)) {
-        const char *text = json_object_iter_key(at);
-        const bool  byte = t->sentencepiece && strlen(text) == 6 && strncmp(text, "<0x", 3) == 0;
-        if (!wki_vocab_add(c, t, json_integer_value(json_object_iter_value(at)), text, strlen(text),
-                           byte ? WKI_BYTE : WKI_NORMAL))
-            return false;
-    }
-    return true;
+    if (greatest >= 0 && greatest <= entries * 8 + 65536) return greatest + 1;
+    malformed(c, greatest < 0 ? "the vocabulary is empty" : "a token's id is out of range");
+    return -1;
 }
 
 static bool added_tokens(wk_ctx *c, wk_tokenizer *t, const json_t *added)
@@ -235,30 +211,11 @@ static bool added_tokens(wk_ctx *c, wk_tokenizer *t, const json_t *added)
     return true;
 }
 
-static bool merges(wk_ctx *c, wk_tokenizer *t, const json_t *list)
-{
-    if (!json_is_array(list)) return malformed(c, "no merges");
-    if (!wki_vocab_merges(c, t, (int64_t)json_array_size(list))) return false;
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *m = json_array_get(list, i), *a = json_array_get(m, 0), *b = json_array_get(m, 1);
-        const char   *left = json_string_value(a ? a : m), *right = json_string_value(b);
-        size_t        n_left = json_string_length(a);
-        if (left && !a) { /* "a b" */
-            right = *left ? strchr(left + 1, ' ') : NULL;
-            n_left = right ? (size_t)(right++ - left) : 0;
-        }
-        if (!left || !right) return malformed(c, "a merge is not a pair");
-        if (!wki_vocab_merge(c, t, (int64_t)i, left, n_left, right, strlen(right))) return false;
-    }
-    return true;
-}
-
 /* Fields of the model that must have the value byte-level BPE has. */
 static bool check_model(wk_ctx *c, const json_t *root, const json_t *model)
 {
     const char *type = text_of(model, "type"), *decoder = text_of(json_object_get(root, "decoder"), "type");
     if (*type && strcmp(type, "BPE") != 0) return refuse(c, "model", type);
-    if (!json_is_object(json_object_get(model, "vocab"))) return malformed(c, "no vocabulary");
     if (*text_of(model, "continuing_subword_prefix"))
         return refuse(c, "model", "BPE with continuing_subword_prefix");
     if (*text_of(model, "end_of_word_suffix")) return refuse(c, "model", "BPE with end_of_word_suffix");
@@ -266,13 +223,13 @@ static bool check_model(wk_ctx *c, const json_t *root, const json_t *model)
     return !*decoder || strcmp(decoder, usual) == 0 || refuse(c, "decoder", decoder);
 }
 
-static bool fill(wk_ctx *c, wk_tokenizer *t, const json_t *root, json_t *model)
+static bool fill(wk_ctx *c, wk_tokenizer *t, const json_t *root, const struct wki_tables *tables)
 {
-    const json_t *added = json_object_get(root, "added_tokens");
+    const json_t *added = json_object_get(root, "added_tokens"), *model = json_object_get(root, "model");
     const json_t *pre = json_object_get(root, "pre_tokenizer");
     bool          byte_level = false;
     t->sentencepiece = is_true(model, "byte_fallback");
-    if (!plain_tokens(c, t, json_object_get(model, "vocab"))) return false;
+    if (!wki_tables_vocab(c, tables, t)) return false;
     if (!added_tokens(c, t, added) || !normalizer(c, t, json_object_get(root, "normalizer"), 0)) return false;
     if (!(t->sentencepiece ? metaspace(c, t, pre) : pre_tokenizer(c, t, pre, &byte_level, 0))) return false;
     if (!byte_level && !t->sentencepiece) return refuse(c, "pre_tokenizer without", "ByteLevel");
@@ -281,7 +238,7 @@ static bool fill(wk_ctx *c, wk_tokenizer *t, const json_t *root, json_t *model)
     if (*text_of(model, "unk_token")) t->unknown = wk_token_find(t, text_of(model, "unk_token"));
     t->whole_words = is_true(model, "ignore_merges");
     if (t->n_prefix) t->bos = t->prefix[0];
-    return merges(c, t, json_object_get(model, "merges"));
+    return wki_tables_merges(c, tables, t);
 }
 
 /* A token named in tokenizer_config.json, as text or as {"content": text}. */
@@ -318,20 +275,19 @@ static bool configure(wk_ctx *c, wk_tokenizer *t, const char *text)
 
 wk_tokenizer *wki_tokenizer_json(wk_ctx *c, const char *json, size_t length, const char *config)
 {
-    json_error_t  error;
-    json_t       *root = json_loadb(json, length, JSON_REJECT_DUPLICATES, &error);
-    wk_tokenizer *t = NULL;
-    if (!root) {
-        wk_fail(c, WK_EFORMAT, "tokenizer.json: line %d: %s", error.line, error.text);
-        return NULL;
-    }
-    json_t *model = json_object_get(root, "model");
-    size_t  bytes = 0;
-    bool    ok = check_model(c, root, model);
-    int64_t size = -1;
-    if (ok) size = measure(c, json_object_get(model, "vocab"), json_object_get(root, "added_tokens"), &bytes);
+    struct wki_tables tables;
+    json_error_t      error;
+    size_t            left = 0, bytes = 0;
+    char             *rest = wki_tables_cut(c, json, length, &tables, &left);
+    json_t           *root = rest ? json_loadb(rest, left, JSON_REJECT_DUPLICATES, &error) : NULL;
+    wk_tokenizer     *t = NULL;
+    if (rest && !root) wk_fail(c, WK_EFORMAT, "tokenizer.json: %s", error.text);
+    wk_free(rest);
+    bool ok = root && check_model(c, root, json_object_get(root, "model"));
+    if (ok && !tables.has_vocab) ok = malformed(c, "no vocabulary");
+    const int64_t size = ok ? measure(c, &tables, json_object_get(root, "added_tokens"), &bytes) : -1;
     if (size > 0) t = wki_vocab_new(c, size, bytes);
-    ok = t && fill(c, t, root, model);
+    ok = t && fill(c, t, root, &tables);
     json_decref(root);
     if (ok && (!config || configure(c, t, config))) return t;
     wk_tokenizer_free(t);

@@ -299,14 +299,16 @@ Test(tokenizer, what_is_not_known_is_refused_by_name)
     refused(c, WK_EFORMAT, "no vocabulary", "{\"model\":{\"vocab\":[1]}}");
     refused(c, WK_EFORMAT, "out of range", "{\"model\":{\"vocab\":{\"a\":4000000000}}}");
     refused(c, WK_EFORMAT, "out of range", "{\"model\":{\"vocab\":{\"a\":-1}}}");
-    refused(c, WK_EFORMAT, "out of range", "{\"model\":{\"vocab\":{\"a\":\"1\"}}}");
-    refused(c, WK_EFORMAT, "duplicate", "{\"model\":{\"vocab\":{\"a\":1,\"a\":2}}}");
+    refused(c, WK_EFORMAT, "number", "{\"model\":{\"vocab\":{\"a\":\"1\"}}}");
+    refused(c, WK_EFORMAT, "whole number", "{\"model\":{\"vocab\":{\"a\":1.5}}}");
+    refused(c, WK_EFORMAT, "NUL", "{\"model\":{\"vocab\":{\"\\u0000\":1}}}");
+    refused(c, WK_EFORMAT, "duplicate", "{\"model\":{\"vocab\":{\"a\":1},\"vocab\":{\"b\":2}}}");
     refused(c, WK_EFORMAT, "merge 0", "{" PRE "\"model\":{\"vocab\":{\"a\":1},\"merges\":[\"a b\"]}}");
     refused(c, WK_EFORMAT, "pair", "{" PRE "\"model\":{\"vocab\":{\"a\":1},\"merges\":[\"ab\"]}}");
     refused(c, WK_EFORMAT, "pair", "{" PRE "\"model\":{\"vocab\":{\"a\":1},\"merges\":[7]}}");
     refused(c, WK_EFORMAT, "no merges", "{" PRE "\"model\":{\"vocab\":{\"a\":1},\"merges\":{}}}");
-    refused(c, WK_EFORMAT, "line", "");
-    refused(c, WK_EFORMAT, "line", "{\"model\":");
+    refused(c, WK_EFORMAT, "byte 0", "");
+    refused(c, WK_EFORMAT, "byte 9", "{\"model\":");
     cr_assert_null(wk_tokenizer_open(c, NULL));
     wk_ctx_free(c);
 }
@@ -319,7 +321,7 @@ static void *nested(void *arg)
     memset(json, *(const char *)arg, n);
     memset(json + n, ']', n);
     json[2 * n] = '\0';
-    refused(c, WK_EFORMAT, "line", json);
+    refused(c, WK_EFORMAT, "byte", json);
     wk_ctx_free(c);
     free(json);
     return NULL;
