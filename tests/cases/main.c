@@ -219,7 +219,7 @@ static void run_file(const struct options *o, const char *path, struct totals *t
     wk_files *files = wk_files_open(c, path);
     json_t   *cases = NULL;
     if (files) {
-        const char  *text = wk_config_string(files, "cases", NULL);
+        const char  *text = wk_config_string(files, "__metadata__.cases", NULL);
         json_error_t e;
         cases = text ? json_loads(text, 0, &e) : NULL;
         if (!json_is_array(cases)) {

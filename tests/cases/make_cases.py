@@ -85,7 +85,7 @@ def add_case(f, op, name, sample, dtype, gradient):
         if not outs:
             raise CannotWrite("result")
         case["out"] = [f.value(o) for o in outs] if isinstance(out, (list, tuple)) else f.value(out)
-        case["rtol"], case["atol"] = TOLERANCE.get(dtype, (0, 0))
+        case["rtol"], case["atol"] = TOLERANCE.get(outs[0].dtype, (0, 0))
         real = [o for o in outs if o.is_floating_point()]
         wanted = [t for t in inputs if t.requires_grad]
         if gradient and real and wanted and all(o.requires_grad for o in real):

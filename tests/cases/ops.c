@@ -5,31 +5,43 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ONE(expr)                                                                                              \
-    do {                                                                                                       \
-        out[0] = (expr);                                                                                       \
-        return 1;                                                                                              \
+#define ONE(expr)                                                                                            \
+    do {                                                                                                     \
+        out[0] = (expr);                                                                                     \
+        return 1;                                                                                            \
     } while (0)
 #define OP(name) static int name(struct run *r, wk_tensor *out)
 
 /* ---- elementwise: one adapter for each line of unary.def and binary.def ---- */
 
-static wk_tensor operand(struct run *r, const char *name) { return tensor(r, name); }
+static wk_tensor operand(struct run *r, const char *name)
+{
+    return tensor(r, name);
+}
 
-#define WK_UNARY(name, y, dy) OP(op_##name) { ONE(wk_##name(r->c, operand(r, "input"))); }
-#define WK_UNARY_ANY(name, y, dy) WK_UNARY(name, y, dy)
+#define WK_UNARY(name, y, dy)                                                                                \
+    OP(op_##name)                                                                                            \
+    {                                                                                                        \
+        ONE(wk_##name(r->c, operand(r, "input")));                                                           \
+    }
+#define WK_UNARY_ANY(name, y, dy, iy) WK_UNARY(name, y, dy)
 #define WK_UNARY_P(name, y, dy)
+#define WK_UNARY_P_ANY(name, y, dy, iy)
 #define WK_UNARY_TEST(name, y) WK_UNARY(name, y, 0)
 #include "core/unary.def"
 #undef WK_UNARY
 #undef WK_UNARY_ANY
 #undef WK_UNARY_P
+#undef WK_UNARY_P_ANY
 #undef WK_UNARY_TEST
-#define WK_BINARY(name, y, da, db)                                                                             \
-    OP(op_##name) { ONE(wk_##name(r->c, operand(r, "input"), operand(r, "other"))); }
-#define WK_BINARY_ANY(name, y, da, db) WK_BINARY(name, y, da, db)
-#define WK_BINARY_INT(name, y) WK_BINARY(name, y, 0, 0)
-#define WK_COMPARE(name, y) WK_BINARY(name, y, 0, 0)
+#define WK_BINARY(name, y, da, db)                                                                           \
+    OP(op_##name)                                                                                            \
+    {                                                                                                        \
+        ONE(wk_##name(r->c, operand(r, "input"), operand(r, "other")));                                      \
+    }
+#define WK_BINARY_ANY(name, y, da, db, iy) WK_BINARY(name, y, da, db)
+#define WK_BINARY_INT(name, y)             WK_BINARY(name, y, 0, 0)
+#define WK_COMPARE(name, y)                WK_BINARY(name, y, 0, 0)
 #include "core/binary.def"
 #undef WK_BINARY
 #undef WK_BINARY_ANY
@@ -37,19 +49,21 @@ static wk_tensor operand(struct run *r, const char *name) { return tensor(r, nam
 #undef WK_COMPARE
 
 static const struct op_row listed[] = {
-#define WK_UNARY(name, y, dy) {#name, "input inplace", op_##name},
-#define WK_UNARY_ANY(name, y, dy) WK_UNARY(name, y, dy)
+#define WK_UNARY(name, y, dy)         {#name, "input inplace", op_##name},
+#define WK_UNARY_ANY(name, y, dy, iy) WK_UNARY(name, y, dy)
 #define WK_UNARY_P(name, y, dy)
+#define WK_UNARY_P_ANY(name, y, dy, iy)
 #define WK_UNARY_TEST(name, y) WK_UNARY(name, y, 0)
 #include "core/unary.def"
 #undef WK_UNARY
 #undef WK_UNARY_ANY
 #undef WK_UNARY_P
+#undef WK_UNARY_P_ANY
 #undef WK_UNARY_TEST
-#define WK_BINARY(name, y, da, db) {#name, "input other", op_##name},
-#define WK_BINARY_ANY(name, y, da, db) WK_BINARY(name, y, da, db)
-#define WK_BINARY_INT(name, y) WK_BINARY(name, y, 0, 0)
-#define WK_COMPARE(name, y) WK_BINARY(name, y, 0, 0)
+#define WK_BINARY(name, y, da, db)         {#name, "input other", op_##name},
+#define WK_BINARY_ANY(name, y, da, db, iy) WK_BINARY(name, y, da, db)
+#define WK_BINARY_INT(name, y)             WK_BINARY(name, y, 0, 0)
+#define WK_COMPARE(name, y)                WK_BINARY(name, y, 0, 0)
 #include "core/binary.def"
 #undef WK_BINARY
 #undef WK_BINARY_ANY
@@ -57,15 +71,87 @@ static const struct op_row listed[] = {
 #undef WK_COMPARE
 };
 
+/* ---- activations with parameters ---- */
+
+#define PARAMETERS(name, p, q)                                                                               \
+    OP(name)                                                                                                 \
+    {                                                                                                        \
+        ONE(wk_##name(r->c, tensor(r, "input"), p, q));                                                      \
+    }
+PARAMETERS(leaky_relu, real(r, "negative_slope", 0.01), 0)
+PARAMETERS(elu, real(r, "alpha", 1), 0)
+PARAMETERS(celu, real(r, "alpha", 1), 0)
+PARAMETERS(softplus, real(r, "beta", 1), real(r, "threshold", 20))
+PARAMETERS(hardtanh, real(r, "min_val", -1), real(r, "max_val", 1))
+PARAMETERS(softshrink, real(r, "lambd", 0.5), 0)
+PARAMETERS(hardshrink, real(r, "lambd", 0.5), 0)
+PARAMETERS(threshold, real(r, "threshold", 0), real(r, "value", 0))
+
+OP(clamp)
+{
+    wk_tensor     x = tensor(r, "input");
+    const json_t *low = given(r, "min") ? r->values[1] : NULL, *high = given(r, "max") ? r->values[2] : NULL;
+    double        p = -INFINITY, q = INFINITY;
+    const char    kind = wk_dtype_name(x->dtype)[0];
+    const bool    whole = (kind == 'i' || kind == 'u') && (!low || json_is_integer(low)) &&
+                       (!high || json_is_integer(high)) && low && high;
+    if ((!low || number(low, &p)) && (!high || number(high, &q)) &&
+        (whole || kind == 'f' || x->dtype == WK_bf16))
+        ONE(wk_clamp(r->c, x, p, q));
+    if (low) x = wk_maximum(r->c, x, tensor(r, "min"));
+    if (high) x = wk_minimum(r->c, x, tensor(r, "max"));
+    ONE(x);
+}
+OP(clamp_min)
+{
+    ONE(wk_maximum(r->c, tensor(r, "input"), tensor(r, "min")));
+}
+OP(clamp_max)
+{
+    ONE(wk_minimum(r->c, tensor(r, "input"), tensor(r, "max")));
+}
+OP(lerp)
+{
+    ONE(wk_lerp(r->c, tensor(r, "input"), tensor(r, "end"), tensor(r, "weight")));
+}
+OP(bitwise_not)
+{
+    ONE(wk_bitwise_not(r->c, tensor(r, "input")));
+}
+OP(round_to)
+{
+    const int64_t decimals = integer(r, "decimals", 0);
+    wk_tensor     x = tensor(r, "input");
+    if (decimals == 0) ONE(wk_round(r->c, x));
+    wk_tensor ten = wk_scalar(r->c, pow(10, (double)(decimals < 0 ? -decimals : decimals)));
+    if (decimals > 0) ONE(wk_div(r->c, wk_round(r->c, wk_mul(r->c, x, ten)), ten));
+    ONE(wk_mul(r->c, wk_round(r->c, wk_div(r->c, x, ten)), ten));
+}
+OP(logit_eps)
+{
+    wk_tensor x = tensor(r, "input");
+    if (given(r, "eps")) x = wk_clamp(r->c, x, real(r, "eps", 0), 1 - real(r, "eps", 0));
+    ONE(wk_logit(r->c, x));
+}
+
 /* a +- alpha b */
 static wk_tensor scaled(struct run *r)
 {
     wk_tensor b = tensor(r, "other");
     return given(r, "alpha") ? wk_mul(r->c, b, tensor(r, "alpha")) : b;
 }
-OP(add) { ONE(wk_add(r->c, tensor(r, "input"), scaled(r))); }
-OP(sub) { ONE(wk_sub(r->c, tensor(r, "input"), scaled(r))); }
-OP(rsub) { ONE(wk_sub(r->c, scaled(r), tensor(r, "input"))); }
+OP(add)
+{
+    ONE(wk_add(r->c, tensor(r, "input"), scaled(r)));
+}
+OP(sub)
+{
+    ONE(wk_sub(r->c, tensor(r, "input"), scaled(r)));
+}
+OP(rsub)
+{
+    ONE(wk_sub(r->c, scaled(r), tensor(r, "input")));
+}
 
 OP(divide)
 {
@@ -73,18 +159,32 @@ OP(divide)
     wk_tensor   a = tensor(r, "input"), b = tensor(r, "other");
     if (!mode) ONE(wk_div(r->c, a, b));
     if (!strcmp(mode, "floor")) ONE(wk_floor_div(r->c, a, b));
+    if (!strcmp(mode, "trunc")) {
+        wk_tensor  y = wk_floor_div(r->c, wk_sub(r->c, a, wk_fmod(r->c, a, b)), b);
+        const char kind = wk_dtype_name(y->dtype)[0];
+        ONE(kind == 'f' || y->dtype == WK_bf16 ? wk_trunc(r->c, wk_div(r->c, a, b)) : y);
+    }
     stop(r, CASE_UNSUPPORTED, "rounding_mode %s", mode);
 }
 
+/* torch.where, and OpInfo's order of it: input, condition, other */
 OP(where)
 {
-    ONE(wk_where(r->c, tensor(r, "condition"), tensor(r, "input"), tensor(r, "other")));
+    wk_tensor  a = tensor(r, "condition"), b = tensor(r, "input"), other = tensor(r, "other");
+    const bool turned = b->dtype == WK_bool && a->dtype != WK_bool;
+    ONE(turned ? wk_where(r->c, b, a, other) : wk_where(r->c, a, b, other));
 }
 
 /* ---- views and copies ---- */
 
-OP(reshape) { ONE(wk_reshape(r->c, tensor(r, "input"), sizes(r, "shape"))); }
-OP(permute) { ONE(wk_permute(r->c, tensor(r, "input"), sizes(r, "dims"))); }
+OP(reshape)
+{
+    ONE(wk_reshape(r->c, tensor(r, "input"), sizes(r, "shape")));
+}
+OP(permute)
+{
+    ONE(wk_permute(r->c, tensor(r, "input"), sizes(r, "dims")));
+}
 OP(transpose)
 {
     ONE(wk_transpose(r->c, tensor(r, "input"), (int)integer(r, "dim0", 0), (int)integer(r, "dim1", 1)));
@@ -99,8 +199,14 @@ OP(narrow)
     ONE(wk_narrow(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), integer(r, "start", 0),
                   integer(r, "length", 0)));
 }
-OP(select) { ONE(wk_select(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), integer(r, "index", 0))); }
-OP(expand) { ONE(wk_expand(r->c, tensor(r, "input"), sizes(r, "size"))); }
+OP(select_)
+{
+    ONE(wk_select(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), integer(r, "index", 0)));
+}
+OP(expand)
+{
+    ONE(wk_expand(r->c, tensor(r, "input"), sizes(r, "size")));
+}
 OP(squeeze)
 {
     wk_tensor x = tensor(r, "input");
@@ -112,13 +218,27 @@ OP(squeeze)
     for (int d = x->ndim - 1; d >= 0; d--) x = wk_squeeze(r->c, x, d);
     ONE(x);
 }
-OP(unsqueeze) { ONE(wk_unsqueeze(r->c, tensor(r, "input"), (int)integer(r, "dim", 0))); }
+OP(unsqueeze)
+{
+    ONE(wk_unsqueeze(r->c, tensor(r, "input"), (int)integer(r, "dim", 0)));
+}
 OP(flatten)
 {
-    ONE(wk_flatten(r->c, tensor(r, "input"), (int)integer(r, "start_dim", 0), (int)integer(r, "end_dim", -1)));
+    ONE(wk_flatten(r->c, tensor(r, "input"), (int)integer(r, "start_dim", 0),
+                   (int)integer(r, "end_dim", -1)));
 }
-OP(contiguous) { ONE(wk_contiguous(r->c, tensor(r, "input"))); }
-OP(clone_) { ONE(wk_clone(r->c, tensor(r, "input"))); }
+OP(contiguous)
+{
+    ONE(wk_contiguous(r->c, tensor(r, "input")));
+}
+OP(positive)
+{
+    ONE(tensor(r, "input"));
+}
+OP(clone_)
+{
+    ONE(wk_clone(r->c, tensor(r, "input")));
+}
 OP(cast)
 {
     wk_tensor x = tensor(r, "input");
@@ -136,20 +256,33 @@ OP(stack)
     const int n = tensors(r, "tensors", x, 64);
     ONE(wk_stack(r->c, n, x, (int)integer(r, "dim", 0)));
 }
-OP(repeat) { ONE(wk_repeat(r->c, tensor(r, "input"), sizes(r, "repeats"))); }
+OP(repeat)
+{
+    ONE(wk_repeat(r->c, tensor(r, "input"), sizes(r, "repeats")));
+}
 OP(pad)
 {
     int64_t   pads[2 * WK_MAX_DIMS];
     const int n = integers(r, "pad", pads, 2 * WK_MAX_DIMS);
-    if (strcmp(text(r, "mode", "constant"), "constant") != 0) stop(r, CASE_UNSUPPORTED, "mode %s", text(r, "mode", ""));
+    if (strcmp(text(r, "mode", "constant"), "constant") != 0)
+        stop(r, CASE_UNSUPPORTED, "mode %s", text(r, "mode", ""));
     ONE(wk_pad(r->c, tensor(r, "input"), n, pads, real(r, "value", 0)));
 }
-OP(tril) { ONE(wk_tril(r->c, tensor(r, "input"), integer(r, "diagonal", 0))); }
-OP(triu) { ONE(wk_triu(r->c, tensor(r, "input"), integer(r, "diagonal", 0))); }
+OP(tril)
+{
+    ONE(wk_tril(r->c, tensor(r, "input"), integer(r, "diagonal", 0)));
+}
+OP(triu)
+{
+    ONE(wk_triu(r->c, tensor(r, "input"), integer(r, "diagonal", 0)));
+}
 
 /* ---- index ---- */
 
-OP(index_select) { ONE(wk_index_select(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), tensor(r, "index"))); }
+OP(index_select)
+{
+    ONE(wk_index_select(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), tensor(r, "index")));
+}
 OP(gather)
 {
     only_default(r, "sparse_grad");
@@ -157,7 +290,8 @@ OP(gather)
 }
 OP(scatter_add)
 {
-    ONE(wk_scatter_add(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), tensor(r, "index"), tensor(r, "src")));
+    ONE(wk_scatter_add(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), tensor(r, "index"),
+                       tensor(r, "src")));
 }
 OP(embedding)
 {
@@ -165,7 +299,9 @@ OP(embedding)
     only_default(r, "scale_grad_by_freq");
     only_default(r, "sparse");
     if (given(r, "padding_idx") && r->track) stop(r, CASE_UNSUPPORTED, "gradient with padding_idx");
-    ONE(wk_embedding_rows(r->c, tensor(r, "weight"), tensor(r, "input")));
+    wk_tensor  w = tensor(r, "weight"), i = tensor(r, "input");
+    const bool turned = w->dtype == WK_i64 || w->dtype == WK_i32; /* OpInfo's order: weight, input */
+    ONE(turned ? wk_embedding_rows(r->c, i, w) : wk_embedding_rows(r->c, w, i));
 }
 OP(topk)
 {
@@ -183,18 +319,41 @@ static wk_tensor reduce(struct run *r, reduction fn)
     if (given(r, "dtype")) x = wk_cast(r->c, x, dtype(r, "dtype", x->dtype));
     return fn(r->c, x, sizes(r, "dim"), truth(r, "keepdim", false));
 }
-OP(sum) { ONE(reduce(r, wk_sum)); }
-OP(mean) { ONE(reduce(r, wk_mean)); }
-OP(prod) { ONE(reduce(r, wk_prod)); }
-OP(amax) { ONE(reduce(r, wk_amax)); }
-OP(amin) { ONE(reduce(r, wk_amin)); }
-OP(any) { ONE(reduce(r, wk_any)); }
-OP(all) { ONE(reduce(r, wk_all)); }
-OP(logsumexp) { ONE(reduce(r, wk_logsumexp)); }
+OP(sum)
+{
+    ONE(reduce(r, wk_sum));
+}
+OP(mean)
+{
+    ONE(reduce(r, wk_mean));
+}
+OP(prod)
+{
+    ONE(reduce(r, wk_prod));
+}
+OP(amax)
+{
+    ONE(reduce(r, wk_amax));
+}
+OP(amin)
+{
+    ONE(reduce(r, wk_amin));
+}
+OP(any)
+{
+    ONE(reduce(r, wk_any));
+}
+OP(all)
+{
+    ONE(reduce(r, wk_all));
+}
+OP(logsumexp)
+{
+    ONE(reduce(r, wk_logsumexp));
+}
 OP(var)
 {
-    const double correction =
-        given(r, "unbiased") ? truth(r, "unbiased", true) : real(r, "correction", 1);
+    const double correction = given(r, "unbiased") ? truth(r, "unbiased", true) : real(r, "correction", 1);
     ONE(wk_var(r->c, tensor(r, "input"), sizes(r, "dim"), correction, truth(r, "keepdim", false)));
 }
 typedef wk_tensor (*arg_reduction)(wk_ctx *, wk_tensor, int, bool);
@@ -208,8 +367,14 @@ static wk_tensor arg_reduce(struct run *r, arg_reduction fn)
     for (int i = 0; i < ones.ndim; i++) ones.dim[i] = 1;
     return wk_reshape(r->c, y, ones);
 }
-OP(argmax) { ONE(arg_reduce(r, wk_argmax)); }
-OP(argmin) { ONE(arg_reduce(r, wk_argmin)); }
+OP(argmax)
+{
+    ONE(arg_reduce(r, wk_argmax));
+}
+OP(argmin)
+{
+    ONE(arg_reduce(r, wk_argmin));
+}
 /* torch.max: over everything, along a dim (values and indices), or of two tensors */
 static int extreme(struct run *r, wk_tensor *out, reduction value, arg_reduction index,
                    wk_tensor (*pair)(wk_ctx *, wk_tensor, wk_tensor))
@@ -224,13 +389,30 @@ static int extreme(struct run *r, wk_tensor *out, reduction value, arg_reduction
         for (int i = 0; i < 2; i++) out[i] = wk_squeeze(r->c, out[i], dim);
     return 2;
 }
-OP(max) { return extreme(r, out, wk_amax, wk_argmax, wk_maximum); }
-OP(min) { return extreme(r, out, wk_amin, wk_argmin, wk_minimum); }
+OP(max)
+{
+    return extreme(r, out, wk_amax, wk_argmax, wk_maximum);
+}
+OP(min)
+{
+    return extreme(r, out, wk_amin, wk_argmin, wk_minimum);
+}
 
 /* ---- products ---- */
 
-OP(matmul) { ONE(wk_matmul(r->c, tensor(r, "input"), tensor(r, "other"))); }
-OP(linear) { ONE(wk_affine(r->c, tensor(r, "input"), tensor(r, "weight"), tensor_or_none(r, "bias"))); }
+OP(matmul)
+{
+    ONE(wk_matmul(r->c, tensor(r, "input"), tensor(r, "other")));
+}
+OP(linear)
+{
+    wk_tensor w = tensor(r, "weight");
+    if (w->ndim == 1) {
+        wk_tensor y = wk_matmul(r->c, tensor(r, "input"), w);
+        ONE(given(r, "bias") ? wk_add(r->c, y, tensor(r, "bias")) : y);
+    }
+    ONE(wk_affine(r->c, tensor(r, "input"), tensor(r, "weight"), tensor_or_none(r, "bias")));
+}
 
 /* ---- transformer ops ---- */
 
@@ -258,22 +440,27 @@ OP(layer_norm)
     wk_tensor x = tensor(r, "input"), w = flat(r, tensor_or_none(r, "weight"), n);
     wk_tensor b = flat(r, tensor_or_none(r, "bias"), n);
     ONE(wk_reshape(r->c, wk_layer_norm(r->c, flat(r, x, n), w, b, real(r, "eps", 1e-5)),
-                   (wk_shape){x->ndim, {x->shape[0], x->shape[1], x->shape[2], x->shape[3], x->shape[4], x->shape[5],
-                                        x->shape[6], x->shape[7]}}));
+                   (wk_shape){x->ndim,
+                              {x->shape[0], x->shape[1], x->shape[2], x->shape[3], x->shape[4], x->shape[5],
+                               x->shape[6], x->shape[7]}}));
 }
 OP(rms_norm)
 {
     const int    n = sizes(r, "normalized_shape").ndim;
     wk_tensor    x = tensor(r, "input"), w = flat(r, tensor_or_none(r, "weight"), n);
-    const double eps = x->dtype == WK_f64   ? 2.220446049250313e-16
-                       : x->dtype == WK_f16 ? 0.0009765625
+    const double eps = x->dtype == WK_f64    ? 2.220446049250313e-16
+                       : x->dtype == WK_f16  ? 0.0009765625
                        : x->dtype == WK_bf16 ? 0.0078125
                                              : 1.1920928955078125e-07;
     ONE(wk_reshape(r->c, wk_rms_norm(r->c, flat(r, x, n), w, real(r, "eps", eps)),
-                   (wk_shape){x->ndim, {x->shape[0], x->shape[1], x->shape[2], x->shape[3], x->shape[4], x->shape[5],
-                                        x->shape[6], x->shape[7]}}));
+                   (wk_shape){x->ndim,
+                              {x->shape[0], x->shape[1], x->shape[2], x->shape[3], x->shape[4], x->shape[5],
+                               x->shape[6], x->shape[7]}}));
 }
-OP(glu) { ONE(wk_glu(r->c, tensor(r, "input"), (int)integer(r, "dim", -1))); }
+OP(glu)
+{
+    ONE(wk_glu(r->c, tensor(r, "input"), (int)integer(r, "dim", -1)));
+}
 OP(gelu)
 {
     wk_tensor x = tensor(r, "input");
@@ -283,11 +470,11 @@ OP(sdpa)
 {
     if (real(r, "dropout_p", 0) != 0) stop(r, CASE_UNSUPPORTED, "dropout_p");
     wk_tensor            q = tensor(r, "query"), k = tensor(r, "key"), v = tensor(r, "value");
-    const wk_attend_opts o = {.scale = real(r, "scale", 0),
-                              .causal = truth(r, "is_causal", false),
-                              .start = truth(r, "is_causal", false) ? wk_make(r->c, &(int64_t){0}, WK_i64, WK_SHAPE(1))
-                                                                    : WK_NONE,
-                              .mask = tensor_or_none(r, "attn_mask")};
+    const wk_attend_opts o = {
+        .scale = real(r, "scale", 0),
+        .causal = truth(r, "is_causal", false),
+        .start = truth(r, "is_causal", false) ? wk_make(r->c, &(int64_t){0}, WK_i64, WK_SHAPE(1)) : WK_NONE,
+        .mask = tensor_or_none(r, "attn_mask")};
     ONE(wk_attend(r->c, q, k, v, o));
 }
 OP(cross_entropy)
@@ -295,10 +482,10 @@ OP(cross_entropy)
     static const char *const names[] = {"mean", "sum", "none"};
     const char              *how = text(r, "reduction", "mean");
     wk_tensor                x = tensor(r, "input"), y = tensor(r, "target");
-    wk_reduction             reduction = WK_MEAN;
+    wk_reduction             how_many = WK_MEAN;
     only_default(r, "weight");
     for (int i = 0; i < 3; i++)
-        if (!strcmp(how, names[i])) reduction = (wk_reduction)i;
+        if (!strcmp(how, names[i])) how_many = (wk_reduction)i;
     if (y->dtype != WK_i64 && y->dtype != WK_i32) stop(r, CASE_UNSUPPORTED, "targets that are probabilities");
     if (x->ndim > 2) { /* classes are dim 1 */
         wk_shape order = {.ndim = x->ndim};
@@ -309,10 +496,45 @@ OP(cross_entropy)
                          (wk_cross_entropy_opts){.ignore = true,
                                                  .ignore_index = integer(r, "ignore_index", -100),
                                                  .smoothing = real(r, "label_smoothing", 0),
-                                                 .reduction = reduction}));
+                                                 .reduction = how_many}));
 }
 
 static const struct op_row rows[] = {
+    {"leaky_relu", "input negative_slope inplace", leaky_relu},
+    {"elu", "input alpha inplace", elu},
+    {"celu", "input alpha inplace", celu},
+    {"softplus", "input beta threshold", softplus},
+    {"hardtanh", "input min_val max_val inplace", hardtanh},
+    {"softshrink", "input lambd", softshrink},
+    {"hardshrink", "input lambd", hardshrink},
+    {"threshold", "input threshold value inplace", threshold},
+    {"clamp clip", "input min max", clamp},
+    {"clamp_min", "input min", clamp_min},
+    {"clamp_max", "input max", clamp_max},
+    {"lerp", "input end weight", lerp},
+    {"bitwise_not", "input", bitwise_not},
+    {"round", "input decimals", round_to},
+    {"logit", "input eps", logit_eps},
+    {"expit", "input", op_sigmoid},
+    {"psi", "input", op_digamma},
+    {"gammaln", "input", op_lgamma},
+    {"absolute", "input", op_abs},
+    {"negative", "input", op_neg},
+    {"positive", "input", positive},
+    {"fix", "input", op_trunc},
+    {"sgn", "input", op_sign},
+    {"arccos", "input", op_acos},
+    {"arcsin", "input", op_asin},
+    {"arctan", "input", op_atan},
+    {"arccosh", "input", op_acosh},
+    {"arcsinh", "input", op_asinh},
+    {"arctanh", "input", op_atanh},
+    {"arctan2", "input other", op_atan2},
+    {"not_equal", "input other", op_ne},
+    {"less", "input other", op_lt},
+    {"less_equal", "input other", op_le},
+    {"greater", "input other", op_gt},
+    {"greater_equal", "input other", op_ge},
     {"add", "input other alpha", add},
     {"sub subtract", "input other alpha", sub},
     {"rsub", "input other alpha", rsub},
@@ -325,7 +547,7 @@ static const struct op_row rows[] = {
     {"transpose swapaxes swapdims", "input dim0 dim1", transpose},
     {"t", "input", t},
     {"narrow", "input dim start length", narrow},
-    {"select", "input dim index", select},
+    {"select", "input dim index", select_},
     {"expand broadcast_to", "input *size", expand},
     {"squeeze", "input dim", squeeze},
     {"unsqueeze", "input dim", unsqueeze},
@@ -365,8 +587,9 @@ static const struct op_row rows[] = {
     {"rms_norm", "input normalized_shape weight eps", rms_norm},
     {"glu", "input dim", glu},
     {"gelu", "input approximate", gelu},
-    {"scaled_dot_product_attention", "query key value attn_mask dropout_p is_causal scale", sdpa},
-    {"cross_entropy", "input target weight size_average ignore_index reduce reduction label_smoothing", cross_entropy},
+    {"scaled_dot_product_attention", "query key value attn_mask dropout_p is_causal scale enable_gqa", sdpa},
+    {"cross_entropy", "input target weight size_average ignore_index reduce reduction label_smoothing",
+     cross_entropy},
 };
 
 static bool among(const char *names, const char *name)
@@ -382,8 +605,8 @@ static bool among(const char *names, const char *name)
 
 const struct op_row *find_op(const char *name)
 {
-    static const char *const places[] = {"torch.nn.functional.", "torch.special.", "torch.linalg.", "torch.Tensor.",
-                                         "torch.fft.", "torch."};
+    static const char *const places[] = {"torch.nn.functional.", "torch.special.", "torch.linalg.",
+                                         "torch.Tensor.",        "torch.fft.",     "torch."};
     if (!strncmp(name, "torch.fft.", 10)) return NULL;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         if (!strncmp(name, places[i], strlen(places[i]))) {
