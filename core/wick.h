@@ -242,7 +242,7 @@ WK_API wk_tensor wk_pad(wk_ctx *c, wk_tensor x, int n_pads, const int64_t *pads,
 WK_API wk_tensor wk_where(wk_ctx *c, wk_tensor condition, wk_tensor a, wk_tensor b);
 WK_API wk_tensor wk_tril(wk_ctx *c, wk_tensor x, int64_t diagonal);
 WK_API wk_tensor wk_triu(wk_ctx *c, wk_tensor x, int64_t diagonal);
-/* Indices are i32 or i64; negative or too large ones are WK_EINDEX. */
+/* Indices are integers; negative or too large ones are WK_EINDEX. */
 WK_API wk_tensor wk_index_select(wk_ctx *c, wk_tensor x, int dim, wk_tensor index);
 WK_API wk_tensor wk_gather(wk_ctx *c, wk_tensor x, int dim, wk_tensor index);
 WK_API wk_tensor wk_scatter_add(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src);

@@ -2,14 +2,17 @@
  * the kernel, which names it. */
 #include "core/ctx.h"
 
-static bool is_index(wk_tensor i)
+/* The index as i32 or i64: narrower integers are widened. */
+static wk_tensor as_index(wk_ctx *c, const char *op, wk_tensor i)
 {
-    return !wk_is_none(i) && (i->dtype == WK_i32 || i->dtype == WK_i64);
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(i) && wki_dtype_class(i->dtype) == 'I', WK_EDTYPE,
+               "%s: the index is %s, not integers", op, wk_is_none(i) ? "missing" : wk_dtype_name(i->dtype));
+    return i->dtype == WK_i32 || i->dtype == WK_i64 ? i : wk_cast(c, i, WK_i64);
 }
 
 #define REQUIRE_INDEX(c, op, i)                                                                              \
-    WK_REQUIRE(c, is_index(i), WK_EDTYPE, "%s: the index is %s, not i32 or i64", op,                         \
-               wk_is_none(i) ? "missing" : wk_dtype_name((i)->dtype))
+    if (wk_is_none(i = as_index(c, op, i))) return WK_NONE
 
 /* ---- index_select: attr.i[0] the dim ---- */
 
@@ -62,6 +65,9 @@ wk_tensor wk_gather(wk_ctx *c, wk_tensor x, int dim, wk_tensor index)
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(x), WK_EARG, "gather: no tensor");
     REQUIRE_INDEX(c, "gather", index);
+    if (x->ndim == 0) x = wk_unsqueeze(c, x, 0);
+    if (index->ndim == 0 && x->ndim == 1)
+        return wk_squeeze(c, wk_gather(c, x, dim, wk_unsqueeze(c, index, 0)), 0);
     const int d = wki_dim(c, "gather", x, dim);
     if (d < 0) return WK_NONE;
     WK_REQUIRE(c, !wki_is_block(x->dtype), WK_EDTYPE, "gather: from %s", wk_dtype_name(x->dtype));

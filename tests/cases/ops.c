@@ -130,8 +130,9 @@ OP(round_to)
 OP(logit_eps)
 {
     wk_tensor x = tensor(r, "input");
-    if (given(r, "eps")) x = wk_clamp(r->c, x, real(r, "eps", 0), 1 - real(r, "eps", 0));
-    ONE(wk_logit(r->c, x));
+    if (!given(r, "eps")) ONE(wk_logit(r->c, x));
+    wk_tensor low = wk_scalar(r->c, real(r, "eps", 0)), high = wk_scalar(r->c, 1 - real(r, "eps", 0));
+    ONE(wk_logit(r->c, wk_where(r->c, wk_lt(r->c, x, low), low, wk_minimum(r->c, x, high))));
 }
 
 /* a +- alpha b */
@@ -150,7 +151,9 @@ OP(sub)
 }
 OP(rsub)
 {
-    ONE(wk_sub(r->c, scaled(r), tensor(r, "input")));
+    wk_tensor x = tensor(r, "input");
+    if (given(r, "alpha")) x = wk_mul(r->c, x, tensor(r, "alpha"));
+    ONE(wk_sub(r->c, tensor(r, "other"), x));
 }
 
 OP(divide)
@@ -406,9 +409,10 @@ OP(matmul)
 }
 OP(linear)
 {
-    wk_tensor w = tensor(r, "weight");
-    if (w->ndim == 1) {
-        wk_tensor y = wk_matmul(r->c, tensor(r, "input"), w);
+    wk_tensor  w = tensor(r, "weight");
+    const char kind = wk_dtype_name(w->dtype)[0];
+    if (w->ndim == 1 || (kind != 'f' && w->dtype != WK_bf16)) {
+        wk_tensor y = wk_matmul(r->c, tensor(r, "input"), w->ndim == 1 ? w : wk_transpose(r->c, w, 0, 1));
         ONE(given(r, "bias") ? wk_add(r->c, y, tensor(r, "bias")) : y);
     }
     ONE(wk_affine(r->c, tensor(r, "input"), tensor(r, "weight"), tensor_or_none(r, "bias")));
