@@ -190,17 +190,21 @@ static int64_t likely(struct candidate *x, int64_t n, double min_p)
     return kept;
 }
 
+/* Overwrites the logits with weights. */
 static int32_t draw(wk_sampler *s, int64_t n)
 {
     struct candidate *x = s->candidate;
+    const double      scale = 1 / s->o.temperature;
     float             max = x[0].logit;
     double            total = 0, sum = 0;
-    const double      scale = 1 / s->o.temperature;
     for (int64_t i = 1; i < n; i++) max = x[i].logit > max ? x[i].logit : max;
-    for (int64_t i = 0; i < n; i++) total += exp((double)(x[i].logit - max) * scale);
+    for (int64_t i = 0; i < n; i++) {
+        x[i].logit = expf((float)((double)(x[i].logit - max) * scale));
+        total += (double)x[i].logit;
+    }
     const double u = uniform(s->o.seed, s->draws++) * total;
     for (int64_t i = 0; i < n; i++) {
-        sum += exp((double)(x[i].logit - max) * scale);
+        sum += (double)x[i].logit;
         if (sum > u) return x[i].id;
     }
     return greatest(x, n); /* rounding: u fell on the very end */

@@ -367,3 +367,47 @@ Test(tokenizer, every_allocation_may_fail)
     free(json);
     wk_ctx_free(c);
 }
+
+struct worker {
+    const wk_tokenizer *t;
+    bool                equal;
+};
+
+static void *encode_golden(void *arg)
+{
+    struct worker *w = arg;
+    wk_ctx        *c = wk_ctx_new("cpu");
+    size_t         length;
+    char          *data = golden_file("qwen2.cases", &length);
+    wk_tokens      got = {0};
+    for (const char *p = data; p < data + length;) {
+        struct golden_case k = golden_next(&p);
+        got.count = 0;
+        wk_encode(c, w->t, k.text, k.length, (wk_encode_opts){.special = true}, &got);
+        w->equal =
+            w->equal && got.count == k.count && (!k.count || !memcmp(got.id, k.id, 4 * (size_t)k.count));
+        free(k.id);
+    }
+    wk_tokens_free(&got);
+    free(data);
+    wk_ctx_free(c);
+    return NULL;
+}
+
+Test(tokenizer, threads_share_one)
+{
+    wk_ctx       *c = wk_ctx_new("cpu");
+    wk_tokenizer *t = golden_json(c, "qwen2");
+    pthread_t     thread[4];
+    struct worker w[4];
+    for (int i = 0; i < 4; i++) {
+        w[i] = (struct worker){t, true};
+        cr_assert_eq(pthread_create(&thread[i], NULL, encode_golden, &w[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(thread[i], NULL);
+        cr_assert(w[i].equal);
+    }
+    wk_tokenizer_free(t);
+    wk_ctx_free(c);
+}
