@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-bool wki_hash_init(struct wki_hash *m, int64_t expected, uint64_t seed)
+static bool hash_init(struct wki_hash *m, int64_t expected, uint64_t seed)
 {
     uint64_t size = 16;
     while (size < (uint64_t)expected + (uint64_t)expected / 2) size *= 2;
@@ -21,11 +21,12 @@ static void place(struct wki_hash *m, struct wki_hash_entry e)
     m->entry[i] = e;
 }
 
-bool wki_hash_put(struct wki_hash *m, uint64_t key, uint32_t a, uint32_t b)
+/* Keeps what is there; false: no memory. */
+static bool hash_put(struct wki_hash *m, uint64_t key, uint32_t a, uint32_t b)
 {
     if ((uint64_t)m->count * 4 >= (m->mask + 1) * 3) {
         struct wki_hash bigger;
-        if (!wki_hash_init(&bigger, (int64_t)(m->mask + 1), m->seed)) return false;
+        if (!hash_init(&bigger, (int64_t)(m->mask + 1), m->seed)) return false;
         for (uint64_t i = 0; i <= m->mask; i++)
             if (m->entry[i].key) place(&bigger, m->entry[i]);
         wk_free(m->entry);
@@ -255,7 +256,7 @@ static bool trie_put(wk_tokenizer *t, uint32_t id)
             t->trie_token = more;
             t->trie_capacity *= 2;
         }
-        if (!wki_hash_put(&t->trie, key, t->trie_nodes, 0)) return false;
+        if (!hash_put(&t->trie, key, t->trie_nodes, 0)) return false;
         node = t->trie_nodes++;
         t->trie_token[node] = -1;
     }
@@ -293,7 +294,7 @@ static bool index_added(wk_ctx *c, wk_tokenizer *t)
     t->trie_capacity = 64;
     t->trie_nodes = 1;
     t->trie_token = wk_alloc(t->trie_capacity * sizeof *t->trie_token);
-    if (!t->trie_token || !wki_hash_init(&t->trie, 64, t->seed)) goto memory;
+    if (!t->trie_token || !hash_init(&t->trie, 64, t->seed)) goto memory;
     t->trie_token[0] = -1;
     for (int64_t i = 0; i < t->size; i++) {
         const struct wki_token *k = &t->token[i];
@@ -363,7 +364,7 @@ void wki_vocab_control(wk_tokenizer *t, int64_t id)
 
 bool wki_vocab_merges(wk_ctx *c, wk_tokenizer *t, int64_t n)
 {
-    if (n < INT32_MAX && wki_hash_init(&t->pairs, n, t->seed)) return true;
+    if (n < INT32_MAX && hash_init(&t->pairs, n, t->seed)) return true;
     wk_fail(c, WK_ENOMEM, "tokenizer: no memory for %lld merges", (long long)n);
     return false;
 }
@@ -406,8 +407,7 @@ bool wki_vocab_merge(wk_ctx *c, wk_tokenizer *t, int64_t rank, const char *a, si
     }
     /* A control token never comes from text; of equal merges the first counts. */
     const uint64_t key = ((uint64_t)(uint32_t)left << 32) | (uint32_t)right;
-    if (t->token[merged].kind != WKI_CONTROL &&
-        !wki_hash_put(&t->pairs, key, (uint32_t)rank, (uint32_t)merged)) {
+    if (t->token[merged].kind != WKI_CONTROL && !hash_put(&t->pairs, key, (uint32_t)rank, (uint32_t)merged)) {
         wk_fail(c, WK_ENOMEM, "tokenizer: no memory for merges");
         return false;
     }
