@@ -32,7 +32,6 @@ struct wki_hash {
     int64_t                count;
     uint64_t               seed;
 };
-                  uint32_t b); /* keeps what is there; false: no memory */
 
                   static inline uint64_t wki_mix(uint64_t x)
                   {
