@@ -97,7 +97,7 @@ static void load_queries(struct tile *t)
 
 /* ---- scores and values, streamed in their own format ---- */
 
-enum format { F32, F16, BF16 };
+enum format { F32, F16, BF16, Q8, Q4 };
 
 /* n rows of keys or values, step bytes apart; and the rows that are wanted next, which are called for
  * meanwhile. */
@@ -107,15 +107,24 @@ struct stream {
     int64_t     step, n, next_step, next_bytes;
 };
 
-INLINE vf load_format(enum format f, const char *p)
+/* Values e .. e + W of a row: q8_0 and q4_0 have blocks of 32 values, a half that scales and then the
+ * integers; q4_0 keeps value i and i + 16 in the halves of a byte. */
+INLINE vf load_block(enum format f, const char *row, int64_t e)
 {
-    if (f == F32) return v_load((const float *)(const void *)p);
-    if (f == F16) return v_load_f16((const uint16_t *)(const void *)p);
-    return v_load_bf16((const uint16_t *)(const void *)p);
+    const char    *block = row + e / 32 * (f == Q8 ? 34 : 18), *p = block + 2 + e % (f == Q8 ? 32 : 16);
+    const uint16_t code = *(const uint16_t *)(const void *)block;
+    const vf       scale = v_set(v_half(code));
+    if (f == Q8) return __builtin_convertvector(v_load_i8(p), vf) * scale;
+    const vi pair = v_load_u8(p), nibble = e % 32 < 16 ? pair & 15 : pair >> 4;
+    return __builtin_convertvector(nibble - 8, vf) * scale;
 }
-INLINE int64_t format_bytes(enum format f)
+
+INLINE vf load_format(enum format f, const char *row, int64_t e)
 {
-    return f == F32 ? 4 : 2;
+    if (f == F32) return v_load((const float *)(const void *)row + e);
+    if (f == F16) return v_load_f16((const uint16_t *)(const void *)row + e);
+    if (f == BF16) return v_load_bf16((const uint16_t *)(const void *)row + e);
+    return load_block(f, row, e);
 }
 INLINE void call_for(const struct stream *x, int64_t row)
 {
@@ -134,7 +143,7 @@ INLINE void dots_of(enum format f, int rows, const struct stream *x, const float
             for (int i = 0; i < 4; i++) sum[r][i] = v_set(0.0f);
         for (int64_t e = 0; e < dp; e += W) {
             vf key[4];
-            for (int i = 0; i < 4; i++) key[i] = load_format(f, k + i * x->step + e * format_bytes(f));
+            for (int i = 0; i < 4; i++) key[i] = load_format(f, k + i * x->step, e);
             for (int r = 0; r < rows; r++) {
                 const vf query = v_load(q + r * dp + e);
                 for (int i = 0; i < 4; i++) sum[r][i] = v_fma(query, key[i], sum[r][i]);
@@ -147,7 +156,7 @@ INLINE void dots_of(enum format f, int rows, const struct stream *x, const float
         for (int r = 0; r < rows; r++) {
             vf sum = v_set(0.0f);
             for (int64_t e = 0; e < dp; e += W)
-                sum = v_fma(v_load(q + r * dp + e), load_format(f, k + e * format_bytes(f)), sum);
+                sum = v_fma(v_load(q + r * dp + e), load_format(f, k, e), sum);
             s[r * KEYS + j] = v_sum(sum);
         }
 }
@@ -156,14 +165,14 @@ INLINE void dots_of(enum format f, int rows, const struct stream *x, const float
 INLINE void values_tile(enum format f, int rows, int vectors, const struct stream *x, int64_t e,
                         const float *s, float *o, int64_t dvp)
 {
-    const char *v = x->rows + e * format_bytes(f);
+    const char *v = x->rows;
     vf          sum[4][4];
     for (int r = 0; r < rows; r++)
         for (int i = 0; i < vectors; i++) sum[r][i] = v_load(o + r * dvp + e + i * W);
     for (int64_t j = 0; j < x->n; j++, v += x->step) {
         vf value[4];
         if (e == 0) call_for(x, j);
-        for (int i = 0; i < vectors; i++) value[i] = load_format(f, v + i * W * format_bytes(f));
+        for (int i = 0; i < vectors; i++) value[i] = load_format(f, v, e + i * W);
         for (int r = 0; r < rows; r++) {
             const vf weight = v_set(s[r * KEYS + j]);
             for (int i = 0; i < vectors; i++) sum[r][i] = v_fma(weight, value[i], sum[r][i]);
@@ -214,6 +223,8 @@ static void dots(const struct stream *x, int64_t rows, const float *q, int64_t d
     if (x->format == F32) dots_format(F32, rows, *x, q, dp, s);
     if (x->format == F16) dots_format(F16, rows, *x, q, dp, s);
     if (x->format == BF16) dots_format(BF16, rows, *x, q, dp, s);
+    if (x->format == Q8) dots_format(Q8, rows, *x, q, dp, s);
+    if (x->format == Q4) dots_format(Q4, rows, *x, q, dp, s);
 }
 
 static void values(const struct stream *x, int64_t rows, const float *s, int64_t dvp, float *o)
@@ -221,13 +232,33 @@ static void values(const struct stream *x, int64_t rows, const float *s, int64_t
     if (x->format == F32) values_format(F32, rows, *x, s, dvp, o);
     if (x->format == F16) values_format(F16, rows, *x, s, dvp, o);
     if (x->format == BF16) values_format(BF16, rows, *x, s, dvp, o);
+    if (x->format == Q8) values_format(Q8, rows, *x, s, dvp, o);
+    if (x->format == Q4) values_format(Q4, rows, *x, s, dvp, o);
 }
 
-/* Can rows of x be streamed as they lie, `width` values each? */
-static bool streams(wk_tensor x, int64_t width)
+/* The format in which rows of x, `width` values each, can be streamed as they lie; -1: in none. */
+static int format_of(wk_tensor x, int64_t width)
 {
-    return wki_cols(x) == width &&
-           (x->dtype == WK_f32 || x->dtype == WK_bf16 || (V_HALF && x->dtype == WK_f16));
+    if (wki_cols(x) != width) return -1;
+    switch (x->dtype) {
+    case WK_f32:
+        return F32;
+    case WK_f16:
+        return V_HALF ? F16 : -1;
+    case WK_bf16:
+        return BF16;
+    case WK_q8_0:
+        return Q8;
+    case WK_q4_0:
+        return Q4;
+    default:
+        return -1;
+    }
+}
+
+static int64_t row_bytes(wk_tensor x, int64_t values)
+{
+    return values / wk_dtype_block(x->dtype) * wk_dtype_bytes(x->dtype);
 }
 
 /* n rows of x where they lie, or as f32 in buffer. Meanwhile rows of `next` are called for. */
@@ -235,13 +266,14 @@ static struct stream stream_rows(wk_tensor x, int64_t at, int64_t n, int64_t wid
                                  wk_tensor next, int64_t next_at)
 {
     struct stream s = {.n = n};
-    if (streams(x, width)) {
-        s.format = x->dtype == WK_f32 ? F32 : x->dtype == WK_f16 ? F16 : BF16;
+    const int     f = format_of(x, width);
+    if (f >= 0) {
+        s.format = (enum format)f;
         s.rows = address(x, at);
-        s.step = row_step(x) * wk_dtype_bytes(x->dtype);
+        s.step = row_bytes(x, row_step(x));
         s.next = address(next, next_at);
-        s.next_step = row_step(next) / wk_dtype_block(next->dtype) * wk_dtype_bytes(next->dtype);
-        s.next_bytes = wki_cols(next) / wk_dtype_block(next->dtype) * wk_dtype_bytes(next->dtype);
+        s.next_step = row_bytes(next, row_step(next));
+        s.next_bytes = row_bytes(next, wki_cols(next));
         return s;
     }
     s.rows = (const char *)block_rows(x, at, n, width, buffer, &s.step);

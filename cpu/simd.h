@@ -100,6 +100,20 @@ INLINE vf v_load_f16(const uint16_t *p)
 #endif
 }
 
+/* The value of one half. */
+INLINE float v_half(uint16_t code)
+{
+#if defined __AVX2__ || defined __AVX512F__
+    return _cvtsh_ss(code);
+#elif V_HALF
+    return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(code))), 0);
+#else
+    float v;
+    CPU(to_f32)[WK_f16](&code, &v, 1);
+    return v;
+#endif
+}
+
 INLINE vf v_load_bf16(const uint16_t *p)
 {
 #if defined __AVX512F__
@@ -123,6 +137,32 @@ INLINE void lookup16(const int8_t *table, const uint8_t *index, int8_t *y)
     vst1q_s8(y, vqtbl1q_s8(vld1q_s8(table), vld1q_u8(index)));
 #else
     for (int i = 0; i < 16; i++) y[i] = table[index[i]];
+#endif
+}
+
+/* W bytes as integers: signed, or not. */
+INLINE vi v_load_i8(const char *p)
+{
+#if W == 16
+    return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+#elif W == 8
+    return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+#else
+    vi v;
+    for (int i = 0; i < W; i++) v[i] = (signed char)p[i];
+    return v;
+#endif
+}
+INLINE vi v_load_u8(const char *p)
+{
+#if W == 16
+    return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+#elif W == 8
+    return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+#else
+    vi v;
+    for (int i = 0; i < W; i++) v[i] = (unsigned char)p[i];
+    return v;
 #endif
 }
 
