@@ -13,7 +13,7 @@ extern "C" {
 /* From a model's files: GGUF metadata (byte-level BPE "gpt2", SentencePiece BPE "llama") or tokenizer.json
  * (byte-level BPE). Read-only once made; any number of threads may use one. */
 typedef struct wk_tokenizer wk_tokenizer;
-WK_API wk_tokenizer *wk_tokenizer_open(wk_ctx *c, const wk_files *f); /* NULL after an error */
+WK_API wk_tokenizer        *wk_tokenizer_open(wk_ctx *c, const wk_files *f); /* NULL after an error */
 /* From the text of a tokenizer.json alone. */
 WK_API wk_tokenizer *wk_tokenizer_from_json(wk_ctx *c, const char *json, size_t length);
 WK_API void          wk_tokenizer_free(wk_tokenizer *t);
@@ -38,10 +38,10 @@ WK_API wk_status wk_encode(wk_ctx *c, const wk_tokenizer *t, const char *text, s
  * NULL: no such id. */
 WK_API const char *wk_token_bytes(const wk_tokenizer *t, int32_t id, size_t *length, bool *special);
 /* Special or plain token of that exact text; -1: none. */
-WK_API int32_t     wk_token_find(const wk_tokenizer *t, const char *text);
-WK_API int32_t     wk_token_bos(const wk_tokenizer *t); /* -1: none */
-WK_API int32_t     wk_token_eos(const wk_tokenizer *t); /* -1: none */
-WK_API bool        wk_token_ends(const wk_tokenizer *t, int32_t id); /* end of text, of turn, or of message */
+WK_API int32_t wk_token_find(const wk_tokenizer *t, const char *text);
+WK_API int32_t wk_token_bos(const wk_tokenizer *t);              /* -1: none */
+WK_API int32_t wk_token_eos(const wk_tokenizer *t);              /* -1: none */
+WK_API bool    wk_token_ends(const wk_tokenizer *t, int32_t id); /* end of text, of turn, or of message */
 
 /* Streaming decode: holds back the bytes of unfinished characters. Bytes that can never become UTF-8 come
  * out as U+FFFD. */
@@ -89,9 +89,9 @@ typedef struct wk_sampler wk_sampler;
 WK_API wk_sampler *wk_sampler_new(wk_ctx *c, wk_sample_opts o, int64_t vocab); /* NULL after an error */
 WK_API void        wk_sampler_free(wk_sampler *s);
 /* Remembers a token for the penalty. */
-WK_API void        wk_sampler_accept(wk_sampler *s, int32_t token);
+WK_API void wk_sampler_accept(wk_sampler *s, int32_t token);
 /* logits [vocab]; -1: none of them is finite. */
-WK_API int32_t     wk_sample(wk_sampler *s, const float *logits);
+WK_API int32_t wk_sample(wk_sampler *s, const float *logits);
 
 /* ---- 4. Generation ------------------------------------------------------------------------------------ */
 
@@ -100,9 +100,9 @@ typedef struct wk_generate_opts {
     int64_t            max_tokens; /* 0: until the context is full */
     const char *const *stop;       /* strings of up to 256 bytes that end the text and are left out of it */
     int                n_stop;
-    bool               special;    /* print special tokens */
+    bool               special; /* print special tokens */
     bool               ignore_eos;
-    int64_t            batch;      /* prompt tokens per step; 0: 512 */
+    int64_t            batch; /* prompt tokens per step; 0: 512 */
     /* Called with each finished piece of text; false ends the generation. */
     bool (*piece)(void *arg, const char *text, size_t length);
     void *arg;
