@@ -133,13 +133,15 @@ WK_API struct wk_norm wk_layer_norm_load(wk_params p, const char *name, int64_t 
 WK_API wk_tensor      wk_norm(wk_ctx *c, const struct wk_norm *n, wk_tensor x);
 WK_API wk_tensor wk_norm_add(wk_ctx *c, const struct wk_norm *n, wk_tensor *x, wk_tensor y); /* *x += y; norm(*x) */
 
-/* Rotary positions with every published scaling folded into inv_freq. */
+/* Rotary positions with every published scaling folded into the frequencies. */
 struct wk_rotary {
     wk_tensor    inv_freq; /* f32 [dims / 2]; WK_NONE: no rotation */
     wk_rope_opts opts;
+    wk_tensor    long_freq; /* instead of inv_freq where more than long_from positions may come: */
+    int64_t      long_from; /* the cache's capacity, or T without one; 0: never */
 };
 /* From configuration: rope_theta, rope_scaling (none, linear, dynamic NTK, llama3, yarn, longrope), partial
- * rotary factor; a GGUF's rope_freqs.weight divides the frequencies. */
+ * rotary factor; a GGUF's rope_freqs.weight divides the frequencies. Layout: set opts.layout afterwards. */
 WK_API struct wk_rotary wk_rotary_load(wk_params p, int64_t head_dim);
 
 struct wk_attention {
@@ -191,6 +193,8 @@ WK_API wk_model     *wk_model_open(wk_ctx *c, const char *path);
 WK_API void          wk_model_free(wk_model *m);
 WK_API wk_model_info wk_model_about(const wk_model *m);
 WK_API const wk_files *wk_model_files(const wk_model *m);
+/* All parameters, with every field of every layer bound: wk_param_list_set puts a trainer's tensor in its place. */
+WK_API wk_param_list *wk_model_params(wk_model *m);
 WK_API wk_cache *wk_model_cache(wk_ctx *c, const wk_model *m, int64_t capacity, wk_dtype t); /* NULL after an error */
 /* tokens i32 or i64 [T] (or [B, T] without a cache): logits f32 [.., T, vocab]. With a cache, positions go on from
  * cache->length, which grows by T; over capacity is WK_EINDEX. */

@@ -1,0 +1,46 @@
+/* The key-value cache of one sequence. */
+#include "nn.h"
+
+wk_cache *wk_cache_new(wk_ctx *c, int64_t layers, int64_t kv_heads, int64_t capacity, int64_t key_dim,
+                       int64_t value_dim, wk_dtype t)
+{
+    if (wk_ctx_status(c) != WK_OK) return NULL;
+    if (layers < 1 || kv_heads < 1 || capacity < 1 || key_dim < 1 || value_dim < 1) {
+        wk_fail(c, WK_EARG, "cache: %lld layers, %lld heads, %lld positions, keys of %lld, values of %lld",
+                (long long)layers, (long long)kv_heads, (long long)capacity, (long long)key_dim,
+                (long long)value_dim);
+        return NULL;
+    }
+    wk_cache *k = wk_alloc_zero(1, sizeof *k);
+    if (k) k->layers = wk_alloc_zero((size_t)layers, sizeof *k->layers);
+    if (!k || !k->layers) {
+        wk_free(k);
+        wk_fail(c, WK_ENOMEM, "out of memory: a cache of %lld layers", (long long)layers);
+        return NULL;
+    }
+    k->c = wk_ctx_new(wk_ctx_device(c));
+    k->n_layers = layers;
+    k->capacity = capacity;
+    k->start = wk_zeros(k->c, WK_i64, WK_SHAPE(1));
+    for (int64_t i = 0; i < layers; i++) {
+        k->layers[i].k = wk_empty(k->c, t, WK_SHAPE(kv_heads, capacity, key_dim));
+        k->layers[i].v = wk_empty(k->c, t, WK_SHAPE(kv_heads, capacity, value_dim));
+    }
+    if (wk_ctx_status(k->c) == WK_OK) return k;
+    wk_fail(c, wk_ctx_status(k->c), "cache: %s", wk_ctx_message(k->c));
+    wk_cache_free(k);
+    return NULL;
+}
+
+void wk_cache_free(wk_cache *k)
+{
+    if (!k) return;
+    wk_ctx_free(k->c);
+    wk_free(k->layers);
+    wk_free(k);
+}
+
+void wk_cache_truncate(wk_cache *k, int64_t length)
+{
+    if (k && length >= 0 && length < k->length) k->length = length;
+}
