@@ -4,7 +4,7 @@
 
 #include "nn.h"
 
-wk_tensor wki_activate(wk_ctx *c, int act, wk_tensor x);            /* enum wk_activation */
+wk_tensor wki_activate(wk_ctx *c, int act, wk_tensor x);          /* enum wk_activation */
 wk_tensor wki_split_heads(wk_ctx *c, wk_tensor x, int64_t heads); /* [.., H d] as [.., H, d] */
 /* Causal attention of q [.., H, T, d] on k, v [.., G, T, d], or on the cache after they were appended at o.start;
  * the heads side by side: [.., T, H d]. */

@@ -26,11 +26,11 @@ struct wk_mlp wk_mlp_load(wk_params p, const char *name, int64_t dim, int64_t hi
                           int act)
 {
     const wk_params at = wk_at(p, "%s", name);
-    return (struct wk_mlp){
-        .gate = gated ? wk_linear_load(at, "gate_proj", dim, hidden, bias) : (struct wk_linear){WK_NONE, WK_NONE},
-        .up = wk_linear_load(at, "up_proj", dim, hidden, bias),
-        .down = wk_linear_load(at, "down_proj", hidden, dim, bias),
-        .act = act};
+    return (struct wk_mlp){.gate = gated ? wk_linear_load(at, "gate_proj", dim, hidden, bias)
+                                         : (struct wk_linear){WK_NONE, WK_NONE},
+                           .up = wk_linear_load(at, "up_proj", dim, hidden, bias),
+                           .down = wk_linear_load(at, "down_proj", hidden, dim, bias),
+                           .act = act};
 }
 
 static wk_tensor gated(wk_ctx *c, int act, wk_tensor gate, wk_tensor up)

@@ -31,8 +31,8 @@ int64_t wki_config_size(wk_params p, const char *key, int64_t fallback, int64_t 
 {
     const int64_t n = wk_config_int(p.files, key, fallback);
     if (n >= 1 && n <= most) return n;
-    wk_fail(p.c, WK_EFORMAT, "configuration: %s is %s or not in 1 .. %lld", key, n ? "out of range" : "missing",
-            (long long)most);
+    wk_fail(p.c, WK_EFORMAT, "configuration: %s is %s or not in 1 .. %lld", key,
+            n ? "out of range" : "missing", (long long)most);
     return 1;
 }
 

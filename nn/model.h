@@ -4,15 +4,19 @@
 
 #include "layers.h"
 
-enum wki_window { WKI_NO_WINDOW, WKI_WINDOW, WKI_WINDOW_IF_USED }; /* sliding_window: ignored, obeyed, switched */
+enum wki_window {
+    WKI_NO_WINDOW,
+    WKI_WINDOW,
+    WKI_WINDOW_IF_USED
+}; /* sliding_window: ignored, obeyed, switched */
 
 /* In what architectures of one kind differ. */
 struct wki_facts {
-    bool            bias;     /* of q, k, v */
-    bool            qk_norm;  /* per head */
+    bool            bias;    /* of q, k, v */
+    bool            qk_norm; /* per head */
     wk_rope_layout  rope;
     enum wki_window window;
-    bool            columns;  /* weights are stored [in, out] */
+    bool            columns; /* weights are stored [in, out] */
 };
 
 /* One step: where its tokens are, the cache's layers or NULL, which logits are wanted. */
@@ -40,7 +44,7 @@ struct wki_model_kind {
 int64_t wki_config_size(wk_params p, const char *key, int64_t fallback, int64_t most);
 /* The output layer: its own weights, or the embedding's where they are tied. */
 struct wk_linear wki_head_load(wk_params p, const struct wk_embedding *e, int64_t dim, int64_t vocab);
-wk_tensor        wki_wanted(wk_ctx *c, const struct wki_step *s, wk_tensor h); /* the rows whose logits are wanted */
+wk_tensor wki_wanted(wk_ctx *c, const struct wki_step *s, wk_tensor h); /* the rows whose logits are wanted */
 
 #define WK_MODEL(kind, arch, ...) extern const struct wki_model_kind wki_##kind;
 #include "models/models.def"

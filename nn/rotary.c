@@ -147,22 +147,23 @@ static const struct scaling {
     const char *name;
     bool (*apply)(const struct source *s, double *f, double *far, double *scale);
     bool by_ratio; /* a missing factor is context / trained */
-} scalings[] = {{"default", NULL, false},      {"none", NULL, false},         {"linear", linear, false},
-                {"dynamic", dynamic, false},   {"llama3", llama3, false},     {"yarn", yarn, true},
-                {"longrope", longrope, true},  {"su", longrope, true}};
+} scalings[] = {{"default", NULL, false},     {"none", NULL, false},     {"linear", linear, false},
+                {"dynamic", dynamic, false},  {"llama3", llama3, false}, {"yarn", yarn, true},
+                {"longrope", longrope, true}, {"su", longrope, true}};
 
 static const struct scaling *find(const struct source *s)
 {
-    static const char *const keys[] = {"rope_parameters.rope_type", "rope_parameters.type", "rope_scaling.rope_type",
-                                       "rope_scaling.type"};
-    const char *name = NULL;
+    static const char *const keys[] = {"rope_parameters.rope_type", "rope_parameters.type",
+                                       "rope_scaling.rope_type", "rope_scaling.type"};
+    const char              *name = NULL;
     for (size_t i = 0; !name && i < sizeof keys / sizeof *keys; i++)
         name = wk_config_string(s->p.files, keys[i], NULL);
     for (size_t i = 0; name && i < sizeof scalings / sizeof *scalings; i++)
         if (!strcmp(name, scalings[i].name)) return &scalings[i];
     if (name)
         wk_fail(s->p.c, WK_EUNSUPPORTED,
-                "rope scaling \"%.40s\" is not one of default, none, linear, dynamic, llama3, yarn, longrope", name);
+                "rope scaling \"%.40s\" is not one of default, none, linear, dynamic, llama3, yarn, longrope",
+                name);
     return &scalings[0];
 }
 
@@ -222,8 +223,7 @@ struct wk_rotary wk_rotary_load(wk_params p, int64_t head_dim)
         return r;
     }
     plain(&s, s.base, f);
-    if (p.files)
-        scale_as_configured(&s, &r, f, f + s.half);
+    if (p.files) scale_as_configured(&s, &r, f, f + s.half);
     r.inv_freq = as_tensor(p.c, f, s.half);
     wk_free(f);
     return r;

@@ -42,7 +42,8 @@ static wk_tensor attention(wk_ctx *c, const struct gpt2 *m, const struct block *
                            const struct wki_step *s)
 {
     const wk_tensor qkv = project(c, &b->c_attn, h);
-    const wk_tensor q = part(c, qkv, 0, m->heads), k = part(c, qkv, 1, m->heads), v = part(c, qkv, 2, m->heads);
+    const wk_tensor q = part(c, qkv, 0, m->heads), k = part(c, qkv, 1, m->heads),
+                    v = part(c, qkv, 2, m->heads);
     h = wki_attend_heads(c, q, k, v, wki_kv(s, i), (wk_attend_opts){.start = s->start});
     return project(c, &b->c_proj, h);
 }
@@ -56,8 +57,8 @@ static wk_tensor forward(wk_ctx *c, const void *model, wk_tensor tokens, const s
 {
     const struct gpt2 *m = model;
     const wk_scope     scope = wk_scope_begin(c);
-    wk_tensor          x = wk_add(c, wk_embedding(c, &m->wte, tokens), wk_embedding(c, &m->wpe, s->positions));
-    wk_tensor          h = wk_norm(c, &m->blocks[0].ln_1, x);
+    wk_tensor x = wk_add(c, wk_embedding(c, &m->wte, tokens), wk_embedding(c, &m->wpe, s->positions));
+    wk_tensor h = wk_norm(c, &m->blocks[0].ln_1, x);
     for (int64_t i = 0; i < m->n_blocks; i++) {
         const struct block *b = &m->blocks[i];
         h = wk_norm_add(c, &b->ln_2, &x, attention(c, m, b, h, i, s));

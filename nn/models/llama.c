@@ -56,10 +56,11 @@ static int64_t window_of(wk_params p, const struct wki_facts *facts, int64_t i)
     return used && i >= wk_config_int(p.files, "max_window_layers", 28) ? window : 0;
 }
 
-static struct wk_attention_opts attention_opts(wk_params p, const struct wki_facts *facts, wk_model_info *info)
+static struct wk_attention_opts attention_opts(wk_params p, const struct wki_facts *facts,
+                                               wk_model_info *info)
 {
     struct wk_attention_opts o = {.eps = wk_config_float(p.files, "rms_norm_eps", 1e-6)};
-    const int64_t            even = info->heads > 0 && info->dim % info->heads == 0 ? info->dim / info->heads : 0;
+    const int64_t even = info->heads > 0 && info->dim % info->heads == 0 ? info->dim / info->heads : 0;
     o.dim = info->dim;
     o.heads = info->heads;
     o.kv_heads = info->kv_heads = wki_config_size(p, "num_key_value_heads", info->heads, info->heads);
@@ -92,12 +93,14 @@ static void load_layers(struct llama *m, wk_params p, const struct wki_facts *fa
 {
     struct wk_attention_opts o = attention_opts(p, facts, info);
     const char              *act = wk_config_string(p.files, "hidden_act", "silu");
-    if (wk_activation_find(act) < 0) wk_fail(p.c, WK_EUNSUPPORTED, "hidden_act \"%.40s\" is not supported", act);
+    if (wk_activation_find(act) < 0)
+        wk_fail(p.c, WK_EUNSUPPORTED, "hidden_act \"%.40s\" is not supported", act);
     o.bias = facts->bias;
     m->embed = wk_embedding_load(p, "model.embed_tokens", info->vocab, info->dim);
     for (int64_t i = 0; i < m->n_blocks && wk_ctx_status(p.c) == WK_OK; i++) {
         o.window = window_of(p, facts, i);
-        m->blocks[i] = load_block(wk_at(p, "model.layers.%lld", (long long)i), info, o, wk_activation_find(act));
+        m->blocks[i] =
+            load_block(wk_at(p, "model.layers.%lld", (long long)i), info, o, wk_activation_find(act));
     }
     m->norm = wk_rms_norm_load(p, "model.norm", info->dim, o.eps);
     m->head = wki_head_load(p, &m->embed, info->dim, info->vocab);
