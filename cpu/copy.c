@@ -76,11 +76,15 @@ static void copy_turned(void *arg, int64_t first, int64_t last, int worker)
             x += at % w->shape[i] * w->stride[1][i];
             at /= w->shape[i];
         }
-        const int64_t r0 = b % blocks * SIDE, r1 = r0 + SIDE < rows ? r0 + SIDE : rows;
-        for (int64_t c = 0; c < cols; c += SIDE)
-            for (int64_t r = r0; r < r1; r++)
-                move(address(j->y, y + r * sy + c), 1, address(j->x, x + r + c * sx), sx,
-                     cols - c < SIDE ? cols - c : SIDE, bytes);
+        const int64_t r0 = b % blocks * SIDE, m = rows - r0 < SIDE ? rows - r0 : SIDE;
+        for (int64_t c = 0; c < cols; c += SIDE) {
+            _Alignas(64) char square[SIDE * SIDE * 8];
+            const int64_t     n = cols - c < SIDE ? cols - c : SIDE;
+            for (int64_t i = 0; i < n; i++)
+                memcpy(square + i * SIDE * bytes, address(j->x, x + r0 + (c + i) * sx), (size_t)(m * bytes));
+            for (int64_t r = 0; r < m; r++)
+                move(address(j->y, y + (r0 + r) * sy + c), 1, square + r * bytes, SIDE, n, bytes);
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 #include "cpu/vmath.h"
 #include "cpu/walk.h"
 
-#define RESULTS 256 /* worked on together */
+#define RESULTS 1024 /* worked on together */
+#define FEW     32   /* reduced values that are not worth a loop of their own */
 
 enum kind { SUM, PROD, MOST, LEAST, ANY, ALL, SQUARES, EXPONENTIALS, ARG_MOST, ARG_LEAST };
 
@@ -12,8 +13,8 @@ struct job {
     const wk_call *k;
     wk_tensor      x, y;
     struct walk    kept, reduced;
-    int64_t        stack;          /* results side by side: runs of the innermost kept dim; 1: one by one */
-    int64_t        sets;           /* of RESULTS or fewer */
+    int64_t        stack; /* results worked on as columns: runs of the innermost kept dim; 1: one by one */
+    int64_t        sets;  /* of RESULTS or fewer */
     int64_t        chunk, n_chunk; /* of the reduced values */
     enum kind      first, second; /* second: a pass that needs the first one's results; else equal to first */
     /* where there are several chunks: partial results [chunk][result], then results */
@@ -32,6 +33,7 @@ struct job {
 #define STORE        store_f32
 #define LOWEST       (-(double)INFINITY)
 #define HIGHEST      ((double)INFINITY)
+#define NOT_A_NUMBER ((double)NAN)
 #define EXP(x)       ((double)vm_exp((float)(x)))
 #define ISNAN(x)     ((x) != (x))
 #define PLUS(a, b)   ((a) + (b))
@@ -46,6 +48,7 @@ struct job {
 #define STORE        store_f64
 #define LOWEST       (-(double)INFINITY)
 #define HIGHEST      ((double)INFINITY)
+#define NOT_A_NUMBER ((double)NAN)
 #define EXP(x)       exp(x)
 #define ISNAN(x)     ((x) != (x))
 #define PLUS(a, b)   ((a) + (b))
@@ -60,8 +63,9 @@ struct job {
 #define STORE        store_i64
 #define LOWEST       INT64_MIN
 #define HIGHEST      INT64_MAX
+#define NOT_A_NUMBER 0
 #define EXP(x)       (x)
-#define ISNAN(x)     false
+#define ISNAN(x)     ((void)(x), false)
 #define PLUS(a, b)   ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
 #define TIMES(a, b)  ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
 #include "cpu/reduce_class.h"
@@ -87,8 +91,9 @@ static void plan(struct job *j, const wk_call *k)
         }
     const int     inner = j->kept.ndim - 1;
     const int64_t run = j->kept.shape[inner];
-    const bool    side = j->kept.stride[0][inner] == 1 && run > 1 &&
-                      !(j->reduced.stride[0][j->reduced.ndim - 1] == 1 && j->reduced.n > 1);
+    const bool    inner_reduced = j->reduced.stride[0][j->reduced.ndim - 1] == 1 && j->reduced.n > FEW;
+    const bool side = run > 1 && (j->reduced.n <= FEW || (j->kept.stride[0][inner] == 1 && !inner_reduced)) &&
+                      wk_dtype_block(x->dtype) == 1;
     j->stack = side ? run : 1;
     const int64_t in_run = (run + RESULTS - 1) / RESULTS;
     j->sets = side ? j->kept.n / run * in_run : (j->kept.n + RESULTS - 1) / RESULTS;

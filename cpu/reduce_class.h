@@ -6,11 +6,13 @@ static ACC FN(start)(enum kind kind)
     return most ? LOWEST : least ? HIGHEST : kind == PROD || kind == ALL ? (ACC)1 : (ACC)0;
 }
 
-/* One tile in sixteen lanes. STEP changes s, the lane, by v; JOIN is the same for a further lane t. */
-#define LANES(type, from, STEP, JOIN)                                                                        \
+/* One tile in sixteen lanes. STEP changes s, the lane, by v; JOIN is the same for a further lane. */
+#define LANES(name, type, from, STEP, JOIN)                                                                  \
+    static ACC FN(name)(const T *x, int64_t n, ACC base)                                                     \
     {                                                                                                        \
         type    lane[16];                                                                                    \
         int64_t i = 0;                                                                                       \
+        (void)base;                                                                                          \
         for (int l = 0; l < 16; l++) lane[l] = (type)(from);                                                 \
         for (; i + 16 <= n; i += 16)                                                                         \
             for (int l = 0; l < 16; l++) {                                                                   \
@@ -31,21 +33,28 @@ static ACC FN(start)(enum kind kind)
         return (ACC)lane[0];                                                                                 \
     }
 
-#define GREATER (v > s || ISNAN(v) ? v : s)
-#define SMALLER (v < s || ISNAN(v) ? v : s)
-static ACC FN(tile_sum)(const T *x, int64_t n) LANES(T, 0, PLUS(s, v), PLUS(s, v)) static ACC
-    FN(tile_prod)(const T *x, int64_t n) LANES(ACC, 1, TIMES(s, (ACC)v), TIMES(s, v)) static ACC
-    FN(tile_most)(const T *x, int64_t n) LANES(T, LOWEST, GREATER, GREATER) static ACC
-    FN(tile_least)(const T *x, int64_t n) LANES(T, HIGHEST, SMALLER, SMALLER) static ACC
-    FN(tile_any)(const T *x, int64_t n) LANES(T, 0, v != 0 ? 1 : s, v != 0 ? 1 : s) static ACC
-    FN(tile_squares)(const T *x, int64_t n, ACC base)
-        LANES(ACC, 0, s + ((ACC)v - base) * ((ACC)v - base), s + v) static ACC
-    FN(tile_exponentials)(const T *x, int64_t n, ACC base)
-        LANES(ACC, 0, s + EXP((ACC)v - base), s + v) static ACC FN(tile_zeros)(const T *x, int64_t n)
-            LANES(T, 0, v == 0 ? 1 : s, v != 0 ? 1 : s)
+LANES(tile_sum, T, 0, PLUS(s, v), PLUS(s, v))
+LANES(tile_prod, ACC, 1, TIMES(s, (ACC)v), TIMES(s, v))
+LANES(tile_highest, T, LOWEST, v > s ? v : s, v > s ? v : s)
+LANES(tile_lowest, T, HIGHEST, v < s ? v : s, v < s ? v : s)
+LANES(tile_any, T, 0, v != 0 ? 1 : s, v != 0 ? 1 : s)
+LANES(tile_zeros, T, 0, v == 0 ? 1 : s, v != 0 ? 1 : s)
+LANES(tile_nans, T, 0, ISNAN(v) ? 1 : s, v != 0 ? 1 : s)
+LANES(tile_squares, ACC, 0, s + ((ACC)v - base) * ((ACC)v - base), s + v)
+LANES(tile_exponentials, T, 0, s + (T)EXP(v - (T)base), s + v)
 
-    /* Is a the better pick? NaN beats all, the first of equals stays. */
-    INLINE bool FN(better)(enum kind kind, ACC a, ACC b)
+/* NaN wins: looked for apart, so that the lanes stay simple. */
+static ACC FN(tile_most)(const T *x, int64_t n)
+{
+    return FN(tile_nans)(x, n, 0) != 0 ? NOT_A_NUMBER : FN(tile_highest)(x, n, 0);
+}
+static ACC FN(tile_least)(const T *x, int64_t n)
+{
+    return FN(tile_nans)(x, n, 0) != 0 ? NOT_A_NUMBER : FN(tile_lowest)(x, n, 0);
+}
+
+/* Is a the better pick? NaN beats all, the first of equals stays. */
+INLINE bool FN(better)(enum kind kind, ACC a, ACC b)
 {
     return (kind == ARG_MOST ? a > b : a < b) || (ISNAN(a) && !ISNAN(b));
 }
@@ -56,10 +65,10 @@ static void FN(along)(enum kind kind, ACC *v, int64_t *best, ACC base, const T *
     ACC t;
     switch (kind) {
     case SUM:
-        *v = PLUS(*v, FN(tile_sum)(x, n));
+        *v = PLUS(*v, FN(tile_sum)(x, n, 0));
         break;
     case PROD:
-        *v = TIMES(*v, FN(tile_prod)(x, n));
+        *v = TIMES(*v, FN(tile_prod)(x, n, 0));
         break;
     case MOST:
         t = FN(tile_most)(x, n), *v = t > *v || ISNAN(t) ? t : *v;
@@ -68,10 +77,10 @@ static void FN(along)(enum kind kind, ACC *v, int64_t *best, ACC base, const T *
         t = FN(tile_least)(x, n), *v = t < *v || ISNAN(t) ? t : *v;
         break;
     case ANY:
-        *v = FN(tile_any)(x, n) != 0 ? 1 : *v;
+        *v = FN(tile_any)(x, n, 0) != 0 ? 1 : *v;
         break;
     case ALL:
-        *v = FN(tile_zeros)(x, n) != 0 ? 0 : *v;
+        *v = FN(tile_zeros)(x, n, 0) != 0 ? 0 : *v;
         break;
     case SQUARES:
         *v += FN(tile_squares)(x, n, base);
@@ -149,10 +158,10 @@ static void FN(pass)(const struct job *j, enum kind kind, int64_t at, int64_t n,
     int64_t        left;
     for (int64_t i = 0; i < n; i++) v[i] = FN(start)(kind), best[i] = -1;
     if (j->stack > 1) {
-        const int64_t from = walk_offset(&j->kept, 0, at, &left);
+        const int64_t from = walk_offset(&j->kept, 0, at, &left), step = j->kept.stride[0][j->kept.ndim - 1];
         for (int64_t r = r0; r < r1; r++) {
             const int64_t offset = from + walk_offset(&j->reduced, 0, r, &left);
-            FN(across)(kind, v, best, base, LOAD(j->x, offset, n, buffer), n, r);
+            FN(across)(kind, v, best, base, LOAD_STRIDED(j->x, offset, step, n, buffer), n, r);
         }
         return;
     }
@@ -270,6 +279,5 @@ static void FN(finish)(void *arg, int64_t first, int64_t last, int worker)
 #undef LOAD_STRIDED
 #undef STORE
 #undef LANES
-#undef GREATER
-#undef SMALLER
+#undef NOT_A_NUMBER
 #undef EACH

@@ -61,26 +61,58 @@ INLINE int64_t walk_offset(const struct walk *w, int o, int64_t at, int64_t *lef
     return offset + col * w->stride[o][last];
 }
 
+/* Offsets of successive rows (runs of the innermost dim) of tensor o. */
+struct walk_row {
+    int64_t index[WK_MAX_DIMS], offset;
+};
+INLINE void walk_row_at(struct walk_row *r, const struct walk *w, int o, int64_t row)
+{
+    r->offset = 0;
+    for (int i = w->ndim - 2; i >= 0; i--) {
+        r->index[i] = row % w->shape[i];
+        r->offset += r->index[i] * w->stride[o][i];
+        row /= w->shape[i];
+    }
+}
+INLINE void walk_row_next(struct walk_row *r, const struct walk *w, int o)
+{
+    for (int i = w->ndim - 2; i >= 0; i--) {
+        r->offset += w->stride[o][i];
+        if (++r->index[i] < w->shape[i]) return;
+        r->offset -= w->shape[i] * w->stride[o][i];
+        r->index[i] = 0;
+    }
+}
+
 /* n values of x, tensor o of the walk, from position at. */
-#define WK_WALK(cls, type)                                                                                   \
+#define WK_WALK(cls, type, own)                                                                              \
     INLINE const type *walk_##cls(const struct walk *w, int o, wk_tensor x, int64_t at, int64_t n,           \
                                   type *buffer)                                                              \
     {                                                                                                        \
-        const int64_t stride = w->stride[o][w->ndim - 1];                                                    \
+        const int64_t stride = w->stride[o][w->ndim - 1], cols = w->shape[w->ndim - 1];                      \
         int64_t       left, offset = walk_offset(w, o, at, &left);                                           \
         if (n <= left) return load_##cls##_strided(x, offset, stride, n, buffer);                            \
-        for (int64_t done = 0;;) {                                                                           \
-            const int64_t m = left < n - done ? left : n - done;                                             \
-            const type   *v = load_##cls##_strided(x, offset, stride, m, buffer + done);                     \
-            if (v != buffer + done) memcpy(buffer + done, v, (size_t)m * sizeof *v);                         \
+        struct walk_row r;                                                                                   \
+        walk_row_at(&r, w, o, at / cols);                                                                    \
+        const bool plain = x->dtype == own && cols < 64;                                                     \
+        for (int64_t done = 0, from = cols - left;; from = 0) {                                              \
+            const int64_t m = cols - from < n - done ? cols - from : n - done;                               \
+            offset = r.offset + from * stride;                                                               \
+            if (plain) {                                                                                     \
+                const type *v = (const type *)(const void *)address(x, 0) + offset;                          \
+                for (int64_t i = 0; i < m; i++) buffer[done + i] = v[i * stride];                            \
+            } else {                                                                                         \
+                const type *v = load_##cls##_strided(x, offset, stride, m, buffer + done);                   \
+                if (v != buffer + done) memcpy(buffer + done, v, (size_t)m * sizeof *v);                     \
+            }                                                                                                \
             done += m;                                                                                       \
             if (done == n) return buffer;                                                                    \
-            offset = walk_offset(w, o, at + done, &left);                                                    \
+            walk_row_next(&r, w, o);                                                                         \
         }                                                                                                    \
     }
-WK_WALK(f32, float)
-WK_WALK(f64, double)
-WK_WALK(i64, int64_t)
+WK_WALK(f32, float, WK_f32)
+WK_WALK(f64, double, WK_f64)
+WK_WALK(i64, int64_t, WK_i64)
 
 /* All of tensor o is one value. */
 INLINE bool walk_constant(const struct walk *w, int o)

@@ -23,10 +23,18 @@ static bool is_whole(double v)
     if (wki_failed(c)) return WK_NONE;                                                                       \
     WK_REQUIRE(c, !wk_is_none(x), WK_EARG, "%s: no tensor", wki_op_name(op))
 
+/* Reading down columns wastes most of each cache line: a large turned operand is copied (in squares) first. */
+static wk_tensor along_rows(wk_ctx *c, wk_tensor x)
+{
+    if (x->ndim < 2 || x->stride[x->ndim - 1] < 16 || x->shape[x->ndim - 1] < 16) return x;
+    return wk_count(x) < 1 << 14 ? x : wk_contiguous(c, x);
+}
+
 static wk_tensor unary(wk_ctx *c, wk_op op, wk_tensor x, double p, double q, bool integers)
 {
     REQUIRE_TENSOR(c, op, x);
     const wk_dtype t = integers && is_integer(x->dtype) ? x->dtype : real_of(x->dtype);
+    x = along_rows(c, x);
     return wki_run(
         c, &(wk_call){
                .op = op, .cls = wki_class_of(t), WK_IN(x), .out = {wki_like_as(c, x, t)}, .attr.f = {p, q}});
@@ -63,6 +71,8 @@ static wk_tensor binary(wk_ctx *c, wk_op op, wk_tensor a, wk_tensor b, enum kind
     if (kind == REAL) t = real_of(t);
     WK_REQUIRE(c, kind != INTEGER || is_integer(t), WK_EDTYPE, "%s: %s and %s are not integers",
                wki_op_name(op), wk_dtype_name(a->dtype), wk_dtype_name(b->dtype));
+    a = along_rows(c, a);
+    b = along_rows(c, b);
     return wki_run(c, &(wk_call){.op = op,
                                  .cls = wki_class_of(t),
                                  WK_IN(a, b),
