@@ -128,7 +128,7 @@ Test(gguf, values_of_all_types)
     const char *s = wk_config_string_at(f, "tokenizer.ggml.tokens", 0, &n);
     cr_assert(s && n == 2 && memcmp(s, "\xff\0", 2) == 0);
     for (int i = 1; i < 70; i++) {
-        char want[32] = "", one[16];
+        char want[40] = "", one[20];
         snprintf(one, sizeof one, "token %d", i);
         for (int k = 0; k < i % 3; k++) strcat(want, one);
         s = wk_config_string_at(f, "tokenizer.ggml.tokens", i, &n);
