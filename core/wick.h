@@ -101,6 +101,9 @@ WK_API void        wk_ctx_clear(wk_ctx *c);         /* forget the error; tensors
 WK_API const char *wk_ctx_device(const wk_ctx *c);  /* "cpu" */
 /* What the device is, as lines of "key: value" (like snprintf: returns the length it would need, up to 1023). */
 WK_API int64_t wk_ctx_describe(const wk_ctx *c, char *out, size_t size);
+/* The kernels of the OpenBLAS that large f32 and f64 products may use on the CPU, by its own name ("SkylakeX"); "" where it
+ * is not installed. */
+WK_API const char *wk_blas_core(void);
 /* Record an error, for code built on wick; the first one sticks. Returns the context's status. */
 WK_API wk_status wk_fail(wk_ctx *c, wk_status s, const char *format, ...) WK_PRINTF(3, 4);
 

@@ -78,7 +78,7 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
     case BLOCKED:
         break;
     }
-    p->plan = CPU(gemm_plan)(j->k->cls, j->m, n, k);
+    p->plan = CPU(gemm_plan)(j->k->cls, j->m, n, k, wki_cpu_features(j->k->device));
     p->pieces = CPU(gemm_tiles)(&p->plan);
     return lines((int64_t)CPU(gemm_scratch)(&p->plan));
 }

@@ -72,7 +72,8 @@ static unsigned features(void)
     unsigned f = allowed("-blas") ? WKI_CPU_BLAS : 0;
 #if defined __x86_64__
     if (__builtin_cpu_supports("avx512vnni") && allowed("-vnni")) f |= WKI_CPU_VNNI;
-    if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_is("amd") && allowed("-bf16")) f |= WKI_CPU_BF16;
+    if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_is("amd") && allowed("-bf16"))
+        f |= WKI_CPU_BF16;
 #endif
     return f;
 }
@@ -165,5 +166,7 @@ void wki_cpu_describe(wk_device *d, char *text, size_t size)
     FEATURE("avx512vnni");
     FEATURE("avx512bf16");
 #endif
-    strncat(text, "\n", size - strlen(text) - 1);
+    const char  *blas = wk_blas_core();
+    const size_t n = strlen(text);
+    snprintf(text + n, size - n, "\nopenblas: %s\n", *blas ? blas : "none");
 }

@@ -3,6 +3,8 @@
  *   GEMM_CLS    f32, f64 or i64        GEMM_W     lanes of a vector
  *   GEMM_MR     rows and               GEMM_NV    vectors of the register tile
  *   GEMM_FMA(a, b, c)
+ * GEMM_LOAD, GEMM_LOAD_STRIDED, GEMM_STORE: kernel.h's; GEMM_INTERLEAVE4(v, n, dst, step): four rows v of n values
+ * to columns of dst.
  * One piece of work is a tile of the result. Its operands are packed, converted on the way, into panels as wide as
  * the register tile (the scheme of Goto and van de Geijn, doi:10.1145/1356052.1356053); the tile itself is summed
  * in scratch and stored, converted, at the end. Tiles depend on shapes alone. */
@@ -55,10 +57,17 @@ static void GEMM(pack)(const struct operand *o, int64_t first, int64_t count, in
                 for (int64_t i = 0; i < n; i++) dst[k * width + i] = v[i];
             }
         } else {
-            for (int64_t i = 0; i < n; i++) {
-                const GEMM_T *v = GEMM_LOAD_STRIDED(o->x, o->at + (first + p + i) * o->outer + k0 * o->along,
-                                                    o->along, kc, row);
-                for (int64_t k = 0; k < kc; k++) dst[k * width + i] = v[k];
+            for (int64_t i = 0; i < n; i += 4) {
+                const GEMM_T *v[4];
+                const int64_t rows = n - i < 4 ? n - i : 4;
+                for (int64_t r = 0; r < rows; r++)
+                    v[r] = GEMM_LOAD_STRIDED(o->x, o->at + (first + p + i + r) * o->outer + k0 * o->along,
+                                             o->along, kc, row + r * KC);
+                if (rows == 4)
+                    GEMM_INTERLEAVE4(v, kc, dst + i, width);
+                else
+                    for (int64_t r = 0; r < rows; r++)
+                        for (int64_t k = 0; k < kc; k++) dst[k * width + i + r] = v[r][k];
             }
         }
     }
@@ -66,7 +75,7 @@ static void GEMM(pack)(const struct operand *o, int64_t first, int64_t count, in
 
 static int64_t GEMM(scratch_values)(const struct gemm_plan *p)
 {
-    return KC * (p->tm + p->tn) + p->tm * p->tn + (KC > p->tn ? KC : p->tn);
+    return KC * (p->tm + p->tn) + p->tm * p->tn + (4 * KC > p->tn ? 4 * KC : p->tn);
 }
 
 /* One tile of the result: rows i0 .. i0 + m, columns j0 .. j0 + n. */
@@ -105,3 +114,4 @@ static void GEMM(tile)(const struct gemm_plan *p, const struct operand *a, const
 #undef GEMM_LOAD
 #undef GEMM_LOAD_STRIDED
 #undef GEMM_STORE
+#undef GEMM_INTERLEAVE4

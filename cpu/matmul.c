@@ -1,6 +1,8 @@
 /* Matrix products of every plain dtype, any strides: operands are converted on the way into packed panels. */
 #include "cpu/matmul.h"
 
+#include "cpu/blas.h"
+#include "cpu/cpu.h"
 #include "cpu/simd.h"
 
 #define KC 256
@@ -30,6 +32,36 @@ INLINE vd      fma_f64(vd a, vd b, vd c)
 #endif
 }
 
+/* Four rows v of n values become columns of dst. */
+INLINE void interleave4_f32(const float *const *v, int64_t n, float *dst, int64_t step)
+{
+    int64_t k = 0;
+    for (; k + 4 <= n; k += 4, dst += 4 * step) {
+        const v4 a = *(const v4_any *)(const void *)(v[0] + k), b = *(const v4_any *)(const void *)(v[1] + k);
+        const v4 c = *(const v4_any *)(const void *)(v[2] + k), d = *(const v4_any *)(const void *)(v[3] + k);
+        const v4 ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+                 ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+        const v4 cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5),
+                 cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+        *(v4_any *)(void *)dst = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
+        *(v4_any *)(void *)(dst + step) = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
+        *(v4_any *)(void *)(dst + 2 * step) = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
+        *(v4_any *)(void *)(dst + 3 * step) = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
+    }
+    for (; k < n; k++, dst += step)
+        for (int r = 0; r < 4; r++) dst[r] = v[r][k];
+}
+INLINE void interleave4_f64(const double *const *v, int64_t n, double *dst, int64_t step)
+{
+    for (int64_t k = 0; k < n; k++, dst += step)
+        for (int r = 0; r < 4; r++) dst[r] = v[r][k];
+}
+INLINE void interleave4_i64(const int64_t *const *v, int64_t n, int64_t *dst, int64_t step)
+{
+    for (int64_t k = 0; k < n; k++, dst += step)
+        for (int r = 0; r < 4; r++) dst[r] = v[r][k];
+}
+
 #define GEMM(name)        name##_f32
 #define GEMM_T            float
 #define GEMM_W            W
@@ -39,6 +71,7 @@ INLINE vd      fma_f64(vd a, vd b, vd c)
 #define GEMM_LOAD         load_f32
 #define GEMM_LOAD_STRIDED load_f32_strided
 #define GEMM_STORE        store_f32
+#define GEMM_INTERLEAVE4  interleave4_f32
 #include "cpu/gemm.h"
 
 #define GEMM(name)        name##_f64
@@ -50,6 +83,7 @@ INLINE vd      fma_f64(vd a, vd b, vd c)
 #define GEMM_LOAD         load_f64_any
 #define GEMM_LOAD_STRIDED load_f64_strided_any
 #define GEMM_STORE        store_f64
+#define GEMM_INTERLEAVE4  interleave4_f64
 
 /* Block formats have no rows in f64 of their own. */
 INLINE const double *load_f64_any(wk_tensor x, int64_t at, int64_t n, double *buffer)
@@ -78,6 +112,7 @@ INLINE const double *load_f64_strided_any(wk_tensor x, int64_t at, int64_t strid
 #define GEMM_LOAD         load_i64
 #define GEMM_LOAD_STRIDED load_i64_strided
 #define GEMM_STORE        store_i64
+#define GEMM_INTERLEAVE4  interleave4_i64
 typedef uint64_t vec_u64 __attribute__((vector_size(4 * W)));
 #include "cpu/gemm.h"
 
@@ -95,13 +130,18 @@ static int64_t even(int64_t n, int64_t most, int64_t step)
     return pieces < 1 ? step : round_up((n + pieces - 1) / pieces, step);
 }
 
-struct gemm_plan CPU(gemm_plan)(wk_class cls, int64_t m, int64_t n, int64_t k)
+/* Products from this many steps on are worth opening OpenBLAS for. */
+#define BLAS_FROM 67108864.0
+
+struct gemm_plan CPU(gemm_plan)(wk_class cls, int64_t m, int64_t n, int64_t k, unsigned features)
 {
     const int        mr = cls == WK_CLASS_F32 ? MR_F32 : cls == WK_CLASS_F64 ? MR_F64 : MR_I64;
     const int        nr = cls == WK_CLASS_F32 ? 2 * W : W;
     struct gemm_plan p = {.cls = cls, .m = m, .n = n, .k = k};
-    p.tm = even(m, 16 * mr, mr);
-    p.tn = even(n, 256, nr);
+    p.blas = cls != WK_CLASS_I64 && features & WKI_CPU_BLAS && k > 0 && k < INT32_MAX &&
+             (double)m * (double)n * (double)k >= BLAS_FROM && wki_blas() && wki_blas()->fit;
+    p.tm = even(m, p.blas ? 512 : 16 * mr, mr);
+    p.tn = even(n, p.blas ? 512 : 256, nr);
     /* at least eight tiles where each still has work worth a hand-over */
     while (p.tn > nr && ((m + p.tm - 1) / p.tm) * ((n + p.tn - 1) / p.tn) < 8 &&
            (double)p.tm * (double)p.tn * (double)k > 65536.0)
@@ -126,12 +166,72 @@ size_t CPU(gemm_scratch)(const struct gemm_plan *p)
     return (size_t)round_up(scratch_values_i64(p), 8) * sizeof(int64_t);
 }
 
+/* Leading dimension of an operand that BLAS can take in place, and whether it lies transposed; 0: it cannot. */
+static int blas_lead(const struct operand *o, wk_dtype t, int64_t outer, int64_t along, bool *across)
+{
+    if (o->x->dtype != t) return 0;
+    *across = !(o->along == 1 && o->outer >= along);
+    if (*across && !(o->outer == 1 && o->along >= outer)) return 0;
+    const int64_t lead = *across ? o->along : o->outer;
+    return lead > 0 && lead <= INT32_MAX ? (int)lead : 0;
+}
+
+/* Adds the bias to the n values of the result from element `at`. */
+static void add_bias_f32(const struct result *r, int64_t j0, int64_t n, int64_t at)
+{
+    float  buffer[TILE];
+    float *y = (float *)(void *)address(r->y, at);
+    for (int64_t t = 0; t < n; t += TILE) {
+        const int64_t len = n - t < TILE ? n - t : TILE;
+        const float  *v = load_f32(r->bias, j0 + t, len, buffer);
+        for (int64_t j = 0; j < len; j++) y[t + j] += v[j];
+    }
+}
+static void add_bias_f64(const struct result *r, int64_t j0, int64_t n, int64_t at)
+{
+    double  buffer[TILE];
+    double *y = (double *)(void *)address(r->y, at);
+    for (int64_t t = 0; t < n; t += TILE) {
+        const int64_t len = n - t < TILE ? n - t : TILE;
+        const double *v = load_f64(r->bias, j0 + t, len, buffer);
+        for (int64_t j = 0; j < len; j++) y[t + j] += v[j];
+    }
+}
+
+/* One tile through BLAS, where operands and result fit it. */
+static bool blas_tile(const struct gemm_plan *p, const struct operand *a, const struct operand *b, int64_t i0,
+                      int64_t m, int64_t j0, int64_t n, const struct result *r)
+{
+    const struct wki_blas *blas = wki_blas();
+    const wk_dtype         t = p->cls == WK_CLASS_F32 ? WK_f32 : WK_f64;
+    bool                   at = false, bt = false;
+    const int              lda = blas_lead(a, t, p->m, p->k, &at), ldb = blas_lead(b, t, p->n, p->k, &bt);
+    if (!blas || !lda || !ldb || r->y->dtype != t || p->n > INT32_MAX) return false;
+    const void *pa = address(a->x, a->at + i0 * a->outer), *pb = address(b->x, b->at + j0 * b->outer);
+    void       *pc = address(r->y, r->at + i0 * p->n + j0);
+    const int   ta = at ? WKI_TRANS : WKI_NO_TRANS, tb = bt ? WKI_NO_TRANS : WKI_TRANS;
+    if (t == WK_f32)
+        blas->sgemm(WKI_ROW_MAJOR, ta, tb, (int)m, (int)n, (int)p->k, 1.0f, pa, lda, pb, ldb, 0.0f, pc,
+                    (int)p->n);
+    else
+        blas->dgemm(WKI_ROW_MAJOR, ta, tb, (int)m, (int)n, (int)p->k, 1.0, pa, lda, pb, ldb, 0.0, pc,
+                    (int)p->n);
+    if (wk_is_none(r->bias)) return true;
+    for (int64_t i = 0; i < m; i++)
+        if (t == WK_f32)
+            add_bias_f32(r, j0, n, r->at + (i0 + i) * p->n + j0);
+        else
+            add_bias_f64(r, j0, n, r->at + (i0 + i) * p->n + j0);
+    return true;
+}
+
 void CPU(gemm_tile)(const struct gemm_plan *p, const struct operand *a, const struct operand *b, int64_t tile,
                     const struct result *r, void *scratch)
 {
     const int64_t across = columns_of_tiles(p);
     const int64_t i0 = tile / across * p->tm, j0 = tile % across * p->tn;
     const int64_t m = p->m - i0 < p->tm ? p->m - i0 : p->tm, n = p->n - j0 < p->tn ? p->n - j0 : p->tn;
+    if (p->blas && blas_tile(p, a, b, i0, m, j0, n, r)) return;
     if (p->cls == WK_CLASS_F32)
         tile_f32(p, a, b, i0, m, j0, n, r, scratch);
     else if (p->cls == WK_CLASS_F64)
@@ -174,7 +274,8 @@ static struct job describe(const wk_call *k)
             j.batch = 1;
         }
     }
-    j.plan = CPU(gemm_plan)(k->cls, m, y->shape[y->ndim - 1], a->shape[a->ndim - 1]);
+    j.plan =
+        CPU(gemm_plan)(k->cls, m, y->shape[y->ndim - 1], a->shape[a->ndim - 1], wki_cpu_features(k->device));
     j.tiles = CPU(gemm_tiles)(&j.plan);
     j.bytes = CPU(gemm_scratch)(&j.plan);
     return j;

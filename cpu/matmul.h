@@ -18,9 +18,10 @@ struct gemm_plan {
     wk_class cls;
     int64_t  m, n, k;
     int64_t  tm, tn; /* tile of the result: multiples of the register tile */
+    bool     blas;   /* let OpenBLAS do the tiles that it can take in place */
 };
 
-struct gemm_plan CPU(gemm_plan)(wk_class cls, int64_t m, int64_t n, int64_t k);
+struct gemm_plan CPU(gemm_plan)(wk_class cls, int64_t m, int64_t n, int64_t k, unsigned features);
 size_t           CPU(gemm_scratch)(const struct gemm_plan *p); /* bytes per worker */
 int64_t          CPU(gemm_tiles)(const struct gemm_plan *p);
 void CPU(gemm_tile)(const struct gemm_plan *p, const struct operand *a, const struct operand *b, int64_t tile,
