@@ -15,6 +15,19 @@ void all_cases(case_fn visit, void *arg)
 #undef FAMILY
 }
 
+void visit_dtypes(case_fn visit, void *arg, const struct op_case *k)
+{
+    static const wk_dtype halves[] = {WK_f16, WK_bf16};
+    visit(arg, k);
+    for (size_t t = 0; t < sizeof halves / sizeof *halves; t++) {
+        struct op_case half = *k;
+        half.tolerance = 0;
+        for (int i = 0; i < k->n_in; i++)
+            if (!k->in[i].fixed && k->in[i].dtype == WK_f32) half.in[i].dtype = halves[t];
+        visit(arg, &half);
+    }
+}
+
 /* ---- inputs ---- */
 
 static bool is_real(wk_dtype t)
@@ -272,6 +285,43 @@ bool check_gradient(wk_ctx *c, const struct op_case *given, char *message, size_
     return ok;
 }
 
+/* Gradients of sum(y cos(position)) as values; with wide, inputs (as they are rounded in their own dtype)
+ * in f64. */
+static bool gradients(wk_ctx *c, const struct op_case *k, bool wide, struct values *dx)
+{
+    wk_tensor x[CASE_INPUTS];
+    bool      ok = true;
+    wk_tape_begin(c);
+    for (int i = 0; i < k->n_in; i++) {
+        x[i] = make_input(c, &k->in[i], (uint64_t)i + 1);
+        if (k->in[i].fixed || !is_real(k->in[i].dtype)) continue;
+        x[i] = wk_track(c, wide ? wk_cast(c, x[i], WK_f64) : x[i]);
+    }
+    const wk_tensor y = k->run(c, x, k);
+    const wk_tensor at = wk_reshape(c, wk_arange(c, 0, (double)wk_count(y), 1, WK_f64), wki_shape(y));
+    const wk_tensor g = wk_cast(c, wk_cast(c, wk_cos(c, at), k->in[0].dtype), y->dtype);
+    ok = wk_backward_from(c, 1, &y, &g) == WK_OK;
+    for (int i = 0; i < k->n_in && ok; i++)
+        if (x[i]->node) ok = read_values(c, wk_grad(c, x[i]), &dx[i]);
+    wk_tape_end(c);
+    return ok;
+}
+
+bool check_fused_gradient(wk_ctx *c, const struct op_case *k, char *message, size_t size)
+{
+    struct values  got[CASE_INPUTS] = {{.v = NULL}}, want[CASE_INPUTS] = {{.v = NULL}};
+    const wk_scope s = wk_scope_begin(c);
+    const double   tolerance = 4 * tolerance_of(k, k->in[0].dtype);
+    bool           ok = gradients(c, k, false, got) && gradients(c, k, true, want);
+    if (!ok) failed(c, k, "gradient", message, size);
+    for (int i = 0; i < k->n_in && ok; i++)
+        if (got[i].v) ok = compare(k, "gradient against f64", &got[i], &want[i], tolerance, message, size);
+    wk_scope_end(c, s, WK_NONE);
+    free_values(got, CASE_INPUTS);
+    free_values(want, CASE_INPUTS);
+    return ok;
+}
+
 bool check_composition(wk_ctx *c, const struct op_case *k, char *message, size_t size)
 {
     wk_op op = 0;
@@ -360,6 +410,7 @@ static void run_case(void *arg, const struct op_case *k)
     char                  message[512] = "";
     note(r->t, check_value(r->c, k, message, sizeof message), message);
     if (k->fused) note(r->t, check_composition(r->c, k, message, sizeof message), message);
+    if (k->fused && k->gradient) note(r->t, check_fused_gradient(r->c, k, message, sizeof message), message);
     if (r->gradients && k->gradient) note(r->t, check_gradient(r->c, k, message, sizeof message), message);
 }
 

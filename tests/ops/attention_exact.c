@@ -1,0 +1,237 @@
+/* Attention against the definition in double precision, and the key-value cache. */
+#include "tests/ops/fused.h"
+
+struct attention_case {
+    int      heads, groups, queries, keys, d, dv;
+    bool     causal;
+    int      window, start; /* start -1: none given */
+    double   softcap;
+    int      mask; /* 0 none, 1 bool, 2 real */
+    wk_dtype t;    /* of keys and values */
+    double   tolerance;
+};
+
+/* softmax(scale q k^T + mask) v of one batch entry, by the definition. */
+static void exact(const struct attention_case *k, const double *q, const double *keys, const double *values,
+                  const double *mask, double *y)
+{
+    const int start = k->start < 0 ? k->keys - k->queries : k->start;
+    const int seen = k->start < 0 ? k->keys : k->start + k->queries;
+    double   *s = malloc((size_t)(k->keys + 1) * sizeof *s);
+    cr_assert(s);
+    for (int h = 0; h < k->heads; h++)
+        for (int t = 0; t < k->queries; t++) {
+            const int     g = h / (k->heads / k->groups), at = start + t;
+            const double *query = q + (h * k->queries + t) * k->d;
+            double        most = -(double)INFINITY, sum = 0, *out = y + (h * k->queries + t) * k->dv;
+            for (int j = 0; j < k->keys; j++) {
+                double    dot = 0;
+                const int bit = t * k->keys + j;
+                for (int e = 0; e < k->d; e++) dot += query[e] * keys[(g * k->keys + j) * k->d + e];
+                dot /= sqrt(k->d);
+                if (k->softcap > 0) dot = k->softcap * tanh(dot / k->softcap);
+                if (k->mask == 2) dot += mask[bit];
+                const bool sees = j < seen && (!k->causal || j <= at) && (!k->window || j > at - k->window) &&
+                                  (k->mask != 1 || mask[bit] != 0);
+                s[j] = sees ? dot : -(double)INFINITY;
+                if (s[j] > most) most = s[j];
+            }
+            for (int e = 0; e < k->dv; e++) out[e] = 0;
+            for (int j = 0; j < k->keys && most > -(double)INFINITY; j++) {
+                const double w = exp(s[j] - most);
+                sum += w;
+                for (int e = 0; e < k->dv; e++) out[e] += w * values[(g * k->keys + j) * k->dv + e];
+            }
+            for (int e = 0; e < k->dv && sum > 0; e++) out[e] /= sum;
+        }
+    free(s);
+}
+
+static wk_tensor noise(wk_ctx *c, uint64_t *state, wk_dtype t, wk_shape s)
+{
+    const int64_t n = fused_count(s);
+    float        *v = malloc((size_t)(n + 1) * sizeof *v);
+    cr_assert(v);
+    for (int64_t i = 0; i < n; i++) v[i] = (float)fused_random(state);
+    const wk_tensor x = wk_cast(c, wk_make(c, v, WK_f32, s), t);
+    free(v);
+    return x;
+}
+
+static void compare(wk_ctx *c, const struct attention_case *k, const char *isa, int number)
+{
+    const wk_scope  scope = wk_scope_begin(c);
+    uint64_t        state = 11;
+    const wk_tensor q = noise(c, &state, WK_f32, WK_SHAPE(k->heads, k->queries, k->d)),
+                    keys = noise(c, &state, k->t, WK_SHAPE(k->groups, k->keys, k->d)),
+                    values = noise(c, &state, k->t, WK_SHAPE(k->groups, k->keys, k->dv));
+    wk_tensor mask = WK_NONE, start = WK_NONE;
+    if (k->mask) mask = noise(c, &state, WK_f32, WK_SHAPE(k->queries, k->keys));
+    if (k->mask == 1) mask = wk_gt(c, mask, wk_scalar(c, 0));
+    if (k->start >= 0) start = wk_full(c, k->start, number % 2 ? WK_i32 : WK_i64, WK_SHAPE(1));
+    const wk_attend_opts o = {
+        .causal = k->causal, .window = k->window, .softcap = k->softcap, .start = start, .mask = mask};
+    wk_set_threads(c, 2);
+    const wk_tensor y = wk_attend(c, q, keys, values, o);
+    wk_set_threads(c, 1);
+    const wk_tensor again = wk_attend(c, q, keys, values, o);
+    cr_assert_eq(wk_ctx_status(c), WK_OK, "case %d: %s", number, wk_ctx_message(c));
+    cr_assert(wk_is_dense(wk_transpose(c, y, 0, 1)));
+    double *dq = fused_read(c, q), *dk = fused_read(c, keys), *dv = fused_read(c, values);
+    double *got = fused_read(c, y), *one = fused_read(c, again), *m = k->mask ? fused_read(c, mask) : NULL;
+    const int64_t n = wk_count(y);
+    double       *want = malloc((size_t)(n + 1) * sizeof *want);
+    cr_assert(want);
+    exact(k, dq, dk, dv, m, want);
+    for (int64_t i = 0; i < n; i++) {
+        cr_assert(fabs(got[i] - want[i]) <= (k->tolerance > 0 ? k->tolerance : 2e-6),
+                  "case %d, %s: element %lld is %.9g, not %.9g", number, isa, (long long)i, got[i], want[i]);
+        cr_assert_eq(got[i], one[i], "case %d, %s: element %lld depends on threads", number, isa,
+                     (long long)i);
+    }
+    double *all[] = {dq, dk, dv, got, one, m, want};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    wk_scope_end(c, scope, WK_NONE);
+}
+
+static void compare_all(const struct attention_case *cases, size_t n)
+{
+    int found = 0;
+    for (int isa = 0; isa < FUSED_ISAS; isa++) {
+        const char *name = "";
+        wk_ctx     *c = fused_open(isa, &name);
+        for (size_t i = 0; i < n && wk_ctx_status(c) == WK_OK; i++) compare(c, &cases[i], name, (int)i);
+        found += wk_ctx_status(c) == WK_OK;
+        wk_ctx_free(c);
+    }
+    cr_assert_gt(found, 0);
+}
+#define COMPARE(cases) compare_all(cases, sizeof(cases) / sizeof *(cases))
+
+Test(attention, decoding_agrees_with_the_definition)
+{
+    const struct attention_case cases[] = {
+        {9, 3, 1, 1, 64, 64, true, 0, -1, 0, 0, WK_f32, 0},
+        {9, 3, 1, 1000, 64, 64, true, 0, -1, 0, 0, WK_f16, 0},
+        {9, 3, 1, 1000, 64, 64, true, 0, 700, 0, 0, WK_bf16, 0},
+        {8, 1, 1, 77, 64, 64, true, 0, 0, 0, 0, WK_f32, 0},
+        {4, 4, 1, 300, 80, 80, true, 0, -1, 0, 0, WK_f16, 0},
+        {4, 2, 1, 513, 96, 96, true, 0, 400, 0, 0, WK_f16, 0},
+        {4, 2, 1, 260, 128, 128, true, 0, -1, 0, 0, WK_bf16, 0},
+        {2, 1, 1, 600, 256, 256, true, 0, -1, 0, 0, WK_f16, 0},
+        {4, 2, 3, 400, 80, 80, false, 100, -1, 0, 0, WK_f16, 0},
+        {5, 5, 4, 50, 7, 5, false, 0, -1, 0, 2, WK_f16, 0},
+        {2, 1, 1, 3000, 64, 64, true, 0, -1, 0, 1, WK_f32, 0},
+        {6, 2, 2, 900, 64, 32, true, 33, 800, 20, 0, WK_f16, 5e-6},
+        {9, 3, 1, 500, 64, 64, true, 0, 450, 0, 0, WK_q8_0, 0},
+        {4, 2, 1, 300, 64, 64, true, 0, -1, 0, 0, WK_q4_0, 0},
+        {4, 2, 1, 0, 64, 64, false, 0, -1, 0, 0, WK_f32, 0},
+        {3, 1, 2, 300, 24, 40, true, 0, 200, 0, 1, WK_f8e4m3, 0},
+    };
+    COMPARE(cases);
+}
+
+Test(attention, prefill_agrees_with_the_definition)
+{
+    const struct attention_case cases[] = {
+        {9, 3, 70, 70, 64, 64, true, 0, -1, 0, 0, WK_f32, 0},
+        {9, 3, 17, 300, 64, 64, true, 0, 100, 0, 0, WK_f16, 0},
+        {4, 4, 17, 33, 80, 80, false, 0, -1, 0, 0, WK_f32, 0},
+        {8, 1, 40, 400, 96, 64, true, 128, 300, 30, 0, WK_bf16, 5e-6},
+        {2, 2, 65, 65, 128, 128, true, 0, -1, 50, 0, WK_f32, 1e-5},
+        {2, 2, 30, 50, 40, 24, false, 0, -1, 0, 2, WK_f32, 0},
+        {32, 1, 20, 150, 64, 64, true, 0, -1, 0, 0, WK_f32, 0},
+        {2, 2, 20, 4, 64, 64, true, 0, -1, 0, 0, WK_f32, 0},
+        {1, 1, 200, 200, 64, 64, true, 20, -1, 0, 1, WK_f32, 0},
+        {3, 3, 64, 1200, 64, 64, true, 0, 1100, 0, 0, WK_f16, 0},
+        {2, 1, 33, 129, 256, 256, true, 0, 90, 0, 0, WK_f16, 0},
+        {4, 2, 20, 130, 64, 64, true, 0, 100, 0, 0, WK_q8_0, 0},
+        {4, 2, 20, 130, 32, 96, false, 0, -1, 0, 0, WK_q4_0, 0},
+        {40, 1, 9, 40, 16, 16, true, 0, -1, 0, 0, WK_f32, 0},
+        {300, 1, 2, 10, 8, 8, true, 0, -1, 0, 0, WK_f32, 0},
+    };
+    COMPARE(cases);
+}
+
+/* ---- what must fail ---- */
+
+Test(attention, bad_arguments)
+{
+    wk_ctx         *c = wk_ctx_new("cpu");
+    const wk_tensor q = wk_zeros(c, WK_f32, WK_SHAPE(4, 3, 8)), k = wk_zeros(c, WK_f32, WK_SHAPE(2, 5, 8)),
+                    odd = wk_zeros(c, WK_f32, WK_SHAPE(3, 5, 8)), start = wk_full(c, 3, WK_i64, WK_SHAPE(1));
+    const struct {
+        wk_tensor      q, k, v;
+        wk_attend_opts o;
+        wk_status      want;
+    } bad[] = {
+        {q, odd, odd, {0}, WK_ESHAPE},
+        {q, k, odd, {0}, WK_ESHAPE},
+        {q, k, k, {.mask = wk_zeros(c, WK_f32, WK_SHAPE(3, 6))}, WK_ESHAPE},
+        {q, k, k, {.mask = wk_zeros(c, WK_i32, WK_SHAPE(3, 5))}, WK_EDTYPE},
+        {wk_zeros(c, WK_i32, WK_SHAPE(4, 3, 8)), k, k, {0}, WK_EDTYPE},
+        {q, k, k, {.start = wk_zeros(c, WK_f32, WK_SHAPE(1))}, WK_EARG},
+        {q, k, k, {.window = -1}, WK_EARG},
+        {q, k, k, {.start = start}, WK_EINDEX},
+        {q, k, k, {.start = wk_full(c, -1, WK_i32, WK_SHAPE(1))}, WK_EINDEX},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        cr_assert(wk_is_none(wk_attend(c, bad[i].q, bad[i].k, bad[i].v, bad[i].o)), "case %zu", i);
+        cr_assert_eq(wk_ctx_status(c), bad[i].want, "case %zu: %s", i, wk_ctx_message(c));
+        wk_ctx_clear(c);
+    }
+    wk_ctx_free(c);
+}
+
+/* ---- the cache ---- */
+
+Test(cache, positions_are_written_in_the_caches_dtype)
+{
+    const wk_dtype types[] = {WK_f32, WK_f16, WK_bf16, WK_q8_0};
+    for (int isa = 0; isa < FUSED_ISAS; isa++) {
+        const char *name = "";
+        wk_ctx     *c = fused_open(isa, &name);
+        for (size_t t = 0; t < sizeof types / sizeof *types && wk_ctx_status(c) == WK_OK; t++) {
+            uint64_t        state = 3;
+            const wk_tensor cache = wk_cast(c, wk_zeros(c, WK_f32, WK_SHAPE(2, 9, 32)), types[t]);
+            const wk_tensor x = noise(c, &state, WK_f32, WK_SHAPE(4, 2, 32));
+            wk_cache_write(c, cache, wk_transpose(c, x, 0, 1), wk_full(c, 5, WK_i32, WK_SHAPE(1)));
+            double         *got = fused_read(c, cache);
+            const wk_tensor round = wk_cast(c, wk_contiguous(c, wk_transpose(c, x, 0, 1)), types[t]);
+            double         *want = fused_read(c, round);
+            for (int h = 0; h < 2; h++)
+                for (int i = 0; i < 9 * 32; i++) {
+                    const int at = i / 32 - 5;
+                    cr_assert_eq(got[h * 9 * 32 + i], at < 0 ? 0 : want[(h * 4 + at) * 32 + i % 32],
+                                 "%s, %s: head %d, %d", name, wk_dtype_name(types[t]), h, i);
+                }
+            free(got);
+            free(want);
+        }
+        wk_ctx_free(c);
+    }
+}
+
+Test(cache, writes_beyond_it_fail)
+{
+    wk_ctx         *c = wk_ctx_new("cpu");
+    const wk_tensor cache = wk_zeros(c, WK_f16, WK_SHAPE(2, 6, 8)),
+                    x = wk_full(c, 1, WK_f32, WK_SHAPE(2, 2, 8));
+    wk_cache_write(c, cache, x, wk_full(c, 5, WK_i64, WK_SHAPE(1)));
+    cr_assert_eq(wk_ctx_status(c), WK_EINDEX);
+    cr_assert(strstr(wk_ctx_message(c), "room for 6"), "%s", wk_ctx_message(c));
+    wk_ctx_clear(c);
+    wk_cache_write(c, cache, x, wk_full(c, -1, WK_i64, WK_SHAPE(1)));
+    cr_assert_eq(wk_ctx_status(c), WK_EINDEX);
+    wk_ctx_clear(c);
+    wk_cache_write(c, cache, wk_zeros(c, WK_f32, WK_SHAPE(2, 7, 8)), wk_full(c, 0, WK_i64, WK_SHAPE(1)));
+    cr_assert_eq(wk_ctx_status(c), WK_EINDEX);
+    wk_ctx_clear(c);
+    wk_cache_write(c, cache, wk_zeros(c, WK_f32, WK_SHAPE(3, 2, 8)), wk_full(c, 0, WK_i64, WK_SHAPE(1)));
+    cr_assert_eq(wk_ctx_status(c), WK_ESHAPE);
+    wk_ctx_clear(c);
+    double *v = fused_read(c, cache);
+    for (int i = 0; i < 96; i++) cr_assert_eq(v[i], 0);
+    free(v);
+    wk_ctx_free(c);
+}
