@@ -11,7 +11,7 @@ extern "C" {
 /* ---- 1. Tokenisers ------------------------------------------------------------------------------------ */
 
 /* From a model's files: GGUF metadata (byte-level BPE "gpt2", SentencePiece BPE "llama") or tokenizer.json
- * (byte-level BPE). Read-only once made; any number of threads may use one. */
+ * (BPE, byte-level or with byte fallback). Read-only once made; any number of threads may use one. */
 typedef struct wk_tokenizer wk_tokenizer;
 WK_API wk_tokenizer        *wk_tokenizer_open(wk_ctx *c, const wk_files *f); /* NULL after an error */
 /* From the text of a tokenizer.json alone. */
