@@ -185,3 +185,31 @@ Test(generate, steps_allocate_nothing)
     cr_assert_eq(made[0], made[1], "30 tokens made %d allocations, 90 made %d", (int)made[0], (int)made[1]);
     end(&f);
 }
+
+Test(generate, every_allocation_may_fail)
+{
+    static const char *const stop[] = {"STOP"};
+    struct fixture           f;
+    int32_t                  id[3] = {7, 7, 14};
+    const wk_tokens          prompt = {.id = id, .count = 3};
+    begin(&f, 64);
+    for (int64_t n = 1;; n++) {
+        wk_tokens out = {0};
+        wk_cache_truncate(f.cache, 0);
+        wk_alloc_fail_at(n, true);
+        const wk_generated g =
+            wk_generate(f.c, f.m, f.t, f.cache, &prompt, (wk_generate_opts){.stop = stop, .n_stop = 1}, &out);
+        const bool done = wk_alloc_fail_at(0, false) < n;
+        cr_assert_eq(g.finish, done ? WK_FINISH_STOP : WK_FINISH_ERROR, "allocation %d: %s", (int)n,
+                     wk_ctx_message(f.c));
+        cr_assert(done || wk_ctx_status(f.c) == WK_ENOMEM, "allocation %d: %s", (int)n, wk_ctx_message(f.c));
+        wk_tokens_free(&out);
+        wk_ctx_clear(f.c);
+        if (done) {
+            cr_assert_gt(n, 5, "%d allocations", (int)n);
+            break;
+        }
+        cr_assert_lt(n, 2000);
+    }
+    end(&f);
+}
