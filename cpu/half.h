@@ -4,6 +4,10 @@
 
 #include "cpu/kernel.h"
 
+#if defined __F16C__
+#include <immintrin.h>
+#endif
+
 INLINE uint32_t bits_of(float x)
 {
     const union {
@@ -47,7 +51,11 @@ INLINE uint32_t narrow(float x, int man, int bias, int sign, uint32_t top, uint3
 
 INLINE float from_f16(uint16_t h)
 {
+#if defined __F16C__
+    return _cvtsh_ss(h);
+#else
     return widen(h, 10, 15, 15, 0x7c00);
+#endif
 }
 INLINE uint16_t to_f16(float x)
 {

@@ -1,6 +1,7 @@
 /* Blocks of 32 values with one scale: q4_0, q4_1, q5_0, q5_1, q8_0. */
 #include "cpu/half.h"
 #include "cpu/quant.h"
+#include "cpu/simd.h"
 
 /* For each block b of t and its values y (or x). */
 #define DEQUANTIZE(t, body)                                                                                  \
@@ -23,38 +24,56 @@ INLINE uint32_t read_u32(const uint8_t *p)
 
 /* ---- codes to values ---- */
 
+INLINE void fives(const uint8_t *q, const uint8_t *high, uint8_t *code)
+{
+    uint8_t        top[32];
+    const uint32_t bits = read_u32(high);
+    spread16(bits, 16, top);
+    spread16(bits >> 16, 16, top + 16);
+    split_nibbles(q, code);
+    for (int i = 0; i < 32; i += 16) *(v16_any *)(code + i) |= *(const v16_any *)(top + i);
+}
+
+/* (code - offset) d and code d + m: the subtraction and the conversion are exact. */
+INLINE void around(const uint8_t *code, float offset, float d, float *y)
+{
+    for (int i = 0; i < 32; i += W)
+        v_store(y + i, (v_from_codes((const int8_t *)code + i) - v_set(offset)) * v_set(d));
+}
+INLINE void above(const uint8_t *code, float d, float m, float *y)
+{
+    for (int i = 0; i < 32; i += W)
+        v_store(y + i, v_from_codes((const int8_t *)code + i) * v_set(d) + v_set(m));
+}
+
 INLINE void values_q4_0(const struct q4_0 *b, float *y)
 {
-    const float d = from_f16(b->d);
-    for (int i = 0; i < 16; i++) y[i] = (float)((b->q[i] & 15) - 8) * d;
-    for (int i = 0; i < 16; i++) y[i + 16] = (float)((b->q[i] >> 4) - 8) * d;
+    uint8_t code[32];
+    split_nibbles(b->q, code);
+    around(code, 8.0f, from_f16(b->d), y);
 }
 INLINE void values_q4_1(const struct q4_1 *b, float *y)
 {
-    const float d = from_f16(b->d), m = from_f16(b->m);
-    for (int i = 0; i < 16; i++) y[i] = (float)(b->q[i] & 15) * d + m;
-    for (int i = 0; i < 16; i++) y[i + 16] = (float)(b->q[i] >> 4) * d + m;
+    uint8_t code[32];
+    split_nibbles(b->q, code);
+    above(code, from_f16(b->d), from_f16(b->m), y);
 }
 INLINE void values_q5_0(const struct q5_0 *b, float *y)
 {
-    const float    d = from_f16(b->d);
-    const uint32_t high = read_u32(b->high);
-    for (int i = 0; i < 16; i++) y[i] = (float)((int)((b->q[i] & 15) | (high >> i & 1) << 4) - 16) * d;
-    for (int i = 0; i < 16; i++)
-        y[i + 16] = (float)((int)((uint32_t)(b->q[i] >> 4) | (high >> (i + 16) & 1) << 4) - 16) * d;
+    uint8_t code[32];
+    fives(b->q, b->high, code);
+    around(code, 16.0f, from_f16(b->d), y);
 }
 INLINE void values_q5_1(const struct q5_1 *b, float *y)
 {
-    const float    d = from_f16(b->d), m = from_f16(b->m);
-    const uint32_t high = read_u32(b->high);
-    for (int i = 0; i < 16; i++) y[i] = (float)(int)((b->q[i] & 15) | (high >> i & 1) << 4) * d + m;
-    for (int i = 0; i < 16; i++)
-        y[i + 16] = (float)(int)((uint32_t)(b->q[i] >> 4) | (high >> (i + 16) & 1) << 4) * d + m;
+    uint8_t code[32];
+    fives(b->q, b->high, code);
+    above(code, from_f16(b->d), from_f16(b->m), y);
 }
 INLINE void values_q8_0(const struct q8_0 *b, float *y)
 {
-    const float d = from_f16(b->d);
-    for (int i = 0; i < 32; i++) y[i] = (float)b->q[i] * d;
+    const vf d = v_set(from_f16(b->d));
+    for (int i = 0; i < 32; i += W) v_store(y + i, v_from_codes(b->q + i) * d);
 }
 
 DEQUANTIZE(q4_0, values_q4_0)

@@ -1,6 +1,7 @@
 /* Blocks of 256 values with a scale (and a minimum) per 16 or 32: q2_k to q6_k, codes to values. */
 #include "cpu/half.h"
 #include "cpu/quant_k.h"
+#include "cpu/simd.h"
 
 #define DEQUANTIZE(t, body)                                                                                  \
     void CPU(dequantize_##t)(const void *src, float *y, int64_t count)                                       \
@@ -12,12 +13,12 @@
 INLINE void scaled(const int8_t *code, const float *d, int group, float *y)
 {
     for (int g = 0; g < 256 / group; g++, code += group, y += group)
-        for (int i = 0; i < group; i++) y[i] = d[g] * (float)code[i];
+        for (int i = 0; i < group; i += W) v_store(y + i, v_set(d[g]) * v_from_codes(code + i));
 }
 INLINE void scaled_above(const int8_t *code, const float *d, const float *m, int group, float *y)
 {
     for (int g = 0; g < 256 / group; g++, code += group, y += group)
-        for (int i = 0; i < group; i++) y[i] = d[g] * (float)code[i] - m[g];
+        for (int i = 0; i < group; i += W) v_store(y + i, v_set(d[g]) * v_from_codes(code + i) - v_set(m[g]));
 }
 
 INLINE void values_q2_k(const struct q2_k *b, float *y)

@@ -27,11 +27,10 @@ INLINE void spread(const int8_t *table, const uint8_t *q, float d, float *y)
 {
     uint8_t index[32];
     int8_t  v[32];
-    for (int i = 0; i < 16; i++) index[i] = q[i] & 15;
-    for (int i = 0; i < 16; i++) index[i + 16] = q[i] >> 4;
+    split_nibbles(q, index);
     lookup16(table, index, v);
     lookup16(table, index + 16, v + 16);
-    for (int i = 0; i < 32; i++) y[i] = d * (float)v[i];
+    for (int i = 0; i < 32; i += W) v_store(y + i, v_set(d) * v_from_codes(v + i));
 }
 
 /* Half of 2^(e - 127). */

@@ -10,8 +10,8 @@
 #include <immintrin.h>
 #elif defined __ARM_NEON
 #include <arm_neon.h>
-#elif defined __SSSE3__
-#include <tmmintrin.h>
+#elif defined __SSE4_1__
+#include <smmintrin.h>
 #elif defined __SSE2__
 #include <emmintrin.h>
 #endif
@@ -120,10 +120,36 @@ INLINE vf v_load_bf16(const uint16_t *p)
     const __m256i h = _mm256_loadu_si256((const __m256i *)(const void *)p);
     return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16);
 #elif defined __AVX2__
-    return (vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)), 16);
+    return (vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)),
+                                 16);
 #else
     return (vf)(__builtin_convertvector(*(const vh_any *)(const void *)p, vi) << 16);
 #endif
+}
+
+/* Sixteen bytes: `one` where the bit is set, 0 elsewhere. */
+INLINE void spread16(uint32_t bits, uint8_t one, uint8_t *y)
+{
+#if defined __SSSE3__
+    const __m128i bytes = _mm_shuffle_epi8(_mm_cvtsi32_si128((int)bits),
+                                           _mm_set_epi64x(0x0101010101010101, 0x0000000000000000));
+    const __m128i bit = _mm_set1_epi64x((int64_t)0x8040201008040201u);
+    const __m128i set = _mm_cmpeq_epi8(_mm_and_si128(bytes, bit), bit);
+    _mm_storeu_si128((__m128i *)(void *)y, _mm_and_si128(set, _mm_set1_epi8((char)one)));
+#else
+    for (int i = 0; i < 16; i++) y[i] = bits >> i & 1 ? one : 0;
+#endif
+}
+
+typedef uint8_t v16_u8 __attribute__((vector_size(16)));
+typedef uint8_t v16_any __attribute__((vector_size(16), aligned(1), may_alias));
+
+/* The 32 nibbles of 16 bytes: the lower ones first. */
+INLINE void split_nibbles(const uint8_t *q, uint8_t *y)
+{
+    const v16_u8 v = *(const v16_any *)(const void *)q;
+    *(v16_any *)(void *)y = v & 15;
+    *(v16_any *)(void *)(y + 16) = v >> 4;
 }
 
 /* y[i] = table[index[i]] for sixteen indices below 16. */
@@ -147,6 +173,10 @@ INLINE vi v_load_i8(const char *p)
     return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
 #elif W == 8
     return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+#elif defined __SSE4_1__
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return (vi)_mm_cvtepi8_epi32(_mm_cvtsi32_si128(four));
 #else
     vi v;
     for (int i = 0; i < W; i++) v[i] = (signed char)p[i];
@@ -159,11 +189,21 @@ INLINE vi v_load_u8(const char *p)
     return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
 #elif W == 8
     return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+#elif defined __SSE4_1__
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return (vi)_mm_cvtepu8_epi32(_mm_cvtsi32_si128(four));
 #else
     vi v;
     for (int i = 0; i < W; i++) v[i] = (unsigned char)p[i];
     return v;
 #endif
+}
+
+/* W codes as floats. */
+INLINE vf v_from_codes(const int8_t *p)
+{
+    return __builtin_convertvector(v_load_i8((const char *)p), vf);
 }
 
 /* Lanes added in a fixed order. */
