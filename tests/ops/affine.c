@@ -1,0 +1,258 @@
+/* Affine maps with block-quantised weights: every format, on every path of every instruction set. */
+#include "core/wick.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const wk_dtype formats[] = {WK_q4_0, WK_q4_1, WK_q5_0, WK_q5_1, WK_q8_0,
+                                   WK_q2_k, WK_q3_k, WK_q4_k, WK_q5_k, WK_q6_k};
+#define FORMATS (sizeof formats / sizeof *formats)
+
+/* Instruction sets, and features taken from them. */
+static const struct path {
+    const char *isa, *without;
+} paths[] = {{"v4", ""}, {"v4", "-vnni"}, {"v4", "-bf16"}, {"v4", "-vnni,-bf16,-blas"},
+             {"v3", ""}, {"v2", "-blas"}, {"base", ""}};
+#define PATHS (sizeof paths / sizeof *paths)
+
+static wk_ctx *open_path(size_t i)
+{
+    setenv("WK_ISA", paths[i].isa, 1);
+    setenv("WK_CPU_FEATURES", paths[i].without, 1);
+    wk_ctx *c = wk_ctx_new("cpu");
+    if (wk_ctx_status(c) == WK_OK) return c;
+    wk_ctx_free(c);
+    return NULL;
+}
+
+static float *random_values(int64_t n, uint64_t seed)
+{
+    float   *x = malloc((size_t)n * sizeof *x);
+    uint64_t s = seed * 2 + 1;
+    cr_assert_not_null(x);
+    for (int64_t i = 0; i < n; i++) {
+        s = s * 6364136223846793005u + 1442695040888963407u;
+        x[i] = (float)(s >> 40) / 8388608.0f - 1.0f;
+    }
+    return x;
+}
+
+static float *read_f32(wk_ctx *c, wk_tensor x)
+{
+    float *v = malloc((size_t)wk_count(x) * sizeof *v + 1);
+    cr_assert_eq(wk_read(c, wk_cast(c, x, WK_f32), v), WK_OK, "%s", wk_ctx_message(c));
+    return v;
+}
+
+/* Root of the mean squared difference between y and x w^T + bias in double, over that of the product. */
+static double error_of(const float *y, const float *x, const float *w, const float *bias, int64_t m,
+                       int64_t n, int64_t k)
+{
+    double wrong = 0, all = 0;
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double sum = 0;
+            for (int64_t l = 0; l < k; l++) sum += (double)x[i * k + l] * w[j * k + l];
+            const double d = y[i * n + j] - (sum + bias[j]);
+            wrong += d * d;
+            all += sum * sum;
+        }
+    return sqrt(wrong / all);
+}
+
+/* The 8-bit codes of a group of 16 uniform values have an error of 1 / (127 sqrt 12) of the largest, where the values
+ * themselves have 1 / sqrt 3: 0.004 of them. Three times that must not be passed; bf16 is finer. */
+#define EIGHT_BITS 0.012
+
+static void check_format(size_t path, wk_dtype t, int64_t n, int64_t k)
+{
+    static const int64_t batches[] = {1, 2, 3, 5, 8, 9, 15, 33};
+    wk_ctx              *c = open_path(path);
+    if (!c) return;
+    float    *x = random_values(33 * k, 1), *w = random_values(n * k, 2), *bias = random_values(n, 3);
+    wk_tensor weight = wk_cast(c, wk_make(c, w, WK_f32, WK_SHAPE(n, k)), t);
+    wk_tensor b = wk_make(c, bias, WK_f32, WK_SHAPE(n));
+    float    *back = read_f32(c, weight);
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++)
+        for (int precise = 0; precise < 2; precise++) {
+            wk_set_precise(c, precise);
+            wk_tensor    in = wk_make(c, x, WK_f32, WK_SHAPE(batches[i], k));
+            float       *y = read_f32(c, wk_affine(c, in, weight, b));
+            const double e = error_of(y, x, back, bias, batches[i], n, k);
+            cr_expect_lt(e, precise ? 2e-6 : EIGHT_BITS, "%s %s %s%s: %lld rows by [%lld, %lld]: error %g",
+                         paths[path].isa, paths[path].without, wk_dtype_name(t), precise ? " precise" : "",
+                         (long long)batches[i], (long long)n, (long long)k, e);
+            free(y);
+        }
+    free(x);
+    free(w);
+    free(bias);
+    free(back);
+    wk_ctx_free(c);
+}
+
+Test(affine, every_format_on_every_path)
+{
+    for (size_t p = 0; p < PATHS; p++)
+        for (size_t f = 0; f < FORMATS; f++) {
+            check_format(p, formats[f], 37, 768);
+            if (wk_dtype_block(formats[f]) == 32)
+                for (int64_t k = 32; k <= 320; k += 32) check_format(p, formats[f], 3, k);
+        }
+}
+
+Test(affine, the_end_of_a_mapped_weight_is_not_passed)
+{
+    for (size_t f = 0; f < FORMATS; f++) {
+        wk_ctx       *c = wk_ctx_new("cpu");
+        const int64_t k = wk_dtype_block(formats[f]) == 32 ? 96 : 256;
+        const size_t  bytes = (size_t)(k / wk_dtype_block(formats[f]) * wk_dtype_bytes(formats[f]));
+        float        *x = random_values(k, 4);
+        wk_tensor     q = wk_cast(c, wk_make(c, x, WK_f32, WK_SHAPE(1, k)), formats[f]);
+        char         *exact = malloc(bytes); /* AddressSanitizer watches its ends */
+        cr_assert_eq(wk_read(c, q, exact), WK_OK);
+        wk_tensor w = wk_wrap(c, exact, formats[f], WK_SHAPE(1, k), NULL, NULL);
+        wk_tensor y = wk_affine(c, wk_make(c, x, WK_f32, WK_SHAPE(k)), w, WK_NONE);
+        cr_expect_gt(wk_item(c, y), 0.0, "%s", wk_dtype_name(formats[f]));
+        wk_ctx_free(c);
+        free(exact);
+        free(x);
+    }
+}
+
+Test(affine, same_bits_for_one_and_two_threads)
+{
+    static const wk_dtype more[] = {WK_f32, WK_f16, WK_bf16, WK_f64};
+    static const int64_t  batches[] = {1, 8, 40};
+    const int64_t         n = 517, k = 1024;
+    float                *x = random_values(40 * k, 5), *w = random_values(n * k, 6);
+    for (size_t f = 0; f < FORMATS + 4; f++)
+        for (size_t i = 0; i < 3; i++) {
+            const wk_dtype t = f < FORMATS ? formats[f] : more[f - FORMATS];
+            float         *y[2];
+            for (int threads = 1; threads <= 2; threads++) {
+                wk_ctx *c = wk_ctx_new("cpu");
+                wk_set_threads(c, threads);
+                wk_tensor weight = wk_cast(c, wk_make(c, w, WK_f32, WK_SHAPE(n, k)), t);
+                y[threads - 1] = read_f32(
+                    c, wk_affine(c, wk_make(c, x, WK_f32, WK_SHAPE(batches[i], k)), weight, WK_NONE));
+                wk_ctx_free(c);
+            }
+            cr_expect_arr_eq(y[0], y[1], (size_t)(batches[i] * n) * sizeof(float), "%s, %lld rows",
+                             wk_dtype_name(t), (long long)batches[i]);
+            free(y[0]);
+            free(y[1]);
+        }
+    free(x);
+    free(w);
+}
+
+Test(affine, several_at_once_are_the_same_as_one_by_one)
+{
+    static const wk_dtype kinds[] = {WK_q4_0, WK_q6_k, WK_f16, WK_q4_1};
+    static const int64_t  sizes[] = {40, 7, 300, 64};
+    for (int64_t m = 1; m < 30; m += 14) {
+        wk_ctx   *c = wk_ctx_new("cpu");
+        float    *x = random_values(m * 512, 7), *v = random_values(300 * 512, 8);
+        wk_tensor in = wk_make(c, x, WK_f32, WK_SHAPE(m, 512)), w[4], bias[4], out[4];
+        for (int i = 0; i < 4; i++) {
+            w[i] = wk_cast(c, wk_make(c, v, WK_f32, WK_SHAPE(sizes[i], 512)), kinds[i]);
+            bias[i] = i % 2 ? wk_make(c, v, WK_f32, WK_SHAPE(sizes[i])) : WK_NONE;
+        }
+        wk_affine_n(c, in, 4, w, bias, out);
+        for (int i = 0; i < 4; i++) {
+            float *a = read_f32(c, out[i]), *b = read_f32(c, wk_affine(c, in, w[i], bias[i]));
+            cr_expect_arr_eq(a, b, (size_t)(m * sizes[i]) * sizeof(float), "%s", wk_dtype_name(kinds[i]));
+            free(a);
+            free(b);
+        }
+        wk_ctx_free(c);
+        free(x);
+        free(v);
+    }
+}
+
+Test(affine, gradient_of_x_goes_through_dequantised_rows)
+{
+    wk_ctx   *c = wk_ctx_new("cpu");
+    float    *v = random_values(64 * 64, 9);
+    wk_tensor w = wk_cast(c, wk_make(c, v, WK_f32, WK_SHAPE(64, 64)), WK_q8_0);
+    wk_tensor g = wk_make(c, v + 100, WK_f32, WK_SHAPE(3, 64));
+    wk_tape_begin(c);
+    wk_tensor x = wk_track(c, wk_make(c, v + 7, WK_f32, WK_SHAPE(3, 64)));
+    wk_tensor y = wk_affine(c, x, w, WK_NONE);
+    cr_assert_eq(wk_backward_from(c, 1, &y, &g), WK_OK, "%s", wk_ctx_message(c));
+    float *got = read_f32(c, wk_grad(c, x)), *want = read_f32(c, wk_matmul(c, g, wk_cast(c, w, WK_f32)));
+    for (int i = 0; i < 3 * 64; i++) cr_expect_float_eq(got[i], want[i], 1e-5, "at %d", i);
+    wk_tensor tracked = wk_track(c, w);
+    cr_expect(wk_is_none(wk_affine(c, x, tracked, WK_NONE)));
+    cr_expect_eq(wk_ctx_status(c), WK_ENOGRAD, "%s", wk_ctx_message(c));
+    wk_tape_end(c);
+    wk_ctx_free(c);
+    free(v);
+    free(got);
+    free(want);
+}
+
+Test(affine, what_is_not_a_number_shows)
+{
+    const float bad[] = {NAN, INFINITY, -INFINITY};
+    for (size_t f = 0; f < FORMATS; f++)
+        for (int i = 0; i < 3; i++) {
+            wk_ctx *c = wk_ctx_new("cpu");
+            float  *v = random_values(8 * 256, 10);
+            v[77] = bad[i];
+            wk_tensor w = wk_cast(c, wk_make(c, v + 256, WK_f32, WK_SHAPE(7, 256)), formats[f]);
+            float    *y = read_f32(c, wk_affine(c, wk_make(c, v, WK_f32, WK_SHAPE(1, 256)), w, WK_NONE));
+            for (int j = 0; j < 7; j++)
+                cr_expect(!isfinite(y[j]), "%s: %g hides %g", wk_dtype_name(formats[f]), (double)y[j],
+                          (double)bad[i]);
+            wk_ctx_free(c);
+            free(v);
+            free(y);
+        }
+}
+
+static void expect_error(wk_ctx *c, wk_tensor y, wk_status s, const char *message)
+{
+    cr_expect(wk_is_none(y));
+    cr_expect_eq(wk_ctx_status(c), s);
+    cr_expect_str_eq(wk_ctx_message(c), message);
+    wk_ctx_clear(c);
+}
+
+Test(affine, errors_say_what_came)
+{
+    wk_ctx   *c = wk_ctx_new("cpu");
+    wk_tensor x = wk_zeros(c, WK_f32, WK_SHAPE(2, 3)), w = wk_zeros(c, WK_f32, WK_SHAPE(3, 4));
+    wk_tensor i = wk_zeros(c, WK_i32, WK_SHAPE(2, 4));
+    expect_error(c, wk_affine(c, x, w, WK_NONE), WK_ESHAPE, "affine: x has 3 columns, weight is [3, 4]");
+    expect_error(c, wk_affine(c, i, w, WK_NONE), WK_EDTYPE,
+                 "affine: x is i32, weight f32; real ones are wanted");
+    expect_error(c, wk_affine(c, wk_transpose(c, w, 0, 1), x, w), WK_ESHAPE,
+                 "affine: bias is [3, 4], weight [2, 3]");
+    expect_error(c, wk_affine(c, x, WK_NONE, WK_NONE), WK_EARG, "affine: an operand is empty");
+    expect_error(c, wk_matmul(c, x, x), WK_ESHAPE, "matmul: [2, 3] times [2, 3]: inner sizes differ");
+    expect_error(c,
+                 wk_matmul(c, wk_zeros(c, WK_f32, WK_SHAPE(2, 2, 3)), wk_zeros(c, WK_f32, WK_SHAPE(3, 3, 3))),
+                 WK_ESHAPE, "matmul: [2, 2, 3] times [3, 3, 3]: leading dims do not broadcast");
+    expect_error(c, wk_matmul(c, wk_zeros(c, WK_bool, WK_SHAPE(2, 2)), x), WK_EDTYPE,
+                 "matmul: bool times f32 is not supported");
+    wk_tensor out[2];
+    wk_affine_n(c, x, 9, &w, NULL, out);
+    cr_expect_eq(wk_ctx_status(c), WK_EARG);
+    wk_ctx_free(c);
+}
+
+Test(affine, openblas_has_a_name_or_is_not_there)
+{
+    const char *core = wk_blas_core();
+    cr_assert_not_null(core);
+    char    text[1024];
+    wk_ctx *c = wk_ctx_new("cpu");
+    wk_ctx_describe(c, text, sizeof text);
+    cr_expect_not_null(strstr(text, *core ? core : "openblas: none"));
+    wk_ctx_free(c);
+}
