@@ -131,39 +131,47 @@ size_t CPU(affine_scratch)(const wk_call *k)
 
 /* ---- activations ---- */
 
-/* One row of x in groups of 16 with a scale each: finer than the weights' blocks of 32, which halves the error. */
+/* Sixteen values as codes with a scale; the sum of the codes times the scale. */
+INLINE void quantise_group(const float *v, int8_t *code, float *scale, float *low)
+{
+    int32_t most = 0, sum = 0;
+    for (int i = 0; i < 16; i++) { /* as integers, magnitudes keep their order and NaN is the largest */
+        int32_t bits;
+        memcpy(&bits, v + i, sizeof bits);
+        bits &= 0x7fffffff;
+        most = bits > most ? bits : most;
+    }
+    float largest;
+    memcpy(&largest, &most, sizeof largest);
+    if (!(largest > 1e-35f &&
+          largest < INFINITY)) { /* zeros or next to it; or infinite or NaN, which must show */
+        memset(code, 0, 16);
+        *scale = *low = largest < INFINITY ? 0.0f : NAN;
+        return;
+    }
+    const float up = 127.0f / largest;
+    for (int i = 0; i < 16; i++) {
+        const float   r = v[i] * up + 12582912.0f - 12582912.0f; /* to the nearest integer */
+        const int32_t q = (int32_t)r;
+        code[i] = (int8_t)q;
+        sum += q;
+    }
+    *scale = largest / 127.0f;
+    *low = *scale * (float)sum;
+}
+
+/* One row of x in groups of 16: finer than the weights' blocks of 32, which halves the error. */
 static void quantise(const float *x, int64_t k, const uint8_t *order, struct chunk *to)
 {
     for (; k > 0; k -= 256, x += 256, to++)
         for (int s = 0; s < 16; s++) {
-            const int    lane = s % 4 * 4 + s / 4;
-            int8_t      *code = to->code + 16 * s;
-            const float *v = x + 16 * order[s];
-            float        most = 0.0f;
-            int32_t      sum = 0;
-            to->scale[lane] = to->sum[lane] = 0.0f;
-            if (16 * order[s] < k)
-                for (int i = 0; i < 16; i++) {
-                    const float a = v[i] < 0 ? -v[i] : v[i];
-                    most = a > most ? a : most;
-                }
-            const float up = most > 0 ? 127.0f / most : 0.0f, scale = most / 127.0f;
-            if (!(up > 0 && up <= 3e38f)) {
-                memset(code, 0, 16);
-                /* zeros, or so small that they are; NaN and infinity stay visible in the result */
-                if (16 * order[s] < k)
-                    for (int i = 0; i < 16; i++)
-                        if (!(v[i] - v[i] == 0)) to->scale[lane] = to->sum[lane] = NAN;
-                continue;
+            const int lane = s % 4 * 4 + s / 4;
+            if (16 * order[s] < k) {
+                quantise_group(x + 16 * order[s], to->code + 16 * s, &to->scale[lane], &to->sum[lane]);
+            } else {
+                memset(to->code + 16 * s, 0, 16);
+                to->scale[lane] = to->sum[lane] = 0.0f;
             }
-            for (int i = 0; i < 16; i++) {
-                const float   r = v[i] * up;
-                const int32_t q = (int32_t)(r + 12582912.0f - 12582912.0f);
-                code[i] = (int8_t)q;
-                sum += q;
-            }
-            to->scale[lane] = scale;
-            to->sum[lane] = scale * (float)sum;
         }
 }
 
