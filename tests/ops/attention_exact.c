@@ -165,11 +165,11 @@ Test(attention, bad_arguments)
         wk_attend_opts o;
         wk_status      want;
     } bad[] = {
-        {q, odd, odd, {0}, WK_ESHAPE},
-        {q, k, odd, {0}, WK_ESHAPE},
+        {q, odd, odd, {.scale = 1}, WK_ESHAPE},
+        {q, k, odd, {.scale = 1}, WK_ESHAPE},
         {q, k, k, {.mask = wk_zeros(c, WK_f32, WK_SHAPE(3, 6))}, WK_ESHAPE},
         {q, k, k, {.mask = wk_zeros(c, WK_i32, WK_SHAPE(3, 5))}, WK_EDTYPE},
-        {wk_zeros(c, WK_i32, WK_SHAPE(4, 3, 8)), k, k, {0}, WK_EDTYPE},
+        {wk_zeros(c, WK_i32, WK_SHAPE(4, 3, 8)), k, k, {.scale = 1}, WK_EDTYPE},
         {q, k, k, {.start = wk_zeros(c, WK_f32, WK_SHAPE(1))}, WK_EARG},
         {q, k, k, {.window = -1}, WK_EARG},
         {q, k, k, {.start = start}, WK_EINDEX},
