@@ -68,7 +68,7 @@ INLINE float vm_expm1(float x)
 INLINE float vm_split(float x, float *e)
 {
     const int     tiny = x < 1.175494351e-38f;
-    const int32_t u = vm_int(tiny ? x * 8388608.0f : x) - 0x3f3504f3;
+    const int32_t u = (int32_t)((uint32_t)vm_int(tiny ? x * 8388608.0f : x) - 0x3f3504f3u);
     *e = (float)((u >> 23) - (tiny ? 23 : 0));
     return vm_float((u & 0x7fffff) + 0x3f3504f3) - 1.0f;
 }
