@@ -2,6 +2,9 @@
 #include "core/op.h"
 #include "cpu/cpu.h"
 
+#if defined __x86_64__
+#include <cpuid.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +15,12 @@ WK_ISA_LIST
 #undef WK_ISA_ROW
 
 #if defined __x86_64__
+/* clang 14's __builtin_cpu_supports does not know "f16c": leaf 1, ECX bit 29. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && c >> 29 & 1;
+}
 static bool has_v2(void)
 {
     return true;
@@ -19,7 +28,7 @@ static bool has_v2(void)
 static bool has_v3(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c");
+           __builtin_cpu_supports("bmi2") && has_f16c();
 }
 static bool has_v4(void)
 {
@@ -157,7 +166,7 @@ void wki_cpu_describe(wk_device *d, char *text, size_t size)
 #if defined __x86_64__
     FEATURE("sse4.2");
     FEATURE("avx");
-    FEATURE("f16c");
+    if (has_f16c()) strncat(text, " f16c", size - strlen(text) - 1);
     FEATURE("fma");
     FEATURE("avx2");
     FEATURE("avx512f");
