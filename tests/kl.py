@@ -119,8 +119,8 @@ def main():
             n = tokens.shape[1]
             full = reference.generate(tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=32, do_sample=False)
             mine = tokenize(prompt + got.rstrip("\n"))[:n + 32]
-            theirs = full[0].tolist()[:len(mine)]
-            same = mine == theirs and len(mine) >= n + 30
+            theirs = [t for t in full[0].tolist() if t != reference.generation_config.eos_token_id]
+            same = mine == theirs
             equal += same
             print(f"greedy {'equal' if same else 'DIFFERENT'}: {prompt!r}")
             if not same:
