@@ -1,0 +1,9 @@
+#!/bin/sh
+# cblas.h only in cpu, CUDA headers only in cuda, intrinsics only in the files named here.
+allowed='^cpu/(simd\.h|convert\.c|half\.h|kernel\.h|gemv\.[ch]|quant\.c|attention\.c|matmul\.c|gemm\.h|gemm_bf16\.c|cpu\.c)$'
+{
+    git grep -lE '^ *# *include *<cblas' -- ':!cpu' ':!tests'
+    git grep -lE '^ *# *include *<(cuda|cublas)' -- '*.[ch]' '*.cu' '*.cuh' ':!cuda' ':!tests'
+    git grep -lE '\b_mm(256|512)?_[a-z]|\bv(ld|st|fma|cvt)[0-9a-z]*q?_[fsu](8|16|32)\b' -- 'core' 'cpu' 'nn' 'samples' |
+        grep -vE "$allowed"
+} | { ! grep .; }
