@@ -9,7 +9,7 @@ cc=${CC:-clang}
 build=build-fuzz
 cmake -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER="$cc" -DWK_PROGRAMS=OFF \
     -DCMAKE_C_FLAGS="-O1 -g1 -fsanitize=fuzzer-no-link" -DWK_SANITIZE=address,undefined >/dev/null
-ninja -C "$build" wick_static >/dev/null
+ninja -C "$build" wick_static >"$build/build.log" || { tail "$build/build.log"; exit 1; }
 [ $# -gt 0 ] || set -- $(cd tests/fuzz && ls *.c | sed 's/\.c$//')
 status=0
 for name in "$@"; do
