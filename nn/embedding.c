@@ -6,7 +6,7 @@ struct wk_embedding wk_embedding_load(wk_params p, const char *name, int64_t n, 
     return (struct wk_embedding){wk_param(wk_at(p, "%s", name), "weight", WK_SHAPE(n, dim), 0.02)};
 }
 
-/* Activations start here: rows of a half table become f32, so that sums along the layers keep their digits. */
+/* Activations start here: rows of a half table become f32, so that later sums keep their digits. */
 wk_tensor wk_embedding(wk_ctx *c, const struct wk_embedding *e, wk_tensor tokens)
 {
     const wk_tensor x = wk_embedding_rows(c, e->weight, tokens);

@@ -33,7 +33,7 @@ static inline const struct wk_kv *wki_kv(const struct wki_step *s, int64_t layer
 
 struct wki_model_kind {
     const char *name;
-    /* Reads and checks sizes (into info), loads the layers. What it returns goes to free, also after an error. */
+    /* Checks the sizes (into info), loads the layers. What it returns goes to free, also after an error. */
     void *(*load)(wk_params p, const struct wki_facts *facts, wk_model_info *info);
     void (*bind)(void *model, wk_param_list *l); /* once the model is where it stays */
     wk_tensor (*forward)(wk_ctx *c, const void *model, wk_tensor tokens, const struct wki_step *s);

@@ -42,8 +42,8 @@ static bool linear(const struct source *s, double *f, double *far, double *scale
     return false;
 }
 
-/* Up to the trained length nothing changes; beyond, the base grows (NTK-aware, arXiv:2309.00071 section 3.3), here
- * to what serves the whole extended length, so that keys in a cache all turn alike. */
+/* Up to the trained length nothing changes; beyond, the base grows (NTK-aware, arXiv:2309.00071 section
+ * 3.3), here to what serves the whole extended length, so that keys in a cache all turn alike. */
 static bool dynamic(const struct source *s, double *f, double *far, double *scale)
 {
     (void)f;
@@ -53,7 +53,8 @@ static bool dynamic(const struct source *s, double *f, double *far, double *scal
     return true;
 }
 
-/* Llama 3.1 (arXiv:2407.21783 and its reference code): slow turns are stretched, fast ones kept, a ramp between. */
+/* Llama 3.1 (arXiv:2407.21783 and its reference code): slow turns are stretched, fast ones kept, a ramp
+ * between. */
 static bool llama3(const struct source *s, double *f, double *far, double *scale)
 {
     (void)far;

@@ -1,8 +1,9 @@
-/* GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"): pre-norm decoder with learned
- * positions, layer norms, biases, GELU. */
+/* GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"): pre-norm decoder with
+ * learned positions, layer norms, biases, GELU. */
 #include "nn/model.h"
 
-/* A linear layer whose weight may be stored [in, out]; then a turned copy serves until a trainer replaces it. */
+/* A linear layer whose weight may be stored [in, out]; then a turned copy serves until a trainer replaces
+ * it. */
 struct projection {
     struct wk_linear linear;
     bool             columns;

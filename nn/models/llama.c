@@ -1,5 +1,5 @@
-/* Llama (arXiv:2302.13971; grouped queries 2307.09288) and its kin Mistral (2310.06825), Qwen2 (2407.10671), Qwen3
- * (2505.09388): pre-norm decoders with rotary attention and a gated feed-forward. */
+/* Llama (arXiv:2302.13971; grouped queries 2307.09288) and its kin Mistral (2310.06825), Qwen2
+ * (2407.10671), Qwen3 (2505.09388): pre-norm decoders with rotary attention and a gated feed-forward. */
 #include "nn/model.h"
 
 #include <string.h>
@@ -43,7 +43,8 @@ static wk_tensor forward(wk_ctx *c, const void *model, wk_tensor tokens, const s
 
 /* ---- loading ---- */
 
-/* Sliding window of layer i (Mistral: all layers; Qwen: from max_window_layers on, where it is switched on). */
+/* Sliding window of layer i (Mistral: all layers; Qwen: from max_window_layers on, where it is switched
+ * on). */
 static int64_t window_of(wk_params p, const struct wki_facts *facts, int64_t i)
 {
     const int64_t window = wk_config_int(p.files, "sliding_window", 0);
