@@ -1,12 +1,14 @@
-/* Affine maps: x w^T + bias with weights of every real and block dtype. How a weight is used depends on the call's
- * shapes and dtypes and on the CPU, never on the number of threads. */
+/* Affine maps: x w^T + bias with weights of every real and block dtype. How a weight is used depends on the
+ * call's shapes and dtypes and on the CPU, never on the number of threads. */
 #include "cpu/cpu.h"
 #include "cpu/gemm_bf16.h"
 #include "cpu/gemv.h"
 #include "cpu/matmul.h"
 #include "cpu/simd.h"
 
-#define FEW WKI_DOT_ROWS /* rows of x for which weights are streamed row by row */
+/* Rows of x up to which weights go row by row: unpacking a panel pays later for integer products. */
+#define FEW         8
+#define FEW_INTEGER 32
 
 enum path {
     INTEGER, /* few rows, block weights: integer dot products with 8-bit activations */
@@ -49,7 +51,8 @@ static enum path choose(const struct job *j, wk_tensor w, unsigned features)
 {
     const bool block = wk_dtype_block(w->dtype) > 1, quick = block && !j->k->precise;
     if (j->k->cls != WK_CLASS_F32) return BLOCKED;
-    if (j->m <= FEW) return quick && CPU(dot_rows)(w->dtype, features) ? INTEGER : STREAM;
+    if (j->m <= FEW_INTEGER && quick && CPU(dot_rows)(w->dtype, features)) return INTEGER;
+    if (j->m <= FEW) return STREAM;
 #if defined __AVX512F__
     const bool halves = w->dtype == WK_bf16 && j->x->dtype == WK_bf16 && j->k_values % 2 == 0;
     if (features & WKI_CPU_BF16 && (quick || halves)) return HALF;
@@ -66,7 +69,7 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
         p->grain = k > 0 && k < 131072 ? 131072 / k : 1;
         if (p->grain < 4) p->grain = 4;
         p->pieces = (n + p->grain - 1) / p->grain;
-        return lines((p->grain * FEW + TILE) * (int64_t)sizeof(float));
+        return lines((p->grain * j->m + TILE) * (int64_t)sizeof(float));
 #if defined __AVX512F__
     case HALF:
         p->grain = WKI_BF16_COLUMNS;

@@ -18,7 +18,7 @@ static struct {
 typedef char *(*core_name)(void);
 typedef void (*set_threads)(int);
 
-/* The kernels to ask for: asking after a first look at the library's own choice would be too late, it stays loaded. */
+/* The kernels to ask for. To look at the library's own choice first would be too late: it stays loaded. */
 static const char *core_for_this_cpu(void)
 {
 #if defined __x86_64__

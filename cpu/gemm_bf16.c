@@ -1,5 +1,5 @@
-/* Large products with block-quantised or bf16 weights through bf16 dot products (AVX512-BF16): weights are unpacked to
- * bf16 once per panel of columns and used for all rows. */
+/* Large products with block-quantised or bf16 weights through bf16 dot products (AVX512-BF16): weights are
+ * unpacked to bf16 once per panel of columns and used for all rows. */
 #include "cpu/gemm_bf16.h"
 
 #include "cpu/simd.h"

@@ -9,7 +9,7 @@
 #define VNNI        __attribute__((target("avx512vnni")))
 #define INLINE_VNNI VNNI INLINE
 
-/* 256 weights: d (code) + m, where m = minimum, or -offset d. Lanes of d and m as struct chunk has its scales. */
+/* 256 weights: d code + m; m = d where the format has an offset instead. Lanes as in struct chunk. */
 struct codes {
     __m512i v[4];
     __m512  d, m;
@@ -42,7 +42,7 @@ INLINE void nibbles(struct codes *c, __m512i a, __m512i b)
     c->v[3] = _mm512_and_si512(_mm512_srli_epi16(b, 4), low);
 }
 
-/* Places, in 16-bit words, within eight blocks of n words each, of: the 16 bytes that begin at word `skip` of blocks
+/* Places, in 16-bit words, within eight blocks of n words each, of: the 16 bytes from word `skip` on of blocks
  * 0..3 (or 4..7, counted from word 32); word `at` of each block in the order of the scales' lanes. */
 #define RUN(w) w, w + 1, w + 2, w + 3, w + 4, w + 5, w + 6, w + 7
 #define FIRST(n, skip)                                                                                       \
@@ -150,7 +150,7 @@ INLINE void unpack_q8_0(const char *p, int64_t n, struct codes *c)
     c->m = c->d;
 }
 
-/* The twelve bytes of 6-bit scales and minima of q4_k and q5_k, in the order of lanes; d, dmin before them. */
+/* d, dmin, then twelve bytes of 6-bit scales and minima (q4_k, q5_k), in the order of lanes. */
 INLINE void scales_k4(const char *p, struct codes *c)
 {
     uint32_t s[3];
@@ -274,7 +274,7 @@ INLINE_VNNI void step(const struct codes *c, const struct chunk *x, __m512 *acc,
     *low = _mm512_fmadd_ps(c->m, _mm512_loadu_ps(x->sum), *low);
 }
 
-/* n rows of w against M rows of x; block and bytes of the format; offset of its codes (0: it has minima). */
+/* n rows of w against M <= 4 rows of x; the format's block, bytes, offset of codes (0: it has minima). */
 INLINE_VNNI void rows(unpack f, int64_t block, int64_t bytes, float offset, const int M, const char *w,
                       int64_t row_bytes, int64_t n, const struct chunk *x, int64_t k, float *y,
                       int64_t y_step)
@@ -282,7 +282,7 @@ INLINE_VNNI void rows(unpack f, int64_t block, int64_t bytes, float offset, cons
     const int64_t per = 256 / block, chunks = (k + 255) / 256, full = k / 256, rest = k % 256 / block;
     const __m512  low_scale = _mm512_set1_ps(offset > 0 ? -offset : 1.0f);
     for (int64_t j = 0; j < n; j++, w += row_bytes) {
-        __m512      acc[WKI_DOT_ROWS], low[WKI_DOT_ROWS];
+        __m512      acc[4], low[4];
         const char *p = w;
         for (int i = 0; i < M; i++) acc[i] = low[i] = _mm512_setzero_ps();
         for (int64_t t = 0; t < full; t++, p += per * bytes) {

@@ -12,11 +12,10 @@ struct chunk {
     float  sum[16]; /* of the group's codes, times its scale */
 };
 
-/* y[i][j] = row j of w times row i of x, for m <= WKI_DOT_ROWS rows of x, n rows of w of k values each. x has
+/* y[i][j] = row j of w times row i of x, for m rows of x, n rows of w of k values each. x has
  * ceil(k / 256) chunks per row. */
 typedef void (*wki_dot_rows)(const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int m,
                              int64_t k, float *y, int64_t y_step);
-#define WKI_DOT_ROWS 8
 
 /* NULL: this machine has none for the dtype. */
 wki_dot_rows   CPU(dot_rows)(wk_dtype t, unsigned features);

@@ -166,7 +166,7 @@ size_t CPU(gemm_scratch)(const struct gemm_plan *p)
     return (size_t)round_up(scratch_values_i64(p), 8) * sizeof(int64_t);
 }
 
-/* Leading dimension of an operand that BLAS can take in place, and whether it lies transposed; 0: it cannot. */
+/* Leading dimension of an operand that BLAS can take in place, and whether it is transposed; 0: it cannot. */
 static int blas_lead(const struct operand *o, wk_dtype t, int64_t outer, int64_t along, bool *across)
 {
     if (o->x->dtype != t) return 0;
