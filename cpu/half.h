@@ -25,7 +25,8 @@ INLINE float float_of(uint32_t u)
     return v.f;
 }
 
-/* A code of `man` mantissa bits and exponent bias `bias`, sign in bit `sign`; from `special` on it is not finite. */
+/* A code of `man` mantissa bits and exponent bias `bias`, sign in bit `sign`; from `special` on it is not
+ * finite. */
 INLINE float widen(uint32_t code, int man, int bias, int sign, uint32_t special)
 {
     const uint32_t m = code & ((1u << sign) - 1), least = (uint32_t)(128 - bias) << 23;

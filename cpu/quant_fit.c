@@ -1,7 +1,7 @@
-/* Blocks of 256 values with a scale (and a minimum) per group: q2_k to q6_k, values to codes. The scales are found
- * by weighted least squares over several first guesses. The order of every operation is that of the formats'
- * reference encoder, so files come out the same byte for byte; the groups of a block lie side by side in vector
- * lanes, each with its own running sums. */
+/* Blocks of 256 values with a scale (and a minimum) per group: q2_k to q6_k, values to codes. The scales are
+ * found by weighted least squares over several first guesses. The order of every operation is that of the
+ * formats' reference encoder, so files come out the same byte for byte; the groups of a block lie side by
+ * side in vector lanes, each with its own running sums. */
 #include "cpu/half.h"
 #include "cpu/quant_k.h"
 #include "cpu/simd.h"

@@ -90,7 +90,8 @@ INLINE struct sums with_inverse(const float *x, float inverse)
     return s;
 }
 
-/* The scale of 32 values: least squares, fifteen guesses around the one that maps the furthest value to an end. */
+/* The scale of 32 values: least squares, fifteen guesses around the one that maps the furthest value to an
+ * end. */
 static float fit_scale(const float *x)
 {
     float far = 0.0f, size = 0.0f;
@@ -150,7 +151,8 @@ INLINE void codes_iq4_xs(struct iq4_xs *b, const float *x)
     b->high = (uint16_t)high;
 }
 
-/* The exponent that puts the furthest value into the table's last octave; the first of the nearest entries. */
+/* The exponent that puts the furthest value into the table's last octave; the first of the nearest entries.
+ * */
 INLINE void codes_mxfp4(struct mxfp4 *b, const float *x)
 {
     uint8_t code[32];
