@@ -66,7 +66,7 @@ def all_types():
                ("blk.0.attn_norm.weight", [4], 1, np.arange(4, dtype="<f2").tobytes()),
                ("blk.0.ffn_up.weight", [3, 2], 0, f32(6)), ("scalar", [], 26, struct.pack("<i", -7)),
                ("empty", [0, 5], 0, b""), ("bf", [2, 2], 30, struct.pack("<4H", 0x3f80, 0x4000, 0xc000, 0)),
-               ("big", [2], 28, struct.pack("<2d", 1.5, -2.5)), ("strange", [32], 20, bytes(18)),
+               ("big", [2], 28, struct.pack("<2d", 1.5, -2.5)), ("strange", [256], 34, bytes(54)),
                ("future", [8], 99, bytes(8))]
     gguf("v3.gguf", 3, keys, tensors)
     gguf("align.gguf", 3, [("general.alignment", U32, 8), ("general.architecture", STR, "qwen2")],

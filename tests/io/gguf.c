@@ -171,7 +171,7 @@ Test(gguf, tensors)
 
 Test(gguf, unknown_tensor_types_spoil_only_themselves)
 {
-    static const char *const names[][2] = {{"strange", "iq4_nl"}, {"future", "gguf type 99"}};
+    static const char *const names[][2] = {{"strange", "tq1_0"}, {"future", "gguf type 99"}};
     wk_ctx                  *c = wk_ctx_new("cpu");
     wk_files                *f = wk_files_open(c, GOLDEN "v3.gguf");
     for (int i = 0; i < 2; i++) {
