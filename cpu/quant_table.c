@@ -151,8 +151,7 @@ INLINE void codes_iq4_xs(struct iq4_xs *b, const float *x)
     b->high = (uint16_t)high;
 }
 
-/* The exponent that puts the furthest value into the table's last octave; the first of the nearest entries.
- * */
+/* The exponent that puts the furthest value into the last octave; the first of the nearest entries. */
 INLINE void codes_mxfp4(struct mxfp4 *b, const float *x)
 {
     uint8_t code[32];

@@ -1,5 +1,4 @@
-/* Block-quantised rows against the reference encoder and decoder (tests/golden/quant.py); no test framework.
- * */
+/* Block-quantised rows against the reference (tests/golden/quant.py), without a test framework. */
 #ifndef WK_TESTS_QUANT_GOLDEN_H
 #define WK_TESTS_QUANT_GOLDEN_H
 
