@@ -42,8 +42,8 @@ INLINE void nibbles(struct codes *c, __m512i a, __m512i b)
     c->v[3] = _mm512_and_si512(_mm512_srli_epi16(b, 4), low);
 }
 
-/* Places, in 16-bit words, within eight blocks of n words each, of: the 16 bytes from word `skip` on of blocks
- * 0..3 (or 4..7, counted from word 32); word `at` of each block in the order of the scales' lanes. */
+/* Places, in 16-bit words, within eight blocks of n words each, of: the 16 bytes from word `skip` on of
+ * blocks 0..3 (or 4..7, counted from word 32); word `at` of each block in the order of the scales' lanes. */
 #define RUN(w) w, w + 1, w + 2, w + 3, w + 4, w + 5, w + 6, w + 7
 #define FIRST(n, skip)                                                                                       \
     {                                                                                                        \
