@@ -6,8 +6,8 @@
  * GEMM_LOAD, GEMM_LOAD_STRIDED, GEMM_STORE: kernel.h's; GEMM_INTERLEAVE4(v, n, dst, step): four rows v of n
  * values become columns of dst.
  * One piece of work is a tile of the result. Its operands are packed, converted on the way, into panels as
- * wide as the register tile (the scheme of Goto and van de Geijn, doi:10.1145/1356052.1356053); the tile itself is
- * summed in scratch and stored, converted, at the end. Tiles depend on shapes alone. */
+ * wide as the register tile (the scheme of Goto and van de Geijn, doi:10.1145/1356052.1356053); the tile
+ * itself is summed in scratch and stored, converted, at the end. Tiles depend on shapes alone. */
 
 typedef GEMM_T GEMM(vec) __attribute__((vector_size(GEMM_W * sizeof(GEMM_T))));
 typedef GEMM_T GEMM(vec_any)

@@ -66,7 +66,8 @@ static double error_of(const float *y, const float *x, const float *w, const flo
 }
 
 /* The 8-bit codes of a group of 16 uniform values have an error of 1 / (127 sqrt 12) of the largest, where
- * the values themselves have 1 / sqrt 3: 0.004 of them. Three times that must not be passed; bf16 is finer. */
+ * the values themselves have 1 / sqrt 3: 0.004 of them. Three times that must not be passed; bf16 is
+ * finer. */
 #define EIGHT_BITS 0.012
 
 static void check_format(size_t path, wk_dtype t, int64_t n, int64_t k)
