@@ -102,7 +102,7 @@ int verb_bench(const struct options *given)
     }
     o.context = o.depth + (pp > tg ? pp : tg) + 1;
     struct session s;
-    if (!session_open(&s, &o, true)) return EXIT_FAILED;
+    if (!session_open(&s, &o, false)) return EXIT_FAILED;
     const int64_t  n = o.context;
     int32_t       *id = wk_alloc((size_t)n * sizeof *id);
     struct result *r = wk_alloc_zero(2, sizeof *r);

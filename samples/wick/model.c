@@ -82,15 +82,15 @@ wk_ctx *context_open(const struct options *o)
     return c;
 }
 
-bool session_open(struct session *s, const struct options *o, bool cache)
+bool session_open(struct session *s, const struct options *o, bool text)
 {
     *s = (struct session){.c = context_open(o)};
     if (!s->c) return false;
     char *path = model_path(o->model);
     if (path) s->model = wk_model_open(s->c, path);
     wk_free(path);
-    if (s->model) s->tokenizer = wk_tokenizer_open(s->c, wk_model_files(s->model));
-    if (s->tokenizer && cache) {
+    if (s->model && text) s->tokenizer = wk_tokenizer_open(s->c, wk_model_files(s->model));
+    if (s->model && !wk_ctx_status(s->c)) {
         const int64_t own = wk_model_about(s->model).context;
         s->context = o->context ? o->context : own > 0 && own < DEFAULT_CONTEXT ? own : DEFAULT_CONTEXT;
         const wk_dtype t = wk_dtype_find(o->precise ? "f32" : o->cache_type);
@@ -99,7 +99,7 @@ bool session_open(struct session *s, const struct options *o, bool cache)
         else
             s->cache = wk_model_cache(s->c, s->model, s->context, t);
     }
-    if (!wk_ctx_status(s->c) && s->tokenizer && (!cache || s->cache)) return true;
+    if (!wk_ctx_status(s->c) && s->cache) return true;
     failed_ctx(s->c);
     session_close(s);
     return false;

@@ -22,7 +22,7 @@ struct golden {
 
 static inline void golden_open(struct golden *g, const char *model, const char *expected)
 {
-    char path[300];
+    char path[1024];
     *g = (struct golden){.c = wk_ctx_new("cpu")};
     snprintf(path, sizeof path, FOLDER "%s.expected.safetensors", expected);
     g->files = wk_files_open(g->c, path);
