@@ -192,7 +192,7 @@ static CURLcode fetch(struct pull *p, const struct entry *e, const char *url, co
     curl_easy_setopt(p->curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(p->curl, CURLOPT_XFERINFOFUNCTION, show);
     curl_easy_setopt(p->curl, CURLOPT_XFERINFODATA, &g);
-    if (e->bytes >= 0) curl_easy_setopt(p->curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)(e->bytes - have));
+    if (e->bytes >= 0) curl_easy_setopt(p->curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)e->bytes);
     CURLcode   got = curl_easy_perform(p->curl);
     const bool flushed = fflush(f) == 0 && fsync(fileno(f)) == 0;
     if ((fclose(f) != 0 || !flushed) && got == CURLE_OK) got = CURLE_WRITE_ERROR;

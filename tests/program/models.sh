@@ -1,31 +1,31 @@
 # Sourced by run.sh: the verbs on a tiny committed model, chain.gguf (see tests/golden/text.py).
 tiny=tests/golden/text/chain.gguf
-check "run" 0 "$wick" run -m $tiny -p "ab" -n 8 --temp 0
+check "run" 0 "$wick" run -m $tiny -p x -n 8 --temp 0
 cp "$work/out" "$work/first"
 expect "run prints text" test -s "$work/out"
 expect "run is quiet on standard error" test ! -s "$work/err"
-check "run with one thread" 0 "$wick" run -m $tiny -p "ab" -n 8 --temp 0 -t 1
+check "run with one thread" 0 "$wick" run -m $tiny -p x -n 8 --temp 0 -t 1
 expect "the same text for 1 and 2 threads" cmp -s "$work/out" "$work/first"
-check "run --precise" 0 "$wick" run -m $tiny -p "ab" -n 8 --temp 0 --precise
-printf 'ab' >"$work/text"
+check "run --precise" 0 "$wick" run -m $tiny -p x -n 8 --temp 0 --precise
+printf x >"$work/text"
 check "run -f" 0 "$wick" run -m $tiny -f "$work/text" -n 8 --temp 0
 expect "-f is -p" cmp -s "$work/out" "$work/first"
-check "run -n 0" 0 "$wick" run -m $tiny -p "ab" -n 0
-check "run with a seed" 0 "$wick" run -m $tiny -p "ab" -n 8 --seed 7
+check "run -n 0" 0 "$wick" run -m $tiny -p x -n 0
+check "run with a seed" 0 "$wick" run -m $tiny -p x -n 8 --seed 7
 cp "$work/out" "$work/seeded"
-check "run with the seed again" 0 "$wick" run -m $tiny -p "ab" -n 8 --seed 7
+check "run with the seed again" 0 "$wick" run -m $tiny -p x -n 8 --seed 7
 expect "a seed gives the same text" cmp -s "$work/out" "$work/seeded"
 check "-p and -f together" 1 "$wick" run -m $tiny -p a -f "$work/text"
-check "a prompt longer than the context" 1 "$wick" run -m $tiny -p "abababababababab" -c 4
-check "tokenize --json" 0 "$wick" tokenize -m $tiny -p "abc" --json
+check "a prompt longer than the context" 1 "$wick" run -m $tiny -p xxxxxxxx -c 4
+check "tokenize --json" 0 "$wick" tokenize -m $tiny -p ABC --json
 expect "tokenize's JSON" python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); assert all(type(i) is int for i in d) and d' "$work/out"
-check "tokenize" 0 "$wick" tokenize -m $tiny -p "abc"
-check "perplexity" 0 "$wick" perplexity -m $tiny -p "abcabcabc" --logits "$work/logits.npy"
+check "tokenize" 0 "$wick" tokenize -m $tiny -p ABC
+check "perplexity" 0 "$wick" perplexity -m $tiny -p AxABCDSx --logits "$work/logits.npy"
 expect "perplexity tells it" grep -q '^perplexity' "$work/out"
 expect "logits as npy" python3 -c 'import sys; b=open(sys.argv[1],"rb").read(); assert b[:6]==b"\x93NUMPY" and b"<f4" in b[:128]' "$work/logits.npy"
-check "perplexity --json" 0 "$wick" perplexity -m $tiny -p "abcabcabc" --json
+check "perplexity --json" 0 "$wick" perplexity -m $tiny -p AxABCDSx --json
 expect "perplexity's JSON" python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); assert d["perplexity"] >= 1' "$work/out"
-check "perplexity of one token" 1 "$wick" perplexity -m $tiny -p "a"
+check "perplexity of one token" 1 "$wick" perplexity -m $tiny -p x
 check "bench --json" 0 "$wick" bench -m $tiny -p 6 -n 4 -d 2 -t 2 -r 3 --json
 expect "bench's JSON" python3 -c 'import json,sys
 d=json.load(open(sys.argv[1]))
@@ -39,9 +39,9 @@ check "inspect --json" 0 "$wick" inspect -m $tiny --json
 expect "inspect's JSON" python3 -c 'import json,sys; assert json.load(open(sys.argv[1]))["tensors"]' "$work/out"
 check "inspect a folder" 0 "$wick" inspect -m tests/golden/models/llama
 check "bench a folder" 0 "$wick" bench -m tests/golden/models/llama -p 4 -n 2 -r 1
-check "a closed standard output" 1 sh -c "'$wick' run -m $tiny -p ab -n 8 --temp 0 >/dev/full"
+check "a closed standard output" 1 sh -c "'$wick' run -m $tiny -p x -n 8 --temp 0 >/dev/full"
 # Ctrl-C: once stops the generation with 130.
-"$wick" run -m $tiny -p "ab" -n 1000000 --ignore-eos -c 100000 --temp 0 >"$work/out" 2>"$work/err" &
+"$wick" run -m $tiny -p x -n 1000000 --ignore-eos -c 100000 --temp 0 >"$work/out" 2>"$work/err" &
 running=$!
 sleep 1
 kill -INT $running 2>/dev/null

@@ -61,7 +61,7 @@ check "doctor --json" 0 "$wick" doctor --json
 expect "doctor's JSON" python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); assert d["devices"][0]["available"]' "$work/out"
 
 # pull
-python3 tests/program/server.py "$work/port" &
+python3 tests/program/server.py "$work/port" 2>/dev/null &
 server=$!
 trap 'kill $server 2>/dev/null; rm -rf "$work"' EXIT
 for _ in $(seq 100); do [ -s "$work/port" ] && break; sleep 0.05; done
