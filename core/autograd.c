@@ -44,7 +44,7 @@ static int outputs(const wk_call *k)
     return k->n_out ? k->n_out : 1;
 }
 
-/* ---- the tape ---- */
+/* ---- the tape -------------------------------------------------------------------------------- */
 
 /* Frees what an entry holds; it stays as an empty place. */
 static void entry_free(wk_ctx *c, struct entry *e)
@@ -187,7 +187,7 @@ wk_tensor wk_detach(wk_ctx *c, wk_tensor x)
     return wki_untracked(c, x);
 }
 
-/* ---- the walk back ---- */
+/* ---- the walk back --------------------------------------------------------------------------- */
 
 /* Adds g to the gradient of a node. */
 static void accumulate(wk_ctx *c, int32_t node, wk_tensor g)

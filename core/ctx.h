@@ -58,7 +58,7 @@ struct wk_ctx {
     unsigned          trace;         /* enum wki_trace */
 };
 
-/* ---- errors ---- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 /* Checks a front end's demand; on failure records it and returns the empty tensor. */
 #define WK_REQUIRE(c, cond, status, ...)                                                                     \
@@ -77,7 +77,7 @@ static inline bool wki_failed(const wk_ctx *c)
 const char *wki_shape_text(wk_tensor x, char *buffer);
 #define WKI_TEXT(x) wki_shape_text(x, (char[WKI_SHAPE_TEXT]){0})
 
-/* ---- the funnel (run.c) ---- */
+/* ---- the funnel (run.c) ---------------------------------------------------------------------- */
 
 /* Runs one call: device check, dense rows, kernel, tape, trace. Outputs must be set. Returns out[0]. */
 wk_tensor wki_run(wk_ctx *c, const wk_call *k);
@@ -89,7 +89,7 @@ const char *wki_op_name(wk_op op);
 char        wki_op_grad(wk_op op);          /* '0' 'N' 'I' 'O' 'B' */
 bool        wki_recording(const wk_ctx *c); /* a tape is on */
 
-/* ---- making (tensor.c, storage.c) ---- */
+/* ---- making (tensor.c, storage.c) ------------------------------------------------------------ */
 
 wk_tensor wki_new(wk_ctx *c, wk_dtype t, wk_shape shape);  /* uninitialised, dense */
 wk_tensor wki_like(wk_ctx *c, wk_tensor x);                /* same shape and dtype, dense */
@@ -126,7 +126,8 @@ static inline bool wki_header_kept(wk_tensor x)
 {
     return ((const struct wki_header *)x)->keep;
 }
-/* A copy of x that no scope owns (for the tape); with_storage false: shape and dtype alone. wki_unpin frees it. */
+/* A copy of x that no scope owns (for the tape); with_storage false: shape and dtype alone. wki_unpin frees
+ * it. */
 wk_tensor wki_pin(wk_ctx *c, wk_tensor x, bool with_storage);
 void      wki_unpin(wk_ctx *c, wk_tensor x);
 /* A pinned tensor back among the temporaries (the pin is gone). */
@@ -138,13 +139,14 @@ static inline void wki_set_node(wk_tensor x, int32_t node)
 
 bool wki_alloc_allowed(void); /* counts one allocation; false: a test wants it to fail */
 
-/* ---- gradients ---- */
+/* ---- gradients ------------------------------------------------------------------------------- */
 
 /* Beside each op's front end: dx[i] for every input that wants one, from the call and the outputs' gradients
  * (WK_NONE where an output was not used). Entries of inputs not tracked may be left WK_NONE. */
-typedef void (*wki_vjp)(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx);
+typedef void        wki_vjp_fn(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx);
+typedef wki_vjp_fn *wki_vjp;
 #define WKI_VJP_0(name)
-#define WKI_VJP_N(name)                    void wki_vjp_##name(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx);
+#define WKI_VJP_N(name)                    wki_vjp_fn wki_vjp_##name;
 #define WKI_VJP_I(name)                    WKI_VJP_N(name)
 #define WKI_VJP_O(name)                    WKI_VJP_N(name)
 #define WKI_VJP_B(name)                    WKI_VJP_N(name)

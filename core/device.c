@@ -42,8 +42,8 @@ static bool parse(const char *text, char *name, size_t size, int *index)
     return digits > 0 && text[n] == '\0';
 }
 
-/* The module that holds a backend: the one its row names, else libwick_NAME.so.0, in $WK_MODULE_PATH or where the
- * loader looks. */
+/* The module that holds a backend: the one its row names, else libwick_NAME.so.0, in $WK_MODULE_PATH or where
+ * the loader looks. */
 static const wk_backend *load(const char *name, void **module, char *message, size_t size)
 {
     char        file[64], path[512];

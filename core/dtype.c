@@ -72,8 +72,8 @@ static bool is_signed(wk_dtype t)
     return t == WK_i8 || t == WK_i16 || t == WK_i32 || t == WK_i64;
 }
 
-/* Integers as in PyTorch: the wider wins; u8 with a signed type takes at least i16; u32 with a signed type takes
- * i64 (PyTorch has no entry for that pair: this is NumPy's). */
+/* Integers as in PyTorch: the wider wins; u8 with a signed type takes at least i16; u32 with a signed type
+ * takes i64 (PyTorch has no entry for that pair: this is NumPy's). */
 static wk_dtype promote_integers(wk_dtype a, wk_dtype b)
 {
     const int64_t wa = dtypes[a].bytes, wb = dtypes[b].bytes;
@@ -104,8 +104,8 @@ wk_dtype wk_promote(wk_dtype a, wk_dtype b)
     return WK_f32; /* f16 with bf16; f8 kinds with each other */
 }
 
-/* PyTorch ranks operands: with dims, 0-d, Python numbers. A lower rank changes the result only when its category
- * (bool, integer, real) is higher. */
+/* PyTorch ranks operands: with dims, 0-d, Python numbers. A lower rank changes the result only when its
+ * category (bool, integer, real) is higher. */
 static int category(wk_dtype t)
 {
     const char cls = wki_dtype_class(t);
@@ -120,7 +120,8 @@ wk_dtype wki_result_dtype(wk_tensor a, wk_tensor b)
     const wk_tensor high = ra > rb ? a : b, low = ra > rb ? b : a;
     if (category(low->dtype) <= category(high->dtype))
         return wki_is_block(high->dtype) ? WK_f32 : high->dtype;
-    /* Python numbers and 0-d tensors of a higher category: a real one gives the default type unless high is real */
+    /* Python numbers and 0-d tensors of a higher category: a real one gives the default type unless high is
+     * real */
     if (low->weak) return category(low->dtype) == 2 ? WK_f32 : low->dtype;
     return low->dtype;
 }

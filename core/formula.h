@@ -1,5 +1,5 @@
-/* What the formulas of unary.def and binary.def are written with. Who includes a list says what T is, and maps the
- * float names of libm where T is double. */
+/* What the formulas of unary.def and binary.def are written with. Who includes a list says what T is, and
+ * maps the float names of libm where T is double. */
 #ifndef WK_FORMULA_H
 #define WK_FORMULA_H
 

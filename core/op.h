@@ -92,7 +92,7 @@ void  wki_host_block_free(void *block);
 #define WK_SLOT_0(kernel) NULL
 #define WK_SLOT_V(kernel) NULL
 
-/* ---- looking at tensors ---- */
+/* ---- looking at tensors ---------------------------------------------------------------------- */
 
 struct wk_storage_head { /* how every wk_storage begins */
     void *data;
@@ -124,7 +124,7 @@ static inline int64_t wki_row_offset(wk_tensor x, int64_t r)
     return at;
 }
 
-/* ---- threads (core/parallel.c) ---- */
+/* ---- threads (core/parallel.c) --------------------------------------------------------------- */
 
 /* Calls fn(arg, first, last, worker) over [0, n) in pieces of grain, on the device's pool; worker is in
  * [0, wki_workers(d)). The pieces depend on n and grain alone, so results do not depend on threads or timing.

@@ -1,5 +1,5 @@
-/* The thread pool. Work is cut into pieces that depend on its size alone; whoever is free takes the next one, so
- * a thread whose core is busy elsewhere holds up nobody. Workers spin briefly, then sleep. */
+/* The thread pool. Work is cut into pieces that depend on its size alone; whoever is free takes the next one,
+ * so a thread whose core is busy elsewhere holds up nobody. Workers spin briefly, then sleep. */
 #include "ctx.h"
 
 #include <pthread.h>

@@ -1,4 +1,5 @@
-/* Philox 4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers: As Easy as 1, 2, 3; SC11), for every device. */
+/* Philox 4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers: As Easy as 1, 2, 3; SC11), for every
+ * device. */
 #ifndef WK_RANDOM_H
 #define WK_RANDOM_H
 

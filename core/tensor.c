@@ -73,7 +73,7 @@ int wki_dim(wk_ctx *c, const char *op, wk_tensor x, int dim)
     return dim < 0 ? dim + n : dim;
 }
 
-/* ---- headers ---- */
+/* ---- headers --------------------------------------------------------------------------------- */
 
 /* Enters h among the temporaries; on failure frees it and drops its storage. */
 static wk_tensor enter(wk_ctx *c, struct wki_header *h)
@@ -208,7 +208,7 @@ wk_tensor wki_untracked(wk_ctx *c, wk_tensor x)
     return wki_view(c, x, 0, wki_shape(x), x->stride);
 }
 
-/* ---- from and to the host ---- */
+/* ---- from and to the host -------------------------------------------------------------------- */
 
 wk_tensor wk_empty(wk_ctx *c, wk_dtype t, wk_shape shape)
 {
@@ -300,7 +300,7 @@ double wk_item(wk_ctx *c, wk_tensor x)
     return value;
 }
 
-/* ---- broadcasting ---- */
+/* ---- broadcasting ---------------------------------------------------------------------------- */
 
 bool wki_broadcast(wk_tensor a, wk_tensor b, wk_shape *out)
 {

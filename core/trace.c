@@ -1,5 +1,5 @@
-/* WK_TRACE=1 prints each op with shapes and time, WK_SYNC=1 waits after each, WK_CHECK=1 looks for NaN. The only
- * library file that prints. */
+/* WK_TRACE=1 prints each op with shapes and time, WK_SYNC=1 waits after each, WK_CHECK=1 looks for NaN. The
+ * only library file that prints. */
 #include "ctx.h"
 
 #include <stdio.h>

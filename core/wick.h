@@ -8,9 +8,9 @@
  *     wk_ctx_free(c);
  *
  * Conventions. Sizes run outermost first; dims count from 0, negative ones from the end. Names, semantics and
- * type promotion are PyTorch's where nothing else is said. A function that fails returns WK_NONE (or NULL) and
- * leaves the first status and message in its context; later calls on that context return at once. A tensor
- * lives until the scope it was made in ends. A context serves one thread at a time. */
+ * type promotion are PyTorch's where nothing else is said. A function that fails returns WK_NONE (or NULL)
+ * and leaves the first status and message in its context; later calls on that context return at once. A
+ * tensor lives until the scope it was made in ends. A context serves one thread at a time. */
 #ifndef WK_WICK_H
 #define WK_WICK_H
 
@@ -36,7 +36,7 @@ extern "C" {
 #define WK_VERSION  "0.1.0"
 #define WK_MAX_DIMS 8
 
-/* ---- 1. Types ------------------------------------------------------------------------------------------- */
+/* ---- 1. Types -------------------------------------------------------------------------------- */
 
 typedef enum wk_status {
 #define WK_STATUS(name, text) WK_##name,
@@ -67,7 +67,8 @@ typedef const struct wk_tensor_info {
     bool        weak; /* made by wk_scalar: takes part in type promotion as a Python number */
 } * wk_tensor;
 
-/* The empty tensor: all sizes 0, safe to look at; what a failed call returns and an optional argument left out. */
+/* The empty tensor: all sizes 0, safe to look at; what a failed call returns and an optional argument left
+ * out. */
 #define WK_NONE (wk_none())
 WK_API wk_tensor wk_none(void);
 
@@ -89,20 +90,20 @@ WK_API int64_t     wk_dtype_bytes(wk_dtype t);         /* bytes per block */
 WK_API wk_dtype    wk_promote(wk_dtype a, wk_dtype b); /* PyTorch's table for two tensors with dims */
 WK_API const char *wk_version(void);
 
-/* ---- 2. Contexts and errors ------------------------------------------------------------------------------ */
+/* ---- 2. Contexts and errors ------------------------------------------------------------------ */
 
-/* Opens a context on "cpu" or "cuda:N". Never NULL: where the device cannot be opened, the context has already
- * failed and its message says why. */
+/* Opens a context on "cpu" or "cuda:N". Never NULL: where the device cannot be opened, the context has
+ * already failed and its message says why. */
 WK_API wk_ctx     *wk_ctx_new(const char *device);
 WK_API void        wk_ctx_free(wk_ctx *c);          /* and every tensor made in it; NULL is fine */
 WK_API wk_status   wk_ctx_status(const wk_ctx *c);  /* first error since wk_ctx_new or wk_ctx_clear */
 WK_API const char *wk_ctx_message(const wk_ctx *c); /* "" when there is none */
 WK_API void        wk_ctx_clear(wk_ctx *c);         /* forget the error; tensors stay */
 WK_API const char *wk_ctx_device(const wk_ctx *c);  /* "cpu" */
-/* What the device is, as lines of "key: value" (like snprintf: returns the length it would need, up to 1023). */
+/* What the device is, as lines of "key: value" (as snprintf: returns the length it needs, at most 1023). */
 WK_API int64_t wk_ctx_describe(const wk_ctx *c, char *out, size_t size);
-/* The kernels of the OpenBLAS that large f32 and f64 products may use on the CPU, by its own name ("SkylakeX"); "" where it
- * is not installed. */
+/* The kernels of the OpenBLAS that large f32 and f64 products may use on the CPU, by its own name
+ * ("SkylakeX"); "" where it is not installed. */
 WK_API const char *wk_blas_core(void);
 /* Record an error, for code built on wick; the first one sticks. Returns the context's status. */
 WK_API wk_status wk_fail(wk_ctx *c, wk_status s, const char *format, ...) WK_PRINTF(3, 4);
@@ -115,11 +116,11 @@ WK_API int  wk_threads(const wk_ctx *c);
  * that is faster (false, the default). */
 WK_API void wk_set_precise(wk_ctx *c, bool precise);
 WK_API bool wk_precise(const wk_ctx *c);
-/* Another thread may ask a context to stop: its next op fails with WK_ECANCELLED. The only function that may be
- * called while another thread uses the context; async-signal-safe. */
+/* Another thread may ask a context to stop: its next op fails with WK_ECANCELLED. The only function that may
+ * be called while another thread uses the context; async-signal-safe. */
 WK_API void wk_cancel(wk_ctx *c);
 
-/* ---- 3. Scopes -------------------------------------------------------------------------------------------- */
+/* ---- 3. Scopes ------------------------------------------------------------------------------- */
 
 typedef struct wk_scope {
     int64_t mark;
@@ -130,7 +131,7 @@ WK_API wk_tensor wk_scope_next(wk_ctx *c, wk_scope s, wk_tensor keep); /* same; 
 /* Ends the scope and hands n tensors outwards (their order is kept; WK_NONE entries are skipped). */
 WK_API void wk_scope_end_n(wk_ctx *c, wk_scope s, int n, wk_tensor const *keep);
 
-/* ---- 4. Making and reading tensors ------------------------------------------------------------------------ */
+/* ---- 4. Making and reading tensors ----------------------------------------------------------- */
 
 WK_API wk_tensor wk_make(wk_ctx *c, const void *data, wk_dtype t, wk_shape shape); /* copies host data */
 WK_API wk_tensor wk_empty(wk_ctx *c, wk_dtype t, wk_shape shape);
@@ -139,9 +140,9 @@ WK_API wk_tensor wk_full(wk_ctx *c, double value, wk_dtype t, wk_shape shape);
 WK_API wk_tensor wk_scalar(wk_ctx *c, double value);      /* 0-d, promotes like a Python float */
 WK_API wk_tensor wk_scalar_int(wk_ctx *c, int64_t value); /* 0-d, promotes like a Python int */
 WK_API wk_tensor wk_arange(wk_ctx *c, double start, double stop, double step, wk_dtype t);
-/* A tensor over memory of the caller's, which must outlive every context that uses it (mapped weights). Rows are
- * dense; nothing is copied on the CPU; other devices copy once. release(arg), if given, is called when the last
- * tensor over the memory is gone. data need not be aligned. */
+/* A tensor over memory of the caller's, which must outlive every context that uses it (mapped weights). Rows
+ * are dense; nothing is copied on the CPU; other devices copy once. release(arg), if given, is called when
+ * the last tensor over the memory is gone. data need not be aligned. */
 WK_API wk_tensor wk_wrap(wk_ctx *c, const void *data, wk_dtype t, wk_shape shape, void (*release)(void *),
                          void *arg);
 
@@ -156,7 +157,7 @@ WK_API double wk_item(wk_ctx *c, wk_tensor x); /* the value of a tensor of one e
 /* Prints as PyTorch does, into out (like snprintf: returns the length it would need). */
 WK_API int64_t wk_format(wk_ctx *c, wk_tensor x, char *out, size_t size);
 
-/* ---- 5. Views (no copies) ---------------------------------------------------------------------------------- */
+/* ---- 5. Views (no copies) -------------------------------------------------------------------- */
 
 WK_API wk_tensor wk_reshape(wk_ctx *c, wk_tensor x,
                             wk_shape shape); /* one size may be -1; copies if it must */
@@ -171,21 +172,23 @@ WK_API wk_tensor wk_squeeze(wk_ctx *c, wk_tensor x, int dim);
 WK_API wk_tensor wk_unsqueeze(wk_ctx *c, wk_tensor x, int dim);
 WK_API wk_tensor wk_flatten(wk_ctx *c, wk_tensor x, int first, int last);
 
-/* ---- 6. Copies and casts ------------------------------------------------------------------------------------ */
+/* ---- 6. Copies and casts --------------------------------------------------------------------- */
 
 WK_API wk_tensor wk_contiguous(wk_ctx *c, wk_tensor x);       /* x itself when it is dense */
 WK_API wk_tensor wk_clone(wk_ctx *c, wk_tensor x);            /* always a copy */
 WK_API wk_tensor wk_cast(wk_ctx *c, wk_tensor x, wk_dtype t); /* block types quantise and dequantise */
 WK_API void      wk_copy_into(wk_ctx *c, wk_tensor dst, wk_tensor x); /* x is broadcast and cast */
 
-/* ---- 7. Elementwise ----------------------------------------------------------------------------------------- */
+/* ---- 7. Elementwise -------------------------------------------------------------------------- */
 
-/* What unary.def and binary.def list, named as PyTorch's functions: wk_exp, wk_gelu, wk_clamp, wk_add, wk_eq ... */
-#define WK_UNARY(name, y, dy)           WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
-#define WK_UNARY_ANY(name, y, dy, iy)   WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
-#define WK_UNARY_P(name, y, dy)         WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x, double p, double q);
-#define WK_UNARY_P_ANY(name, y, dy, iy) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x, double p, double q);
-#define WK_UNARY_TEST(name, y)          WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
+/* What unary.def and binary.def list, named as PyTorch's functions: wk_exp, wk_gelu, wk_clamp, wk_add, wk_eq
+ * ... */
+#define WK_UNARY(name, y, dy)         WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
+#define WK_UNARY_ANY(name, y, dy, iy) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
+#define WK_UNARY_P(name, y, dy)       WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x, double p, double q);
+#define WK_UNARY_P_ANY(name, y, dy, iy)                                                                      \
+    WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x, double p, double q);
+#define WK_UNARY_TEST(name, y) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
 #include "unary.def"
 #undef WK_UNARY
 #undef WK_UNARY_ANY
@@ -201,22 +204,22 @@ WK_API void      wk_copy_into(wk_ctx *c, wk_tensor dst, wk_tensor x); /* x is br
 #undef WK_BINARY_ANY
 #undef WK_BINARY_INT
 #undef WK_COMPARE
-WK_API wk_tensor wk_bitwise_not(wk_ctx *c, wk_tensor x);                        /* of bool: logical not */
+WK_API wk_tensor wk_bitwise_not(wk_ctx *c, wk_tensor x);                         /* of bool: logical not */
 WK_API wk_tensor wk_lerp(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor weight); /* a + weight (b - a) */
 
-/* ---- 8. Products -------------------------------------------------------------------------------------------- */
+/* ---- 8. Products ----------------------------------------------------------------------------- */
 
 /* a [.., n, k] times b [.., k, m]: leading dims broadcast without copies; 1-d operands as in PyTorch. */
 WK_API wk_tensor wk_matmul(wk_ctx *c, wk_tensor a, wk_tensor b);
 /* y = x w^T + bias. x [.., in], w [out, in] of any real or block dtype, bias [out] or WK_NONE; y [.., out] in
  * x's dtype. With a block-quantised w, w carries no gradient. */
 WK_API wk_tensor wk_affine(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias);
-/* n (at most 4) affines of one x at once, which read x (and quantise it) only once: out[i] = x w[i]^T + bias[i];
- * bias may be NULL. After an error all of out is WK_NONE. */
+/* n (at most 4) affines of one x at once, which read x (and quantise it) only once: out[i] = x w[i]^T +
+ * bias[i]; bias may be NULL. After an error all of out is WK_NONE. */
 WK_API void wk_affine_n(wk_ctx *c, wk_tensor x, int n, const wk_tensor *w, const wk_tensor *bias,
                         wk_tensor *out);
 
-/* ---- 9. Reductions ------------------------------------------------------------------------------------------ */
+/* ---- 9. Reductions --------------------------------------------------------------------------- */
 
 /* Over the dims given (WK_ALL_DIMS: all); keep leaves them in as size 1. Halves accumulate in f32; sums are
  * blocked so that errors stay small and the bits do not depend on threads. Sums of integers are i64. */
@@ -235,7 +238,7 @@ WK_API wk_tensor wk_argmin(wk_ctx *c, wk_tensor x, int dim, bool keep);
 /* The k largest (or smallest) along a dim, in order; indices (i64) through *indices when it is not NULL. */
 WK_API wk_tensor wk_topk(wk_ctx *c, wk_tensor x, int64_t k, int dim, bool largest, wk_tensor *indices);
 
-/* ---- 10. Shape and index ops that copy ----------------------------------------------------------------------- */
+/* ---- 10. Shape and index ops that copy ------------------------------------------------------- */
 
 WK_API wk_tensor wk_cat(wk_ctx *c, int n, const wk_tensor *x, int dim);
 WK_API wk_tensor wk_stack(wk_ctx *c, int n, const wk_tensor *x, int dim);
@@ -249,10 +252,11 @@ WK_API wk_tensor wk_triu(wk_ctx *c, wk_tensor x, int64_t diagonal);
 WK_API wk_tensor wk_index_select(wk_ctx *c, wk_tensor x, int dim, wk_tensor index);
 WK_API wk_tensor wk_gather(wk_ctx *c, wk_tensor x, int dim, wk_tensor index);
 WK_API wk_tensor wk_scatter_add(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src);
-/* Rows of table [n, d] (any dtype, block ones too) picked by tokens [..]: f32 (or table's real dtype) [.., d]. */
+/* Rows of table [n, d] (any dtype, block ones too) picked by tokens [..]: f32 (or table's real dtype) [..,
+ * d]. */
 WK_API wk_tensor wk_embedding_rows(wk_ctx *c, wk_tensor table, wk_tensor tokens);
 
-/* ---- 11. Transformer ops ------------------------------------------------------------------------------------- */
+/* ---- 11. Transformer ops --------------------------------------------------------------------- */
 
 WK_API wk_tensor wk_softmax(wk_ctx *c, wk_tensor x, int dim);
 WK_API wk_tensor wk_log_softmax(wk_ctx *c, wk_tensor x, int dim);
@@ -260,8 +264,8 @@ WK_API wk_tensor wk_log_softmax(wk_ctx *c, wk_tensor x, int dim);
 WK_API wk_tensor wk_rms_norm(wk_ctx *c, wk_tensor x, wk_tensor w, double eps);
 /* (x - mean) / sqrt(var + eps) * w + b over the last dim (arXiv:1607.06450); w, b [d] or WK_NONE. */
 WK_API wk_tensor wk_layer_norm(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor b, double eps);
-/* The sum s = x + y through *sum, and its norm as the result: rms_norm, or layer_norm where bias is a tensor or
- * layer is true. One pass over memory. */
+/* The sum s = x + y through *sum, and its norm as the result: rms_norm, or layer_norm where bias is a tensor
+ * or layer is true. One pass over memory. */
 WK_API wk_tensor wk_add_norm(wk_ctx *c, wk_tensor x, wk_tensor y, wk_tensor w, wk_tensor b, double eps,
                              bool layer, wk_tensor *sum);
 /* Gated activations on separate halves: act(gate) * up. */
@@ -270,10 +274,10 @@ WK_API wk_tensor wk_geglu(wk_ctx *c, wk_tensor gate, wk_tensor up, bool tanh_for
 WK_API wk_tensor wk_reglu(wk_ctx *c, wk_tensor gate, wk_tensor up);
 WK_API wk_tensor wk_glu(wk_ctx *c, wk_tensor x, int dim); /* a * sigmoid(b), the two halves of dim */
 
-/* Rotary positions (arXiv:2104.09864). x [.., heads, T, d]; positions [T] i32 or i64; the first `dims` of each
- * row are turned (0: all). inv_freq [dims / 2] f32 gives radians per position (scalings are folded into it);
- * attention_scale multiplies sine and cosine (YaRN; 1 otherwise). Layouts: halves pairs (i, i + dims/2) as in
- * GPT-NeoX and Hugging Face Llama; interleaved pairs (2i, 2i + 1) as in GPT-J and the original Llama. */
+/* Rotary positions (arXiv:2104.09864). x [.., heads, T, d]; positions [T] i32 or i64; the first `dims` of
+ * each row are turned (0: all). inv_freq [dims / 2] f32 gives radians per position (scalings are folded into
+ * it); attention_scale multiplies sine and cosine (YaRN; 1 otherwise). Layouts: halves pairs (i, i + dims/2)
+ * as in GPT-NeoX and Hugging Face Llama; interleaved pairs (2i, 2i + 1) as in GPT-J and Meta's Llama. */
 typedef enum wk_rope_layout { WK_ROPE_HALVES, WK_ROPE_INTERLEAVED } wk_rope_layout;
 typedef struct wk_rope_opts {
     wk_rope_layout layout;
@@ -283,9 +287,9 @@ typedef struct wk_rope_opts {
 } wk_rope_opts;
 WK_API wk_tensor wk_rope(wk_ctx *c, wk_tensor x, wk_tensor positions, wk_tensor inv_freq, wk_rope_opts o);
 
-/* softmax(scale q k^T + mask) v without the score matrix in memory. q [.., H, T, d]; k, v [.., G, S, d] with H a
- * multiple of G (grouped queries share keys), v's d may differ. Real dtypes; k and v may be of a narrower or
- * block dtype than q. Result: [.., H, T, dv] in q's dtype, laid out so that transposing H and T is dense.
+/* softmax(scale q k^T + mask) v without the score matrix in memory. q [.., H, T, d]; k, v [.., G, S, d] with
+ * H a multiple of G (grouped queries share keys), v's d may differ. Real dtypes; k and v may be of a narrower
+ * or block dtype than q. Result: [.., H, T, dv] in q's dtype, laid out so that transposing H and T is dense.
  * A query that sees no key gives 0, as in PyTorch. */
 typedef struct wk_attend_opts {
     double    scale;   /* 0: 1 / sqrt(d) */
@@ -298,14 +302,14 @@ typedef struct wk_attend_opts {
         mask; /* bool (true: seen) or real (added), broadcastable to [.., H, T, S]; WK_NONE or NULL: none */
 } wk_attend_opts;
 WK_API wk_tensor wk_attend(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_attend_opts o);
-/* Writes x [.., G, T, d] into cache [.., G, capacity, d] at positions start .. start + T (start [1], i32 or i64),
- * casting to the cache's dtype. In place; over capacity is WK_EINDEX. */
+/* Writes x [.., G, T, d] into cache [.., G, capacity, d] at positions start .. start + T (start [1], i32 or
+ * i64), casting to the cache's dtype. In place; over capacity is WK_EINDEX. */
 WK_API void wk_cache_write(wk_ctx *c, wk_tensor cache, wk_tensor x, wk_tensor start);
 
-/* ---- 12. Losses ---------------------------------------------------------------------------------------------- */
+/* ---- 12. Losses ------------------------------------------------------------------------------ */
 
-/* Mean over rows of -log softmax(logits)[target]; logits [.., n], target [..] i32 or i64. Rows whose target is
- * ignore_index (PyTorch: -100) do not count. smoothing as PyTorch's label_smoothing. */
+/* Mean over rows of -log softmax(logits)[target]; logits [.., n], target [..] i32 or i64. Rows whose target
+ * is ignore_index (PyTorch: -100) do not count. smoothing as PyTorch's label_smoothing. */
 typedef enum wk_reduction { WK_MEAN, WK_SUM, WK_EACH } wk_reduction;
 typedef struct wk_cross_entropy_opts {
     bool         ignore; /* use ignore_index */
@@ -315,10 +319,10 @@ typedef struct wk_cross_entropy_opts {
 } wk_cross_entropy_opts;
 WK_API wk_tensor wk_cross_entropy(wk_ctx *c, wk_tensor logits, wk_tensor target, wk_cross_entropy_opts o);
 
-/* ---- 13. Gradients ------------------------------------------------------------------------------------------- */
+/* ---- 13. Gradients --------------------------------------------------------------------------- */
 
-/* Reverse mode. Ops between wk_tape_begin and wk_tape_end that touch a tracked tensor are recorded; scopes may
- * end before wk_backward runs. */
+/* Reverse mode. Ops between wk_tape_begin and wk_tape_end that touch a tracked tensor are recorded; scopes
+ * may end before wk_backward runs. */
 WK_API void      wk_tape_begin(wk_ctx *c);
 WK_API void      wk_tape_end(wk_ctx *c);            /* forget the tape and its gradients */
 WK_API wk_tensor wk_track(wk_ctx *c, wk_tensor x);  /* a view of x whose gradient will be known */
@@ -332,7 +336,7 @@ WK_API wk_tensor wk_grad(wk_ctx   *c,
 typedef wk_tensor (*wk_fn)(wk_ctx *c, void *arg, wk_tensor x);
 WK_API wk_tensor wk_checkpoint(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x);
 
-/* ---- 14. Random numbers -------------------------------------------------------------------------------------- */
+/* ---- 14. Random numbers ---------------------------------------------------------------------- */
 
 /* Philox 4x32-10 (Salmon et al., SC11), counter-based: the same numbers on every device and thread count. */
 WK_API void      wk_seed(wk_ctx *c, uint64_t seed);
@@ -341,7 +345,7 @@ WK_API wk_tensor wk_normal(wk_ctx *c, double mean, double deviation, wk_dtype t,
 WK_API wk_tensor wk_randint(wk_ctx *c, int64_t low, int64_t high, wk_dtype t,
                             wk_shape shape); /* [low, high) */
 
-/* ---- 15. Steps: capture and replay --------------------------------------------------------------------------- */
+/* ---- 15. Steps: capture and replay ----------------------------------------------------------- */
 
 /* A step is a function that makes the same ops each time; what changes lives in tensors. wk_capture calls it
  * twice, then records it where the device can; wk_replay runs it again (on the CPU: calls it). */
@@ -351,7 +355,7 @@ WK_API wk_step  *wk_capture(wk_ctx *c, wk_step_fn fn, void *state); /* NULL afte
 WK_API wk_status wk_replay(wk_step *step);
 WK_API void      wk_step_free(wk_step *step);
 
-/* ---- 16. Memory ---------------------------------------------------------------------------------------------- */
+/* ---- 16. Memory ------------------------------------------------------------------------------ */
 
 /* Bytes on the context's device, over all its contexts. */
 typedef struct wk_memory {
@@ -365,16 +369,16 @@ WK_API wk_memory wk_memory_stats(const wk_ctx *c);
 WK_API void wk_memory_limit(wk_ctx *c, int64_t bytes); /* of the device; over it ops fail with WK_ELIMIT */
 WK_API void wk_memory_trim(wk_ctx *c);                 /* give this context's cached blocks back */
 
-/* ---- 17. For code built on wick, and for tests --------------------------------------------------------------- */
+/* ---- 17. For code built on wick, and for tests ----------------------------------------------- */
 
-/* Host memory through the allocator that tests can make fail. Zero bytes give a valid pointer. wk_free(NULL) is
- * fine. wk_resize keeps the old block when it fails. */
+/* Host memory through the allocator that tests can make fail. Zero bytes give a valid pointer. wk_free(NULL)
+ * is fine. wk_resize keeps the old block when it fails. */
 WK_API void *wk_alloc(size_t bytes);
 WK_API void *wk_alloc_zero(size_t count, size_t size); /* NULL on overflow too */
 WK_API void *wk_resize(void *block, size_t bytes);
 WK_API void  wk_free(void *block);
-/* Make the n-th host or device allocation from now fail (n = 1: the next), and with keep_failing all after it;
- * n = 0 switches it off. Returns how many allocations were made since the last call. */
+/* Make the n-th host or device allocation from now fail (n = 1: the next), and with keep_failing all after
+ * it; n = 0 switches it off. Returns how many allocations were made since the last call. */
 WK_API int64_t wk_alloc_fail_at(int64_t n, bool keep_failing);
 WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by this process */
 

@@ -132,7 +132,7 @@ size_t CPU(affine_scratch)(const wk_call *k)
     return j.shared + j.per_worker * (size_t)wki_workers(k->device);
 }
 
-/* ---- activations ---- */
+/* ---- activations ----------------------------------------------------------------------------- */
 
 /* Sixteen values as codes with a scale; the sum of the codes times the scale. */
 INLINE void quantise_group(const float *v, int8_t *code, float *scale, float *low)
@@ -222,7 +222,7 @@ static void form_x(const struct job *j, int i)
     wki_parallel(j->k->device, rows, work < 16384 ? 16384 / (work + 1) + 1 : 1, form_rows, &f);
 }
 
-/* ---- weights row by row ---- */
+/* ---- weights row by row ---------------------------------------------------------------------- */
 
 /* Partial sums per row: enough of them to hide the latency of a fused multiply-add. */
 #if defined __AVX512F__ || defined __ARM_NEON
@@ -328,7 +328,7 @@ static void finish(const struct job *j, int part, int64_t first, int64_t n, floa
         }
 }
 
-/* ---- pieces ---- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 static void run_piece(const struct job *j, int i, int64_t at, char *scratch)
 {

@@ -114,7 +114,7 @@ INLINE void block_columns(const float *rows, int64_t step, int64_t n, int64_t wi
         for (int64_t i = whole(n, 4); i < KEYS; i++) columns[j * KEYS + i] = 0.0f;
 }
 
-/* ---- scores of one query for keys key .. key + n, n <= KEYS ---- */
+/* ---- scores of one query for keys key .. key + n, n <= KEYS ---------------------------------- */
 
 /* tanh(x) = 1 - 2 / (exp(2 x) + 1) */
 INLINE void cap_scores(float *s, float cap)

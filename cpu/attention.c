@@ -95,7 +95,7 @@ static void load_queries(struct tile *t)
     memset(t->o, 0, (size_t)(t->rows * a->dvp) * sizeof(float));
 }
 
-/* ---- scores and values, streamed in their own format ---- */
+/* ---- scores and values, streamed in their own format ----------------------------------------- */
 
 enum format { F32, F16, BF16, Q8, Q4 };
 
@@ -240,20 +240,12 @@ static void values(const struct stream *x, int64_t rows, const float *s, int64_t
 static int format_of(wk_tensor x, int64_t width)
 {
     if (wki_cols(x) != width) return -1;
-    switch (x->dtype) {
-    case WK_f32:
-        return F32;
-    case WK_f16:
-        return V_HALF ? F16 : -1;
-    case WK_bf16:
-        return BF16;
-    case WK_q8_0:
-        return Q8;
-    case WK_q4_0:
-        return Q4;
-    default:
-        return -1;
-    }
+    static const int8_t formats[WK_DTYPE_COUNT] = {[WK_f32] = 1 + F32,
+                                                   [WK_f16] = V_HALF ? 1 + F16 : 0,
+                                                   [WK_bf16] = 1 + BF16,
+                                                   [WK_q8_0] = 1 + Q8,
+                                                   [WK_q4_0] = 1 + Q4};
+    return formats[x->dtype] - 1;
 }
 
 static int64_t row_bytes(wk_tensor x, int64_t values)
@@ -281,7 +273,7 @@ static struct stream stream_rows(wk_tensor x, int64_t at, int64_t n, int64_t wid
     return s;
 }
 
-/* ---- the softmax, block by block ---- */
+/* ---- the softmax, block by block ------------------------------------------------------------- */
 
 /* The scores of all rows for keys key .. key + n, with what is out of sight set to -inf; the largest of
  * each. */
@@ -369,7 +361,7 @@ static void block(const struct tile *t, int64_t key, int64_t n)
     }
 }
 
-/* ---- results ---- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 /* Row r of the tile: the weighted mean; 0 where nothing was seen. */
 static void finish_row(const struct tile *t, int64_t r, float most, float sum, float *o)

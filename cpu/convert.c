@@ -1,4 +1,5 @@
-/* Rows of every plain dtype to and from the three compute classes: the only place where dtypes are told apart. */
+/* Rows of every plain dtype to and from the three compute classes: the only place where dtypes are told
+ * apart. */
 #include "cpu/half.h"
 #include "cpu/quant.h"
 
@@ -24,7 +25,7 @@ typedef double UNALIGNED   row_f64;
 typedef uint8_t            row_f8e4m3;
 typedef uint8_t            row_f8e5m2;
 
-/* ---- small floats ---- */
+/* ---- small floats ---------------------------------------------------------------------------- */
 
 INLINE float from_bf16(uint16_t h)
 {
@@ -35,7 +36,7 @@ INLINE uint16_t to_bf16(float x)
     const uint32_t u = bits_of(x), nearest = (u + 0x7fffu + (u >> 16 & 1)) >> 16;
     return (uint16_t)((u & 0x7fffffffu) > 0x7f800000u ? u >> 16 | 0x40u : nearest);
 }
-/* The 8-bit floats of arXiv:2209.05433. E4M3 has no infinity: what is too large becomes 448, as in PyTorch. */
+/* The 8-bit floats of arXiv:2209.05433. E4M3 has no infinity: what is too large becomes 448, as PyTorch. */
 INLINE float from_f8e4m3(uint8_t h)
 {
     const float x = widen(h, 3, 7, 7, 0x80);
@@ -54,7 +55,7 @@ INLINE uint8_t to_f8e5m2(float x)
     return (uint8_t)narrow(x, 2, 15, 7, 0x7c, 0x7f);
 }
 
-/* Truncates; NaN is 0; out of range saturates. The bounds are powers of two, so that they are exact in f32. */
+/* Truncates; NaN is 0; out of range saturates. The bounds are powers of two, to be exact in f32. */
 #define SATURATE(name, type, real, low, high, least, most)                                                   \
     INLINE type name(real x)                                                                                 \
     {                                                                                                        \
@@ -73,7 +74,7 @@ SATURATE(f64_i32, int32_t, double, -2147483648.0, 2147483647.0, INT32_MIN, INT32
 SATURATE(f64_i64, int64_t, double, -9223372036854775808.0, 9223372036854775808.0, INT64_MIN, INT64_MAX)
 SATURATE(f64_u32, uint32_t, double, 0.0, 4294967295.0, 0, UINT32_MAX)
 
-/* ---- rows ---- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 #define READ(cls, type, t, value)                                                                            \
     static void cls##_from_##t(const void *src, type *dst, int64_t n)                                        \
@@ -221,7 +222,7 @@ WRITE(i64, int64_t, f64, x)
 WRITE(i64, int64_t, f8e4m3, to_f8e4m3((float)x))
 WRITE(i64, int64_t, f8e5m2, to_f8e5m2((float)x))
 
-/* ---- tables ---- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 #define PLAIN                                                                                                \
     ROW(bool)                                                                                                \

@@ -29,7 +29,7 @@ static void move(void *y, int64_t sy, const void *x, int64_t sx, int64_t n, int6
         MOVE(int64_t);
 }
 
-/* ---- one dtype ---- */
+/* ---- one dtype ------------------------------------------------------------------------------- */
 
 static void copy_dense(void *arg, int64_t first, int64_t last, int worker)
 {
@@ -107,7 +107,7 @@ static void copy_same(wk_device *d, struct job *j)
     wki_parallel(d, j->w.n / rows / cols * blocks, 1 + GRAIN / (SIDE * cols), copy_turned, j);
 }
 
-/* ---- another dtype ---- */
+/* ---- another dtype --------------------------------------------------------------------------- */
 
 #define CAST(cls, type)                                                                                      \
     static void put_##cls(const struct job *j, int64_t at, int64_t n, const type *v)                         \
@@ -162,7 +162,7 @@ wk_status CPU(copy)(const wk_call *k)
     return WK_OK;
 }
 
-/* ---- constants ---- */
+/* ---- constants ------------------------------------------------------------------------------- */
 
 static void clear(void *arg, int64_t first, int64_t last, int worker)
 {

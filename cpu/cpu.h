@@ -13,8 +13,8 @@ wk_status wki_cpu_copy_in(wk_device *d, void *stream, void *block, const void *h
 wk_status wki_cpu_sync(wk_device *d, void *stream);
 void      wki_cpu_describe(wk_device *d, char *text, size_t size);
 
-/* What the kernels choose by, beyond the table: features of this CPU less those $WK_CPU_FEATURES takes away, as in
- * "-vnni,-bf16". */
+/* What the kernels choose by, beyond the table: features of this CPU less those $WK_CPU_FEATURES takes away,
+ * as in "-vnni,-bf16". */
 enum {
     WKI_CPU_VNNI = 1, /* AVX512-VNNI */
     WKI_CPU_BF16 = 2, /* AVX512-BF16 that outruns f32: not so on Intel's */

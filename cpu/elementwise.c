@@ -1,11 +1,12 @@
-/* Elementwise kernels: unary.def and binary.def compiled in three classes, run over tiles of broadcast operands. */
+/* Elementwise kernels: unary.def and binary.def compiled in three classes, run over tiles of broadcast
+ * operands. */
 #include "core/formula.h"
 #include "cpu/vmath.h"
 #include "cpu/walk.h"
 
 #define GRAIN (16 * TILE)
 
-/* ---- loops ---- */
+/* ---- loops ----------------------------------------------------------------------------------- */
 
 #define T        float
 #define FN(name) f32_##name
@@ -93,7 +94,7 @@ static float libm_cos(float x)
 #define INTEGERS
 #include "cpu/formulas.h"
 
-/* ---- running them ---- */
+/* ---- running them ---------------------------------------------------------------------------- */
 
 struct job {
     const wk_call *k;

@@ -1,5 +1,6 @@
-/* The loops of unary.def and binary.def for one class of values, named CLASS_op. elementwise.c includes this once per class,
- * with T, FN(name) and, for i64, INTEGERS defined. A loop takes its operands' tiles and n results. */
+/* The loops of unary.def and binary.def for one class of values, named CLASS_op. elementwise.c includes this
+ * once per class, with T, FN(name) and, for i64, INTEGERS defined. A loop takes its operands' tiles and n
+ * results. */
 
 #define LOOP(name, ...)                                                                                      \
     static void FN(name)(const T *const *in, T *restrict out, int64_t n, const wk_call *k)                   \

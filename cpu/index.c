@@ -41,7 +41,7 @@ static int64_t offset_without(wk_tensor x, const int64_t *shape, int skip, int64
     return offset;
 }
 
-/* ---- rows: index_select over an outer dim, embedding_rows ---- */
+/* ---- rows: index_select over an outer dim, embedding_rows ------------------------------------ */
 
 struct rows {
     const wk_call *k;
@@ -126,7 +126,7 @@ wk_status CPU(embedding_rows)(const wk_call *k)
     return WK_OK;
 }
 
-/* ---- gather and scatter_add: lines along the dim, one after another ---- */
+/* ---- gather and scatter_add: lines along the dim, one after another -------------------------- */
 
 struct lines {
     wk_tensor x, index, src, y;
@@ -239,7 +239,7 @@ wk_status CPU(scatter_add)(const wk_call *k)
     return WK_OK;
 }
 
-/* ---- topk: a heap of the k best, the worst of them on top ---- */
+/* ---- topk: a heap of the k best, the worst of them on top ------------------------------------ */
 
 struct item {
     double  value; /* of reals */

@@ -1,6 +1,6 @@
-/* What every CPU kernel is written with. Each cpu/ source that includes it is compiled once per instruction set
- * (WK_ISA), so its functions are named through CPU(). Kernels compute on tiles of one class (f32, f64, i64);
- * dtypes exist only in load and store. */
+/* What every CPU kernel is written with. Each cpu/ source that includes it is compiled once per instruction
+ * set (WK_ISA), so its functions are named through CPU(). Kernels compute on tiles of one class (f32, f64,
+ * i64); dtypes exist only in load and store. */
 #ifndef WK_CPU_KERNEL_H
 #define WK_CPU_KERNEL_H
 
@@ -16,7 +16,7 @@
 #define TILE   1024
 #define INLINE static inline __attribute__((always_inline, unused))
 
-/* ---- every kernel, and the bytes of scratch some want for a call ---- */
+/* ---- every kernel, and the bytes of scratch some want for a call ----------------------------- */
 
 #define KERNEL_1(name) wk_status CPU(name)(const wk_call *k);
 #define KERNEL_0(name)
@@ -28,10 +28,10 @@
 #include "cpu/scratch.def"
 #undef WK_SCRATCH
 
-/* ---- rows of every dtype (convert.c) ---- */
+/* ---- rows of every dtype (convert.c) --------------------------------------------------------- */
 
-/* n consecutive values; block types in whole blocks. Entries are NULL where a conversion does not exist (block
- * types in f64 and i64). From floats to integers: truncates, NaN is 0, out of range saturates. */
+/* n consecutive values; block types in whole blocks. Entries are NULL where a conversion does not exist
+ * (block types in f64 and i64). From floats to integers: truncates, NaN is 0, out of range saturates. */
 typedef void (*wki_to_f32)(const void *src, float *dst, int64_t n);
 typedef void (*wki_to_f64)(const void *src, double *dst, int64_t n);
 typedef void (*wki_to_i64)(const void *src, int64_t *dst, int64_t n);

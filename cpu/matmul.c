@@ -116,7 +116,7 @@ INLINE const double *load_f64_strided_any(wk_tensor x, int64_t at, int64_t strid
 typedef uint64_t vec_u64 __attribute__((vector_size(4 * W)));
 #include "cpu/gemm.h"
 
-/* ---- tiles of the result ---- */
+/* ---- tiles of the result --------------------------------------------------------------------- */
 
 static int64_t round_up(int64_t n, int64_t to)
 {
@@ -240,7 +240,7 @@ void CPU(gemm_tile)(const struct gemm_plan *p, const struct operand *a, const st
         tile_i64(p, a, b, i0, m, j0, n, r, scratch);
 }
 
-/* ---- matmul ---- */
+/* ---- matmul ---------------------------------------------------------------------------------- */
 
 /* The call as `batch` products; leading dims that all go through one b become rows. */
 struct job {

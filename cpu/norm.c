@@ -115,7 +115,7 @@ wk_status CPU(add_norm)(const wk_call *k)
         (struct norm){.x = k->out[1], .w = k->in[2], .b = k->in[3], .layer = k->attr.i[0] != 0, .add = true});
 }
 
-/* ---- gradients: inputs x, w, g; outputs dx, dw, db ---- */
+/* ---- gradients: inputs x, w, g; outputs dx, dw, db ------------------------------------------- */
 
 /* Rows are cut into blocks whose share of dw and db is summed apart, then added up in order: the cut
  * depends on the number of rows alone. */

@@ -22,7 +22,7 @@ INLINE uint32_t read_u32(const uint8_t *p)
     return u;
 }
 
-/* ---- codes to values ---- */
+/* ---- codes to values ------------------------------------------------------------------------- */
 
 INLINE void fives(const uint8_t *q, const uint8_t *high, uint8_t *code)
 {
@@ -82,7 +82,7 @@ DEQUANTIZE(q5_0, values_q5_0)
 DEQUANTIZE(q5_1, values_q5_1)
 DEQUANTIZE(q8_0, values_q8_0)
 
-/* ---- values to codes, rounded as the reference encoder of the formats does ---- */
+/* ---- values to codes, rounded as the reference encoder of the formats does ------------------- */
 
 /* Towards 0; what has no code (a scale so small that its inverse is infinite) is 0. */
 INLINE int truncated(float x)

@@ -71,7 +71,7 @@ INLINE void keep_codes(const struct turned *t, int size, int first, struct fit *
         for (int i = 0; i < size; i++) f->code[g * size + i] = (uint8_t)t->code[i][g - first];
 }
 
-/* ---- x ~ scale code + minimum, minimum <= 0, codes 0..top: q2_k, q4_k, q5_k ---- */
+/* ---- x ~ scale code + minimum, minimum <= 0, codes 0..top: q2_k, q4_k, q5_k ------------------ */
 
 struct ramp {
     float first, step; /* the guesses: a range of top + first, + step ... codes */
@@ -245,7 +245,7 @@ INLINE void codes_q5_k(struct q5_k *b, const float *x)
     }
 }
 
-/* ---- x ~ scale (code - half), codes 0..2 half - 1: q3_k, q6_k; weights are the squares ---- */
+/* ---- x ~ scale (code - half), codes 0..2 half - 1: q3_k, q6_k; weights are the squares ------- */
 
 #define LEAST_SIZE 1e-15f /* groups below it are 0 */
 

@@ -20,7 +20,7 @@ static const int8_t nonlinear[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
 /* Twice the values of a float of one sign, two exponent and one mantissa bit. */
 static const int8_t e2m1[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
-/* ---- codes to values ---- */
+/* ---- codes to values ------------------------------------------------------------------------- */
 
 /* 32 values of 16 bytes. */
 INLINE void spread(const int8_t *table, const uint8_t *q, float d, float *y)
@@ -60,7 +60,7 @@ DEQUANTIZE(iq4_nl, 32, values_iq4_nl)
 DEQUANTIZE(iq4_xs, 256, values_iq4_xs)
 DEQUANTIZE(mxfp4, 32, values_mxfp4)
 
-/* ---- values to codes, rounded as the reference encoder of the formats does ---- */
+/* ---- values to codes, rounded as the reference encoder of the formats does ------------------- */
 
 INLINE void pack(const uint8_t *code, uint8_t *q)
 {

@@ -1,6 +1,6 @@
-/* Reduction kernels. A set of results is worked on together: as columns where they lie side by side in the input,
- * one by one where the reduced values do. f32 adds up in tiles of sixteen partial sums, tiles add up in double;
- * large sets are cut into chunks by size alone, so results do not depend on threads. */
+/* Reduction kernels. A set of results is worked on together: as columns where they lie side by side in the
+ * input, one by one where the reduced values do. f32 adds up in tiles of sixteen partial sums, tiles add up
+ * in double; large sets are cut into chunks by size alone, so results do not depend on threads. */
 #include "cpu/vmath.h"
 #include "cpu/walk.h"
 
@@ -23,7 +23,7 @@ struct job {
     bool     on_second;
 };
 
-/* ---- one class ---- */
+/* ---- one class ------------------------------------------------------------------------------- */
 
 #define T            float
 #define ACC          double
@@ -70,7 +70,7 @@ struct job {
 #define TIMES(a, b)  ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
 #include "cpu/reduce_class.h"
 
-/* ---- running ---- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* Splits x's dims into kept and reduced ones and fixes the cut into sets and chunks. */
 static void plan(struct job *j, const wk_call *k)

@@ -1,4 +1,5 @@
-/* The loops of reduce.c for one class: values T, accumulators ACC, functions FN(name). Included once per class. */
+/* The loops of reduce.c for one class: values T, accumulators ACC, functions FN(name). Included once per
+ * class. */
 
 static ACC FN(start)(enum kind kind)
 {
@@ -236,7 +237,7 @@ static void FN(piece)(void *arg, int64_t first, int64_t last, int worker)
     }
 }
 
-/* Joins the chunks of results [first, last), in order; after the first of two passes leaves the base behind. */
+/* Joins the chunks of results [first, last), in order; after the first of two passes leaves the base. */
 static void FN(finish)(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;

@@ -1,5 +1,5 @@
-/* Transcendental functions in f32 that compilers turn into SIMD: comparisons, integer arithmetic and polynomials
- * only. The polynomials are minimax fits (tests/golden/fit_vmath.py); errors stay within 2 ulp,
+/* Transcendental functions in f32 that compilers turn into SIMD: comparisons, integer arithmetic and
+ * polynomials only. The polynomials are minimax fits (tests/golden/fit_vmath.py); errors stay within 2 ulp,
  * tanh within 3. Without contraction to fused operations they give the same bits on every instruction set. */
 #ifndef WK_CPU_VMATH_H
 #define WK_CPU_VMATH_H

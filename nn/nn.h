@@ -1,5 +1,6 @@
-/* wick's layers, models and files. A layer is a struct, a loader and a verb: struct wk_linear, wk_linear_load,
- * wk_linear. A model is opened from a path, whatever its format, and run with wk_model_forward.
+/* wick's layers, models and files. A layer is a struct, a loader and a verb: struct wk_linear,
+ * wk_linear_load, wk_linear. A model is opened from a path, whatever its format, and run with
+ * wk_model_forward.
  *
  * Errors: as in wick.h, sticky in the context that is passed. Loaded weights live in the context they were
  * loaded in and are only read afterwards, so any number of contexts of the same device may run one model. */
@@ -12,28 +13,29 @@
 extern "C" {
 #endif
 
-/* ---- 1. Files -------------------------------------------------------------------------------------------- */
+/* ---- 1. Files -------------------------------------------------------------------------------- */
 
-/* Weights and configuration from a path: a GGUF file (v1-3; gguf-split parts by their first), a safetensors file,
- * a *.safetensors.index.json, or a Hugging Face folder (config.json + *.safetensors). Mapped, not read. Names of
- * tensors and configuration keys are Hugging Face's; GGUF's are translated (nn/io/gguf_names.def). */
+/* Weights and configuration from a path: a GGUF file (v1-3; gguf-split parts by their first), a safetensors
+ * file, a *.safetensors.index.json, or a Hugging Face folder (config.json + *.safetensors). Mapped, not read.
+ * Names of tensors and configuration keys are Hugging Face's; GGUF's are translated (gguf_names.def). */
 typedef struct wk_files wk_files;
-WK_API wk_files *wk_files_open(wk_ctx *c, const char *path); /* NULL after an error */
-WK_API void      wk_files_close(wk_files *f); /* mappings stay while tensors over them live */
+WK_API wk_files        *wk_files_open(wk_ctx *c, const char *path); /* NULL after an error */
+WK_API void             wk_files_close(wk_files *f); /* mappings stay while tensors over them live */
 
 typedef struct wk_file_tensor { /* one tensor as the file has it */
-    const char *name; /* the file's own name */
-    wk_dtype    dtype; /* WK_DTYPE_COUNT: a type wick does not know (type_name says which) */
+    const char *name;           /* the file's own name */
+    wk_dtype    dtype;          /* WK_DTYPE_COUNT: a type wick does not know (type_name says which) */
     const char *type_name;
-    wk_shape    shape; /* outermost first */
+    wk_shape    shape;         /* outermost first */
     int64_t     offset, bytes; /* in its file */
 } wk_file_tensor;
 WK_API const char    *wk_files_format(const wk_files *f); /* "gguf v3", "safetensors", "huggingface" */
 WK_API int64_t        wk_files_bytes(const wk_files *f);  /* of all weight files */
 WK_API int64_t        wk_files_count(const wk_files *f);
 WK_API wk_file_tensor wk_files_at(const wk_files *f, int64_t i);
-WK_API bool           wk_files_has(const wk_files *f, const char *name); /* translated or the file's own name */
-/* The tensor of that name (translated or own), over the mapping; WK_NONE and an error naming it when absent. */
+/* translated or the file's own name */
+WK_API bool wk_files_has(const wk_files *f, const char *name);
+/* The tensor of that name (translated or own), over the mapping; WK_NONE and an error when absent. */
 WK_API wk_tensor wk_files_tensor(wk_ctx *c, const wk_files *f, const char *name);
 
 /* Configuration: config.json's keys ("hidden_size", nested "rope_scaling.factor"), or GGUF metadata under the
@@ -62,7 +64,7 @@ WK_API wk_status wk_save(wk_ctx *c, const char *path, int64_t n, const char *con
 WK_API wk_status wk_save_npy(wk_ctx *c, const char *path, wk_tensor x);
 WK_API wk_tensor wk_load_npy(wk_ctx *c, const char *path);
 
-/* ---- 2. Parameters ---------------------------------------------------------------------------------------- */
+/* ---- 2. Parameters --------------------------------------------------------------------------- */
 
 /* A place among the weights, passed by value. The source is files, or an initialiser when files is NULL. Each
  * tensor asked for is entered in the list, so optimiser, saver and counter need no second description. */
@@ -76,9 +78,10 @@ typedef struct wk_params {
 } wk_params;
 WK_API wk_params wk_params_from(wk_ctx *c, const wk_files *f, wk_param_list *list);
 WK_API wk_params wk_params_new(wk_ctx *c, wk_dtype t, wk_param_list *list);
-WK_API wk_params wk_at(wk_params p, const char *format, ...) WK_PRINTF(2, 3); /* descends: p.path + "." + format */
-/* The tensor name below p, whose shape must be as given (else WK_ESHAPE naming it). init: deviation of a normal
- * for fresh values; 0: zeros; -1: ones. */
+/* descends: p.path + "." + format */
+WK_API wk_params wk_at(wk_params p, const char *format, ...) WK_PRINTF(2, 3);
+/* The tensor name below p, whose shape must be as given (else WK_ESHAPE naming it). init: deviation of a
+ * normal for fresh values; 0: zeros; -1: ones. */
 WK_API wk_tensor wk_param(wk_params p, const char *name, wk_shape shape, double init);
 WK_API bool      wk_param_there(wk_params p, const char *name); /* always true for fresh values */
 
@@ -91,10 +94,10 @@ WK_API wk_tensor      wk_param_list_tensor(const wk_param_list *l, int64_t i);
 WK_API void wk_param_list_bind(wk_param_list *l, int64_t i, wk_tensor *field);
 WK_API void wk_param_list_set(wk_param_list *l, int64_t i, wk_tensor x);
 
-/* ---- 3. Key-value cache ------------------------------------------------------------------------------------ */
+/* ---- 3. Key-value cache ---------------------------------------------------------------------- */
 
-/* Keys and values of one sequence, per layer [kv_heads, capacity, head_dim]: head-major, so that a head's keys
- * are one run of memory. Lives in its own context. */
+/* Keys and values of one sequence, per layer [kv_heads, capacity, head_dim]: head-major, so that a head's
+ * keys are one run of memory. Lives in its own context. */
 struct wk_kv {
     wk_tensor k, v;
 };
@@ -102,14 +105,14 @@ typedef struct wk_cache {
     wk_ctx       *c;
     struct wk_kv *layers;
     int64_t       n_layers, capacity, length; /* length: positions written */
-    wk_tensor     start; /* i64 [1]: length before the step that runs */
+    wk_tensor     start;                      /* i64 [1]: length before the step that runs */
 } wk_cache;
 WK_API wk_cache *wk_cache_new(wk_ctx *c, int64_t layers, int64_t kv_heads, int64_t capacity, int64_t key_dim,
                               int64_t value_dim, wk_dtype t); /* NULL after an error */
-WK_API void wk_cache_free(wk_cache *k);
-WK_API void wk_cache_truncate(wk_cache *k, int64_t length); /* forget later positions */
+WK_API void      wk_cache_free(wk_cache *k);
+WK_API void      wk_cache_truncate(wk_cache *k, int64_t length); /* forget later positions */
 
-/* ---- 4. Layers --------------------------------------------------------------------------------------------- */
+/* ---- 4. Layers ------------------------------------------------------------------------------- */
 
 struct wk_linear {
     wk_tensor weight, bias; /* [out, in] of any dtype; [out] or WK_NONE */
@@ -131,7 +134,8 @@ struct wk_norm {
 WK_API struct wk_norm wk_rms_norm_load(wk_params p, const char *name, int64_t dim, double eps);
 WK_API struct wk_norm wk_layer_norm_load(wk_params p, const char *name, int64_t dim, double eps, bool bias);
 WK_API wk_tensor      wk_norm(wk_ctx *c, const struct wk_norm *n, wk_tensor x);
-WK_API wk_tensor wk_norm_add(wk_ctx *c, const struct wk_norm *n, wk_tensor *x, wk_tensor y); /* *x += y; norm(*x) */
+/* *x += y; norm(*x) */
+WK_API wk_tensor wk_norm_add(wk_ctx *c, const struct wk_norm *n, wk_tensor *x, wk_tensor y);
 
 /* Rotary positions with every published scaling folded into the frequencies. */
 struct wk_rotary {
@@ -159,8 +163,8 @@ struct wk_attention_opts {
     struct wk_rotary rotary;
 };
 WK_API struct wk_attention wk_attention_load(wk_params p, const char *name, struct wk_attention_opts o);
-/* Causal self-attention of x [.., T, dim] at positions [T] (i64). With a layer of a cache, keys and values are
- * appended to it and start tells where. */
+/* Causal self-attention of x [.., T, dim] at positions [T] (i64). With a layer of a cache, keys and values
+ * are appended to it and start tells where. */
 WK_API wk_tensor wk_attention(wk_ctx *c, const struct wk_attention *a, wk_tensor x, wk_tensor positions,
                               const struct wk_kv *kv, wk_tensor start);
 
@@ -170,18 +174,18 @@ struct wk_mlp {
 };
 enum wk_activation { WK_ACT_SILU, WK_ACT_GELU, WK_ACT_GELU_TANH, WK_ACT_RELU };
 WK_API int           wk_activation_find(const char *name); /* a Hugging Face name; -1: unknown */
-WK_API struct wk_mlp wk_mlp_load(wk_params p, const char *name, int64_t dim, int64_t hidden, bool gated, bool bias,
-                                 int act); /* names gate_proj, up_proj, down_proj */
+WK_API struct wk_mlp wk_mlp_load(wk_params p, const char *name, int64_t dim, int64_t hidden, bool gated,
+                                 bool bias, int act); /* names gate_proj, up_proj, down_proj */
 WK_API wk_tensor     wk_mlp(wk_ctx *c, const struct wk_mlp *m, wk_tensor x);
 
-/* ---- 5. Models --------------------------------------------------------------------------------------------- */
+/* ---- 5. Models ------------------------------------------------------------------------------- */
 
 typedef struct wk_model wk_model;
 typedef struct wk_model_info {
-    const char *kind;   /* the row of models.def: "llama", "gpt2" */
-    const char *arch;   /* what the file says: "LlamaForCausalLM", "llama" */
-    const char *name;   /* the file's own title, or its file name */
-    const char *quantization; /* dtype of most weight bytes: "q4_1" */
+    const char *kind;              /* the row of models.def: "llama", "gpt2" */
+    const char *arch;              /* what the file says: "LlamaForCausalLM", "llama" */
+    const char *name;              /* the file's own title, or its file name */
+    const char *quantization;      /* dtype of most weight bytes: "q4_1" */
     int64_t     parameters, bytes; /* values and bytes of all weights */
     int64_t     layers, dim, heads, kv_heads, head_dim, hidden, vocab, context;
 } wk_model_info;
@@ -189,16 +193,19 @@ typedef struct wk_forward_opts {
     bool last_only; /* logits of the last token alone: [1, vocab] */
 } wk_forward_opts;
 /* Opens a model on c's device; the weights live in a context of the model's own. NULL after an error. */
-WK_API wk_model     *wk_model_open(wk_ctx *c, const char *path);
-WK_API void          wk_model_free(wk_model *m);
-WK_API wk_model_info wk_model_about(const wk_model *m);
+WK_API wk_model       *wk_model_open(wk_ctx *c, const char *path);
+WK_API void            wk_model_free(wk_model *m);
+WK_API wk_model_info   wk_model_about(const wk_model *m);
 WK_API const wk_files *wk_model_files(const wk_model *m);
-/* All parameters, with every field of every layer bound: wk_param_list_set puts a trainer's tensor in its place. */
+/* All parameters, with every field of every layer bound: wk_param_list_set puts a trainer's tensor in its
+ * place. */
 WK_API wk_param_list *wk_model_params(wk_model *m);
-WK_API wk_cache *wk_model_cache(wk_ctx *c, const wk_model *m, int64_t capacity, wk_dtype t); /* NULL after an error */
-/* tokens i32 or i64 [T] (or [B, T] without a cache): logits f32 [.., T, vocab]. With a cache, positions go on from
- * cache->length, which grows by T; over capacity is WK_EINDEX. */
-WK_API wk_tensor wk_model_forward(wk_ctx *c, const wk_model *m, wk_tensor tokens, wk_cache *cache, wk_forward_opts o);
+/* NULL after an error */
+WK_API wk_cache *wk_model_cache(wk_ctx *c, const wk_model *m, int64_t capacity, wk_dtype t);
+/* tokens i32 or i64 [T] (or [B, T] without a cache): logits f32 [.., T, vocab]. With a cache, positions go on
+ * from cache->length, which grows by T; over capacity is WK_EINDEX. */
+WK_API wk_tensor wk_model_forward(wk_ctx *c, const wk_model *m, wk_tensor tokens, wk_cache *cache,
+                                  wk_forward_opts o);
 
 #ifdef __cplusplus
 }

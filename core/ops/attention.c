@@ -81,7 +81,7 @@ static wk_tensor new_result(wk_ctx *c, wk_tensor q, int64_t n)
     return wki_view(c, memory, 0, shape_like(q, q->shape[d - 2], n), stride);
 }
 
-/* ---- the composition: what attend means ---- */
+/* ---- the composition: what attend means ------------------------------------------------------ */
 
 /* bool [T, S]: which keys a query may see by place; WK_NONE: all. */
 static wk_tensor visible(wk_ctx *c, struct sizes n, const wk_attend_opts *o)
@@ -130,7 +130,7 @@ static wk_tensor composed(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, cons
     return wk_transpose(c, wk_contiguous(c, wk_transpose(c, heads, -2, -3)), -2, -3);
 }
 
-/* ---- the op ---- */
+/* ---- the op ---------------------------------------------------------------------------------- */
 
 static bool is_tracked(wk_tensor x)
 {

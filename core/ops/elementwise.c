@@ -23,7 +23,7 @@ static bool is_whole(double v)
     if (wki_failed(c)) return WK_NONE;                                                                       \
     WK_REQUIRE(c, !wk_is_none(x), WK_EARG, "%s: no tensor", wki_op_name(op))
 
-/* Reading down columns wastes most of each cache line: a large turned operand is copied (in squares) first. */
+/* Reading down columns wastes most of a cache line: a large turned operand is copied (in squares) first. */
 static wk_tensor along_rows(wk_ctx *c, wk_tensor x)
 {
     if (x->ndim < 2 || x->stride[x->ndim - 1] < 16 || x->shape[x->ndim - 1] < 16) return x;

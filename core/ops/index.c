@@ -1,5 +1,5 @@
-/* Ops that pick by index: index_select, gather, scatter_add, embedding_rows, topk. A bad index is WK_EINDEX, from
- * the kernel, which names it. */
+/* Ops that pick by index: index_select, gather, scatter_add, embedding_rows, topk. A bad index is WK_EINDEX,
+ * from the kernel, which names it. */
 #include "core/ctx.h"
 
 /* The index as i32 or i64: narrower integers are widened. */
@@ -14,7 +14,7 @@ static wk_tensor as_index(wk_ctx *c, const char *op, wk_tensor i)
 #define REQUIRE_INDEX(c, op, i)                                                                              \
     if (wk_is_none(i = as_index(c, op, i))) return WK_NONE
 
-/* ---- index_select: attr.i[0] the dim ---- */
+/* ---- index_select: attr.i[0] the dim --------------------------------------------------------- */
 
 wk_tensor wk_index_select(wk_ctx *c, wk_tensor x, int dim, wk_tensor index)
 {
@@ -50,7 +50,7 @@ void wki_vjp_index_select(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_te
     dx[0] = wk_scatter_add(c, zero, d, index, g[0]);
 }
 
-/* ---- gather, scatter_add: attr.i[0] the dim ---- */
+/* ---- gather, scatter_add: attr.i[0] the dim -------------------------------------------------- */
 
 static bool index_fits(wk_tensor x, wk_tensor index, int d)
 {
@@ -120,7 +120,7 @@ void wki_vjp_scatter_add(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_ten
         wk_count(index) ? wk_pad(c, back, 2 * src->ndim, pads, 0.0) : wk_zeros(c, src->dtype, wki_shape(src));
 }
 
-/* ---- embedding_rows ---- */
+/* ---- embedding_rows -------------------------------------------------------------------------- */
 
 wk_tensor wk_embedding_rows(wk_ctx *c, wk_tensor table, wk_tensor tokens)
 {
@@ -151,7 +151,7 @@ void wki_vjp_embedding_rows(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_
     dx[0] = n ? wk_scatter_add(c, zero, 0, index, wk_reshape(c, g[0], WK_SHAPE(n, d))) : zero;
 }
 
-/* ---- topk: attr.i = dim, largest ---- */
+/* ---- topk: attr.i = dim, largest ------------------------------------------------------------- */
 
 wk_tensor wk_topk(wk_ctx *c, wk_tensor x, int64_t k, int dim, bool largest, wk_tensor *indices)
 {

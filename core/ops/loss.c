@@ -8,7 +8,8 @@ static wk_dtype compute_dtype(wk_tensor x)
     return x->dtype == WK_f64 ? WK_f64 : WK_f32;
 }
 
-/* The meaning of the kernel, row by row: (1 - s) (lse - x[t]) + s (lse - mean x), 0 where the target is ignored. */
+/* The meaning of the kernel, row by row: (1 - s) (lse - x[t]) + s (lse - mean x), 0 where the target is
+ * ignored. */
 static wk_tensor rows_composed(wk_ctx *c, wk_tensor x, wk_tensor target, const wk_cross_entropy_opts *o)
 {
     wk_tensor logp = wk_log_softmax(c, wk_cast(c, x, compute_dtype(x)), -1);

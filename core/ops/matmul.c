@@ -1,7 +1,7 @@
 /* Products: matrices with broadcast leading dims, and affine maps with weights of any real or block dtype. */
 #include "core/ctx.h"
 
-/* ---- matmul ---- */
+/* ---- matmul ---------------------------------------------------------------------------------- */
 
 static wk_tensor product(wk_ctx *c, wk_tensor a, wk_tensor b)
 {
@@ -52,7 +52,7 @@ void wki_vjp_matmul(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *
     if (b->node) dx[1] = wki_unbroadcast(c, wk_matmul(c, wk_transpose(c, a, -1, -2), g[0]), b);
 }
 
-/* ---- affine ---- */
+/* ---- affine ---------------------------------------------------------------------------------- */
 
 static bool affine_fits(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias)
 {

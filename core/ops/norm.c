@@ -109,7 +109,7 @@ wk_tensor wk_add_norm(wk_ctx *c, wk_tensor x, wk_tensor y, wk_tensor w, wk_tenso
     return h;
 }
 
-/* ---- gradients ---- */
+/* ---- gradients ------------------------------------------------------------------------------- */
 
 /* With u = (x - mean) r, h = g w: dx = r (h - mean(h) - u mean(h u)), dw = sum(g u), db = sum(g). Without
  * the mean (rms_norm) the terms that stem from it fall away. */

@@ -144,7 +144,7 @@ wk_tensor wk_argmin(wk_ctx *c, wk_tensor x, int dim, bool keep)
     return pick(c, WK_OP_argmin, x, WK_DIMS(dim), keep, true);
 }
 
-/* ---- gradients ---- */
+/* ---- gradients ------------------------------------------------------------------------------- */
 
 /* v, of the result's shape, as it broadcasts over the input. */
 static wk_tensor over_input(wk_ctx *c, const wk_call *k, wk_tensor v)

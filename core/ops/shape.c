@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* ---- cat: attr.i[0] the dim ---- */
+/* ---- cat: attr.i[0] the dim ------------------------------------------------------------------ */
 
 wk_tensor wk_cat(wk_ctx *c, int n, const wk_tensor *x, int dim)
 {
@@ -66,7 +66,7 @@ wk_tensor wk_stack(wk_ctx *c, int n, const wk_tensor *x, int dim)
     return y;
 }
 
-/* ---- repeat: a size-1 dim before each, expanded, merged into it ---- */
+/* ---- repeat: a size-1 dim before each, expanded, merged into it ------------------------------ */
 
 wk_tensor wk_repeat(wk_ctx *c, wk_tensor x, wk_shape times)
 {
@@ -125,7 +125,7 @@ void wki_vjp_repeat(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *
     dx[0] = wk_reshape(c, d, wki_shape(x));
 }
 
-/* ---- pad: attr.i the values before each dim ---- */
+/* ---- pad: attr.i the values before each dim -------------------------------------------------- */
 
 wk_tensor wk_pad(wk_ctx *c, wk_tensor x, int n_pads, const int64_t *pads, double value)
 {
@@ -176,7 +176,7 @@ void wki_vjp_pad(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
     dx[0] = wk_pad(c, g[0], 2 * x->ndim, back, 0.0);
 }
 
-/* ---- triangles ---- */
+/* ---- triangles ------------------------------------------------------------------------------- */
 
 static wk_tensor triangle(wk_ctx *c, const char *op, wk_tensor x, int64_t diagonal, bool lower)
 {

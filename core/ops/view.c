@@ -11,8 +11,8 @@ static wk_tensor view(wk_ctx *c, wk_op op, wk_tensor x, int64_t offset, wk_shape
     return wki_run_view(c, &k);
 }
 
-/* Strides of x seen as shape without a copy; false if there are none. Dims of x that lie end to end are merged;
- * each merged run must then split evenly into the new sizes. */
+/* Strides of x seen as shape without a copy; false if there are none. Dims of x that lie end to end are
+ * merged; each merged run must then split evenly into the new sizes. */
 static bool reshape_strides(wk_tensor x, wk_shape shape, int64_t *stride)
 {
     int64_t size[WK_MAX_DIMS], step[WK_MAX_DIMS];

@@ -1,5 +1,5 @@
-/* The two large tables of a tokenizer.json, vocabulary and merges, read where they stand: a tree of them would take
- * far longer to build than the tokeniser. */
+/* The two large tables of a tokenizer.json, vocabulary and merges, read where they stand: a tree of them
+ * would take far longer to build than the tokeniser. */
 #ifndef WK_JSON_TABLES_H
 #define WK_JSON_TABLES_H
 

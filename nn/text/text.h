@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* ---- 1. Tokenisers ------------------------------------------------------------------------------------ */
+/* ---- 1. Tokenisers --------------------------------------------------------------------------- */
 
 /* From a model's files: GGUF metadata (byte-level BPE "gpt2", SentencePiece BPE "llama") or tokenizer.json
  * (BPE, byte-level or with byte fallback). Read-only once made; any number of threads may use one. */
@@ -58,7 +58,7 @@ WK_API wk_decoder wk_decoder_new(const wk_tokenizer *t, bool special);
  * held. */
 WK_API size_t wk_decode(wk_decoder *d, int32_t id, char *out, size_t size);
 
-/* ---- 2. Chat ------------------------------------------------------------------------------------------ */
+/* ---- 2. Chat --------------------------------------------------------------------------------- */
 
 typedef struct wk_message {
     const char *role, *content; /* "system", "user", "assistant" */
@@ -69,7 +69,7 @@ typedef struct wk_message {
 WK_API wk_status wk_chat_encode(wk_ctx *c, const wk_tokenizer *t, int n, const wk_message *m, bool reply,
                                 wk_tokens *out);
 
-/* ---- 3. Sampling -------------------------------------------------------------------------------------- */
+/* ---- 3. Sampling ----------------------------------------------------------------------------- */
 
 /* Applied in this order: repetition penalty (positive logits of repeated tokens divided by it, negative
  * ones multiplied), top-k (the k largest), top-p (the smallest set of likeliest tokens whose probabilities
@@ -93,7 +93,7 @@ WK_API void wk_sampler_accept(wk_sampler *s, int32_t token);
 /* logits [vocab]; -1: none of them is finite. */
 WK_API int32_t wk_sample(wk_sampler *s, const float *logits);
 
-/* ---- 4. Generation ------------------------------------------------------------------------------------ */
+/* ---- 4. Generation --------------------------------------------------------------------------- */
 
 typedef struct wk_generate_opts {
     wk_sample_opts     sample;

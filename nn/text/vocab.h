@@ -104,7 +104,7 @@ struct wk_tokenizer {
     char *template; /* chat template, or NULL */
 };
 
-/* ---- building (vocab.c): all return false after recording the error in c ---- */
+/* ---- building (vocab.c): all return false after recording the error in c --------------------- */
 
 wk_tokenizer *wki_vocab_new(wk_ctx *c, int64_t size,
                             size_t bytes); /* room for tokens of so many bytes in all */
@@ -123,7 +123,7 @@ char *wki_copy_text(wk_ctx *c, const char *text);
 wk_tokenizer *wki_tokenizer_gguf(wk_ctx *c, const wk_files *f);
 wk_tokenizer *wki_tokenizer_json(wk_ctx *c, const char *json, size_t length, const char *config);
 
-/* ---- use ---- */
+/* ---- use ------------------------------------------------------------------------------------- */
 
 /* SentencePiece writes a space as U+2581: p with spaces, at out (n bytes of room); its length. */
 size_t wki_to_spaces(const uint8_t *p, size_t n, uint8_t *out);

@@ -45,8 +45,8 @@ static size_t keep_body(char *data, size_t size, size_t n, void *arg)
     return n;
 }
 
-/* A name from the listing may only lead below the model's folder: parts of plain characters, none starting with
- * a dot. */
+/* A name from the listing may only lead below the model's folder: parts of plain characters, none starting
+ * with a dot. */
 static bool safe_name(const char *name)
 {
     if (!*name || strlen(name) > 512) return false;

@@ -82,7 +82,7 @@ wk_tensor from_json(struct run *r, const json_t *j)
     stop(r, CASE_FAIL, "a tensor is wanted");
 }
 
-/* ---- binding ---- */
+/* ---- binding --------------------------------------------------------------------------------- */
 
 static int param_index(const struct run *r, const char *name)
 {

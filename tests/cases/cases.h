@@ -35,12 +35,13 @@ struct run {
 };
 _Noreturn void stop(struct run *r, enum verdict v, const char *format, ...) WK_PRINTF(3, 4);
 
-/* ---- arguments (args.c) ---- */
+/* ---- arguments (args.c) ---------------------------------------------------------------------- */
 
-/* Binds args and kwargs to a signature: "input dim=None keepdim=False"; *name takes the remaining positionals. */
+/* Binds args and kwargs to a signature: "input dim=None keepdim=False"; *name takes the remaining
+ * positionals. */
 void bind(struct run *r, const char *signature);
 bool given(const struct run *r, const char *name); /* there, and not null */
-/* Each stops the case when the value is of another type; the fallback is for an argument that is not given. */
+/* Each stops the case when the value is of another type; the fallback is for one that is not given. */
 wk_tensor   tensor(struct run *r, const char *name); /* a number becomes a weak scalar */
 wk_tensor   tensor_or_none(struct run *r, const char *name);
 double      real(struct run *r, const char *name, double fallback);
@@ -57,7 +58,7 @@ wk_tensor from_json(struct run *r, const json_t *j);
 bool      number(const json_t *j, double *out); /* numbers, booleans, {"f": "inf"} */
 wk_dtype  dtype_of_name(const char *name);      /* "float32"; WK_DTYPE_COUNT: unknown */
 
-/* ---- the ops (ops.c) ---- */
+/* ---- the ops (ops.c) ------------------------------------------------------------------------- */
 
 /* Computes into out, returns how many results. */
 typedef int (*op_fn)(struct run *r, wk_tensor *out);

@@ -1,4 +1,4 @@
-/* wick-case: runs test cases that others wrote, from safetensors files whose metadata key "cases" lists them. */
+/* wick-case: runs test cases that others wrote, from safetensors files whose metadata lists them. */
 #include "cases.h"
 
 #include <math.h>

@@ -12,7 +12,7 @@
     } while (0)
 #define OP(name) static int name(struct run *r, wk_tensor *out)
 
-/* ---- elementwise: one adapter for each line of unary.def and binary.def ---- */
+/* ---- elementwise: one adapter for each line of unary.def and binary.def ---------------------- */
 
 static wk_tensor operand(struct run *r, const char *name)
 {
@@ -71,7 +71,7 @@ static const struct op_row listed[] = {
 #undef WK_COMPARE
 };
 
-/* ---- activations with parameters ---- */
+/* ---- activations with parameters ------------------------------------------------------------- */
 
 #define PARAMETERS(name, p, q)                                                                               \
     OP(name)                                                                                                 \
@@ -178,7 +178,7 @@ OP(where)
     ONE(turned ? wk_where(r->c, b, a, other) : wk_where(r->c, a, b, other));
 }
 
-/* ---- views and copies ---- */
+/* ---- views and copies ------------------------------------------------------------------------ */
 
 OP(reshape)
 {
@@ -280,7 +280,7 @@ OP(triu)
     ONE(wk_triu(r->c, tensor(r, "input"), integer(r, "diagonal", 0)));
 }
 
-/* ---- index ---- */
+/* ---- index ----------------------------------------------------------------------------------- */
 
 OP(index_select)
 {
@@ -313,7 +313,7 @@ OP(topk)
     return 2;
 }
 
-/* ---- reductions ---- */
+/* ---- reductions ------------------------------------------------------------------------------ */
 
 typedef wk_tensor (*reduction)(wk_ctx *, wk_tensor, wk_shape, bool);
 static wk_tensor reduce(struct run *r, reduction fn)
@@ -401,7 +401,7 @@ OP(min)
     return extreme(r, out, wk_amin, wk_argmin, wk_minimum);
 }
 
-/* ---- products ---- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 OP(matmul)
 {
@@ -418,7 +418,7 @@ OP(linear)
     ONE(wk_affine(r->c, tensor(r, "input"), tensor(r, "weight"), tensor_or_none(r, "bias")));
 }
 
-/* ---- transformer ops ---- */
+/* ---- transformer ops ------------------------------------------------------------------------- */
 
 static wk_tensor with_dtype(struct run *r, wk_tensor x)
 {

@@ -112,8 +112,8 @@ static inline bool visit(wk_ctx *c, const char *path, const char *what)
     return false;
 }
 
-/* Every prefix of the file (A1), then every byte replaced by seven others (A2). Returns the number of cases that
- * still loaded. */
+/* Every prefix of the file (A1), then every byte replaced by seven others (A2). Returns the number of cases
+ * that still loaded. */
 static inline int64_t sweep(const char *name)
 {
     static const unsigned char values[] = {0x00, 0xff, 0x7f, 0x80};

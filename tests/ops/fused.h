@@ -1,4 +1,5 @@
-/* What the tests of the transformer ops share beside their cases: instruction sets, random values, reading. */
+/* What the tests of the transformer ops share beside their cases: instruction sets, random values, reading.
+ * */
 #ifndef WK_TESTS_FUSED_H
 #define WK_TESTS_FUSED_H
 

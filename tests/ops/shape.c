@@ -1,9 +1,11 @@
-/* Cases of views and of shape ops that copy: each result element is an input element, told by its own index. */
+/* Cases of views and of shape ops that copy: each result element is an input element, told by its own index.
+ * */
 #include "tests/ops/cases.h"
 
 #include <string.h>
 
-/* What a case computes: for result index y (of its dims), the input and its flat position; -1: the constant p. */
+/* What a case computes: for result index y (of its dims), the input and its flat position; -1: the constant
+ * p. */
 struct row {
     const char *name;
     wk_tensor (*run)(wk_ctx *c, const wk_tensor *x, const struct op_case *k);
