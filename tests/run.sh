@@ -83,6 +83,7 @@ fi
 part case tests/cases/run.sh build/wick-case
 part program tests/program/run.sh build/wick
 part lint tests/lint/run.sh build
+part oneline tests/one_line_op.sh
 part install tests/consumer/run.sh build
 part clang build build-clang all -DCMAKE_C_COMPILER=clang
 part asan-build build build-asan wick-tests -DWK_SANITIZE=address,undefined -DWK_PROGRAMS=OFF

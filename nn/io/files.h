@@ -87,7 +87,6 @@ bool wki_gguf_open(wk_ctx *c, wk_files *f, wki_map *m);
 bool wki_safetensors_open(wk_ctx *c, wk_files *f, wki_map *m, bool metadata);
 bool wki_folder_open(wk_ctx *c, wk_files *f);                  /* f->folder */
 bool wki_index_open(wk_ctx *c, wk_files *f, const char *name); /* of f->folder */
-bool wki_config_read(wk_ctx *c, wk_files *f, wki_map *m);      /* a config.json */
 
 /* folder + "/" + name, from wk_alloc; NULL after an error. */
 char *wki_path_join(wk_ctx *c, const char *folder, const char *name);

@@ -92,7 +92,7 @@ static bool read_object(struct config *r)
     return !wki_bad(&r->j.b);
 }
 
-bool wki_config_read(wk_ctx *c, wk_files *f, wki_map *m)
+static bool config_read(wk_ctx *c, wk_files *f, wki_map *m)
 {
     struct config r = {.c = c, .f = f, .m = m, .j = {.b = wki_bytes_of(wki_map_data(m), wki_map_size(m))}};
     bool          fine = wki_map_size(m) <= MAX_CONFIG ||
@@ -256,7 +256,7 @@ static bool open_config(wk_ctx *c, wk_files *f)
     bool     missing = false;
     wki_map *m = open_in(c, f, "config.json", WKI_MAP_COPY, &missing);
     if (!m) return missing;
-    const bool fine = wki_config_read(c, f, m);
+    const bool fine = config_read(c, f, m);
     wki_map_drop(m);
     return fine;
 }
