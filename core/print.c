@@ -95,7 +95,7 @@ static void put_row(struct writer *w, const struct style *s, const double *v, in
     for (int64_t i = 0; i < n; i++) {
         if (shown) put(w, shown % per_line == 0 ? ",\n%*s" : ", %*s", shown % per_line == 0 ? indent : 0, "");
         if (cut && i == EDGE) {
-            put(w, "...");
+            put(w, " ..."); /* PyTorch's own extra space */
             i = n - EDGE - 1;
         } else {
             put_value(w, s, v[i], s->width);
