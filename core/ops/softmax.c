@@ -28,6 +28,7 @@ static wk_tensor over_dim(wk_ctx *c, wk_tensor x, int dim, wk_op op)
                wki_op_name(op), wk_dtype_name(x->dtype));
     dim = wki_dim(c, wki_op_name(op), x, dim);
     if (dim < 0) return WK_NONE;
+    if (wk_count(x) == 0) return wk_clone(c, x);
     if (x->ndim == 0) return wk_reshape(c, last_dim(c, wk_reshape(c, x, WK_SHAPE(1)), op), WK_SCALAR_SHAPE);
     if (dim == x->ndim - 1) return last_dim(c, x, op);
     return wk_contiguous(c, wk_transpose(c, last_dim(c, wk_transpose(c, x, dim, -1), op), dim, -1));

@@ -1,4 +1,4 @@
-/* Threads: the same bits for any number of them, contexts beside each other, fork, cancel. The suite runs under
+/* Threads: the same bits for any number, contexts beside each other, fork, cancel. The suite runs under
  * ThreadSanitizer too. */
 #include "core/wick.h"
 
