@@ -1,3 +1,6 @@
 /* A module that is no backend. */
-extern int wick_nothing;
-int        wick_nothing = 1;
+int wick_nothing(void);
+int wick_nothing(void)
+{
+    return 1;
+}

@@ -1,4 +1,4 @@
-/* The plug-in seam: a second backend from a module, its missing fused ops as compositions, modules that are refused. */
+/* The plug-in seam: a second backend in a module, its missing fused ops, modules that are refused. */
 #include "core/wick.h"
 
 #include <criterion/criterion.h>
