@@ -1,5 +1,5 @@
-/* A second backend, as a module: memory of the host, a few unfused ops in scalar code, no fused ones. It shows
- * that core/op.h is all a backend needs, and that what it lacks runs as compositions. */
+/* A second backend, as a module: memory of the host, a few unfused ops in scalar code, no fused ones.
+ * It shows that core/op.h is all a backend needs, and that what it lacks runs as compositions. */
 #include "core/op.h"
 
 #include <math.h>
