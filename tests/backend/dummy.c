@@ -142,7 +142,7 @@ static void dummy_close(wk_device *d)
 }
 static void *dummy_alloc(wk_device *d, size_t bytes)
 {
-    return d ? aligned_alloc(64, bytes) : NULL;
+    return d ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL;
 }
 static void dummy_free(wk_device *d, void *block, size_t bytes)
 {
