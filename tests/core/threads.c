@@ -2,7 +2,11 @@
  * ThreadSanitizer too. */
 #include "core/wick.h"
 
+#ifdef WK_PLAIN
+#include "tests/plain/plain.h"
+#else
 #include <criterion/criterion.h>
+#endif
 #include <pthread.h>
 #include <string.h>
 #include <sys/wait.h>
