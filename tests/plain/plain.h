@@ -1,5 +1,5 @@
-/* Just enough of Criterion for suites that must run where it cannot (under ThreadSanitizer, whose memory map its
- * sandbox does not survive): tests register themselves, the main of plain.c runs them one after another. */
+/* Just enough of Criterion for suites that must run where it cannot (under ThreadSanitizer, whose memory map
+ * its sandbox does not survive): tests register themselves, main.c runs them one after another. */
 #ifndef WK_TESTS_PLAIN_H
 #define WK_TESTS_PLAIN_H
 
