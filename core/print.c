@@ -31,64 +31,72 @@ WK_PRINTF(2, 3) static void put(struct writer *w, const char *format, ...)
     }
 }
 
+/* A value shown: integers keep all their digits. */
+union value {
+    double  real;
+    int64_t whole;
+};
+
 /* How the values are written: one width for all, as PyTorch chooses it. */
 struct style {
     bool integers, boolean, whole, scientific;
     int  width;
 };
 
-static int width_of(const struct style *s, double v)
+static int width_of(const struct style *s, union value v)
 {
     char text[64];
-    if (s->integers || s->boolean) return snprintf(text, sizeof text, "%.0f", v);
-    if (!isfinite(v)) return isnan(v) ? 3 : v < 0 ? 4 : 3;
-    if (s->scientific) return snprintf(text, sizeof text, "%.4e", v);
-    return s->whole ? snprintf(text, sizeof text, "%.0f.", v) : snprintf(text, sizeof text, "%.4f", v);
+    if (s->boolean) return v.whole ? 4 : 5;
+    if (s->integers) return snprintf(text, sizeof text, "%lld", (long long)v.whole);
+    if (s->scientific) return snprintf(text, sizeof text, "%.4e", v.real);
+    return snprintf(text, sizeof text, s->whole ? "%.0f." : "%.4f", v.real);
 }
 
-static void choose(struct style *s, const double *v, int64_t n)
+/* Of real values only those that are finite and not 0 have a say. */
+static bool counts(const struct style *s, union value v)
+{
+    return s->integers || s->boolean || (isfinite(v.real) && v.real != 0);
+}
+
+static void choose(struct style *s, const union value *v, int64_t n)
 {
     double low = INFINITY, high = 0;
     s->whole = true;
-    for (int64_t i = 0; i < n; i++) {
-        if (!isfinite(v[i])) continue;
-        const double a = fabs(v[i]);
-        if (v[i] != nearbyint(v[i])) s->whole = false;
-        if (a != 0 && a < low) low = a;
+    for (int64_t i = 0; i < n && !s->integers && !s->boolean; i++) {
+        if (!counts(s, v[i])) continue;
+        const double a = fabs(v[i].real);
+        if (a != nearbyint(a)) s->whole = false;
+        if (a < low) low = a;
         if (a > high) high = a;
     }
-    if (!s->integers && !s->boolean) {
-        if (s->whole)
-            s->scientific = high >= 1e8 || (high > 0 && high / low > 1000 && high > 1e8);
-        else
-            s->scientific = high / low > 1000 || high > 1e8 || low < 1e-4;
-    }
+    s->scientific = high > 0 && (high / low > 1000 || high > 1e8 || (!s->whole && low < 1e-4));
+    s->width = 1;
     for (int64_t i = 0; i < n; i++) {
-        const int w = width_of(s, v[i]);
+        const int w = counts(s, v[i]) ? width_of(s, v[i]) : 0;
         if (w > s->width) s->width = w;
     }
-    if (s->boolean) s->width = 5;
 }
 
-static void put_value(struct writer *w, const struct style *s, double v, int width)
+static void put_value(struct writer *w, const struct style *s, union value v, int width)
 {
     if (s->boolean)
-        put(w, "%*s", width, v != 0 ? "True" : "False");
+        put(w, "%*s", width, v.whole ? "True" : "False");
     else if (s->integers)
-        put(w, "%*.0f", width, v);
-    else if (!isfinite(v))
-        put(w, "%*s", width, isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
+        put(w, "%*lld", width, (long long)v.whole);
+    else if (!isfinite(v.real))
+        put(w, "%*s", width, isnan(v.real) ? "nan" : v.real < 0 ? "-inf" : "inf");
     else if (s->scientific)
-        put(w, "%*.4e", width, v);
+        put(w, "%*.4e", width, v.real);
     else if (s->whole)
-        put(w, "%*.0f.", width - 1, v);
+        put(w, "%*.0f.", width - 1, v.real);
     else
-        put(w, "%*.4f", width, v);
+        put(w, "%*.4f", width, v.real);
 }
 
-static void put_row(struct writer *w, const struct style *s, const double *v, int64_t n, bool cut, int indent)
+static void put_row(struct writer *w, const struct style *s, const union value *v, int64_t n, bool cut,
+                    int indent)
 {
-    int per_line = (LINE - indent) / (s->width + 2);
+    int per_line = (LINE + 1 - indent) / (s->width + 2); /* the bracket is not counted, as in PyTorch */
     if (per_line < 1) per_line = 1;
     int shown = 0;
     put(w, "[");
@@ -105,8 +113,8 @@ static void put_row(struct writer *w, const struct style *s, const double *v, in
     put(w, "]");
 }
 
-static void put_dim(struct writer *w, const struct style *s, wk_tensor x, const double *v, int dim, bool cut,
-                    int indent)
+static void put_dim(struct writer *w, const struct style *s, wk_tensor x, const union value *v, int dim,
+                    bool cut, int indent)
 {
     const int64_t n = x->shape[dim];
     const bool    cut_here = cut && n > 2 * EDGE;
@@ -134,7 +142,7 @@ static void put_dim(struct writer *w, const struct style *s, wk_tensor x, const 
 }
 
 /* The values that will be shown, to choose the width from. */
-static int64_t gather_shown(wk_tensor x, const double *v, int dim, bool cut, double *out)
+static int64_t gather_shown(wk_tensor x, const union value *v, int dim, bool cut, union value *out)
 {
     if (dim == x->ndim) {
         *out = *v;
@@ -156,19 +164,19 @@ int64_t wk_format(wk_ctx *c, wk_tensor x, char *out, size_t size)
     if (out && size) out[0] = '\0';
     if (wki_failed(c) || wk_is_none(x)) return 0;
     const int64_t n = wk_count(x);
-    double       *v = wk_alloc_zero((size_t)(2 * n + 1), sizeof *v);
+    union value  *v = wk_alloc_zero((size_t)(2 * n + 1), sizeof *v);
     if (!v) {
         wk_fail(c, WK_ENOMEM, "format: out of memory for %lld values", (long long)n);
         return 0;
     }
     const wk_scope scope = wk_scope_begin(c);
     const bool     was = wk_no_grad(c, true);
+    const char     cls = wki_dtype_class(x->dtype);
     wk_tensor      wide = wki_is_block(x->dtype) ? wk_cast(c, x, WK_f32) : x;
-    wk_read(c, wk_cast(c, wide, WK_f64), v);
+    wk_read(c, wk_cast(c, wide, cls == 'I' || cls == 'B' ? WK_i64 : WK_f64), v);
     wk_no_grad(c, was);
     wk_scope_end(c, scope, WK_NONE);
     if (!wki_failed(c)) {
-        const char   cls = wki_dtype_class(x->dtype);
         struct style s = {.integers = cls == 'I', .boolean = cls == 'B'};
         const bool   cut = n > THRESHOLD;
         choose(&s, v + n, n ? gather_shown(x, v, 0, cut, v + n) : 0);
@@ -185,7 +193,7 @@ int64_t wk_format(wk_ctx *c, wk_tensor x, char *out, size_t size)
         } else {
             put_dim(&w, &s, x, v, 0, cut, 8);
         }
-        if (x->dtype != WK_f32 && x->dtype != WK_i64 && x->dtype != WK_bool)
+        if (x->dtype != WK_f32 && (n == 0 || (x->dtype != WK_i64 && x->dtype != WK_bool)))
             put(&w, ", dtype=%s", wk_dtype_name(x->dtype));
         put(&w, ")");
     }

@@ -136,16 +136,16 @@ static bool shape_fits(wk_ctx *c, wk_dtype t, wk_shape s, int64_t *bytes)
         return false;
     }
     int64_t n = 1;
-    bool    zero = false;
+    bool    zero = false, many = false;
     for (int i = 0; i < s.ndim; i++) {
         if (s.dim[i] < 0) {
             wk_fail(c, WK_ESHAPE, "negative size %lld", (long long)s.dim[i]);
             return false;
         }
         zero |= s.dim[i] == 0;
-        if (__builtin_mul_overflow(n, s.dim[i] ? s.dim[i] : 1, &n)) break;
+        many |= __builtin_mul_overflow(n, s.dim[i] ? s.dim[i] : 1, &n);
     }
-    if (n <= 0 || n > INT64_MAX / 16) {
+    if (many || n > INT64_MAX / 16) {
         wk_fail(c, WK_ESHAPE, "too many elements");
         return false;
     }

@@ -213,7 +213,8 @@ wk_tensor wk_expand(wk_ctx *c, wk_tensor x, wk_shape shape)
                WKI_TEXT(x), shape.ndim);
     int64_t   stride[WK_MAX_DIMS] = {0};
     const int lead = shape.ndim - x->ndim;
-    bool      same = lead == 0;
+    bool      same = lead == 0, many = false;
+    int64_t   n = 1;
     for (int i = 0; i < shape.ndim; i++) {
         const int64_t have = i < lead ? 1 : x->shape[i - lead];
         if (shape.dim[i] == -1 && i >= lead) shape.dim[i] = have;
@@ -222,7 +223,9 @@ wk_tensor wk_expand(wk_ctx *c, wk_tensor x, wk_shape shape)
                    (long long)shape.dim[i]);
         if (have == shape.dim[i] && i >= lead) stride[i] = x->stride[i - lead];
         same &= have == shape.dim[i];
+        many |= __builtin_mul_overflow(n, shape.dim[i], &n);
     }
+    WK_REQUIRE(c, !many, WK_ESHAPE, "expand: %s to too many elements", WKI_TEXT(x));
     if (same) return x;
     WK_REQUIRE(c, !wki_is_block(x->dtype) || x->shape[x->ndim - 1] == shape.dim[shape.ndim - 1], WK_EDTYPE,
                "expand: the rows of %s", wk_dtype_name(x->dtype));
