@@ -161,7 +161,8 @@ static void set_dense(struct wk_tensor_info *x, wk_dtype t, wk_shape s)
     for (int i = WK_MAX_DIMS - 1; i >= 0; i--) {
         x->shape[i] = i < s.ndim ? s.dim[i] : 1;
         x->stride[i] = i < s.ndim ? step : 0;
-        if (i < s.ndim) step *= s.dim[i];
+        if (i < s.ndim)
+            step = (int64_t)((uint64_t)step * (uint64_t)s.dim[i]); /* of no elements it may wrap */
     }
 }
 
