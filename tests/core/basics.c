@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static wk_ctx *open_cpu(void)
@@ -236,5 +237,20 @@ Test(basics, tensors_print_as_pytorch_prints_them)
     }
     wk_format(c, wk_arange(c, 0, 2000, 1, WK_i64), text, sizeof text);
     cr_assert_str_eq(text, "tensor([   0,    1,    2,  ..., 1997, 1998, 1999])");
+    wk_ctx_free(c);
+}
+
+Test(basics, a_check_finds_the_op_that_makes_nan)
+{
+    setenv("WK_CHECK", "1", 1);
+    wk_ctx   *c = open_cpu();
+    wk_tensor x = wk_make(c, (float[]){1, -1}, WK_f32, WK_SHAPE(2));
+    wk_exp(c, wk_log(c, x));
+    cr_assert_eq(wk_ctx_status(c), WK_ENAN);
+    cr_assert_str_eq(wk_ctx_message(c), "log: a value is NaN where no operand has one");
+    wk_ctx_clear(c);
+    x = wk_make(c, (float[]){NAN, INFINITY}, WK_f32, WK_SHAPE(2));
+    wk_exp(c, wk_neg(c, x)); /* what came in may go out */
+    cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c));
     wk_ctx_free(c);
 }

@@ -40,6 +40,8 @@ expect "inspect's JSON" python3 -c 'import json,sys; assert json.load(open(sys.a
 check "inspect a folder" 0 "$wick" inspect -m tests/golden/models/llama
 check "bench a folder" 0 "$wick" bench -m tests/golden/models/llama -p 4 -n 2 -r 1
 check "a closed standard output" 1 sh -c "'$wick' run -m $tiny -p x -n 8 --temp 0 >/dev/full"
+check "a trace" 0 env WK_TRACE=1 "$wick" run -m $tiny -p x -n 2 --temp 0
+expect "the trace names ops and shapes" grep -q "affine .*f16\[32, 32\].* -> f32" "$work/err"
 # Ctrl-C: once stops the generation with 130.
 "$wick" run -m $tiny -p x -n 1000000 --ignore-eos -c 100000 --temp 0 >"$work/out" 2>"$work/err" &
 running=$!
