@@ -27,8 +27,8 @@ typedef struct wk_call {
     const wk_tensor *in;          /* optional ones are WK_NONE */
     wk_tensor        out[WK_MAX_OUT];
     struct {
-        int64_t i[10];
-        double  f[4];
+        int64_t i[16];
+        double  f[6];
     } attr;
     /* filled in by wki_run */
     wk_device *device;

@@ -14,73 +14,15 @@
 #ifndef WK_WICK_H
 #define WK_WICK_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "types.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#if defined _WIN32
-#define WK_API
-#else
-#define WK_API __attribute__((visibility("default")))
-#endif
-#if defined __GNUC__
-#define WK_PRINTF(f, a) __attribute__((format(printf, f, a)))
-#else
-#define WK_PRINTF(f, a)
-#endif
+#define WK_VERSION "0.1.0"
 
-#define WK_VERSION  "0.1.0"
-#define WK_MAX_DIMS 8
-
-/* ---- 1. Types -------------------------------------------------------------------------------- */
-
-typedef enum wk_status {
-#define WK_STATUS(name, text) WK_##name,
-#include "status.def"
-#undef WK_STATUS
-    WK_STATUS_COUNT
-} wk_status;
-
-typedef enum wk_dtype {
-#define WK_DTYPE(name, block, bytes, cls) WK_##name,
-#include "dtypes.def"
-#undef WK_DTYPE
-    WK_DTYPE_COUNT
-} wk_dtype;
-
-typedef struct wk_ctx     wk_ctx;     /* device, temporaries, first error, tape */
-typedef struct wk_storage wk_storage; /* counted bytes on a device */
-
-/* A read-only handle. Fields may be read, never written. */
-typedef const struct wk_tensor_info {
-    wk_storage *storage;
-    int64_t     offset;              /* of the first element, in bytes */
-    int64_t     shape[WK_MAX_DIMS];  /* outermost first; unused ones are 1 */
-    int64_t     stride[WK_MAX_DIMS]; /* in elements; 0 where expanded */
-    int32_t     ndim;
-    wk_dtype    dtype;
-    int32_t     node; /* place on the tape, 0: none */
-    bool        weak; /* made by wk_scalar: takes part in type promotion as a Python number */
-} * wk_tensor;
-
-/* The empty tensor: all sizes 0, safe to look at; what a failed call returns and an optional argument left
- * out. */
-#define WK_NONE (wk_none())
-WK_API wk_tensor wk_none(void);
-
-/* Sizes or dims, by value: WK_SHAPE(2, 3). No dims at all is WK_SCALAR_SHAPE. */
-typedef struct wk_shape {
-    int     ndim;
-    int64_t dim[WK_MAX_DIMS];
-} wk_shape;
-#define WK_SHAPE(...)   ((wk_shape){(int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), {__VA_ARGS__}})
-#define WK_DIMS(...)    WK_SHAPE(__VA_ARGS__)
-#define WK_SCALAR_SHAPE ((wk_shape){0, {0}})
-#define WK_ALL_DIMS     ((wk_shape){0, {0}})
+/* ---- 1. Types (core/types.h) ----------------------------------------------------------------- */
 
 WK_API const char *wk_status_text(wk_status s);        /* "out of memory" */
 WK_API const char *wk_dtype_name(wk_dtype t);          /* "f32"; "?" for no dtype */
@@ -336,16 +278,7 @@ WK_API wk_tensor wk_grad(wk_ctx   *c,
 typedef wk_tensor (*wk_fn)(wk_ctx *c, void *arg, wk_tensor x);
 WK_API wk_tensor wk_checkpoint(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x);
 
-/* ---- 14. Random numbers ---------------------------------------------------------------------- */
-
-/* Philox 4x32-10 (Salmon et al., SC11), counter-based: the same numbers on every device and thread count. */
-WK_API void      wk_seed(wk_ctx *c, uint64_t seed);
-WK_API wk_tensor wk_uniform(wk_ctx *c, double low, double high, wk_dtype t, wk_shape shape); /* [low, high) */
-WK_API wk_tensor wk_normal(wk_ctx *c, double mean, double deviation, wk_dtype t, wk_shape shape);
-WK_API wk_tensor wk_randint(wk_ctx *c, int64_t low, int64_t high, wk_dtype t,
-                            wk_shape shape); /* [low, high) */
-
-/* ---- 15. Steps: capture and replay ----------------------------------------------------------- */
+/* ---- 14. Steps: capture and replay ----------------------------------------------------------- */
 
 /* A step is a function that makes the same ops each time; what changes lives in tensors. wk_capture calls it
  * twice, then records it where the device can; wk_replay runs it again (on the CPU: calls it). */
@@ -355,7 +288,7 @@ WK_API wk_step  *wk_capture(wk_ctx *c, wk_step_fn fn, void *state); /* NULL afte
 WK_API wk_status wk_replay(wk_step *step);
 WK_API void      wk_step_free(wk_step *step);
 
-/* ---- 16. Memory ------------------------------------------------------------------------------ */
+/* ---- 15. Memory ------------------------------------------------------------------------------ */
 
 /* Bytes on the context's device, over all its contexts. */
 typedef struct wk_memory {
@@ -369,7 +302,7 @@ WK_API wk_memory wk_memory_stats(const wk_ctx *c);
 WK_API void wk_memory_limit(wk_ctx *c, int64_t bytes); /* of the device; over it ops fail with WK_ELIMIT */
 WK_API void wk_memory_trim(wk_ctx *c);                 /* give this context's cached blocks back */
 
-/* ---- 17. For code built on wick, and for tests ----------------------------------------------- */
+/* ---- 16. For code built on wick, and for tests ----------------------------------------------- */
 
 /* Host memory through the allocator that tests can make fail. Zero bytes give a valid pointer. wk_free(NULL)
  * is fine. wk_resize keeps the old block when it fails. */
@@ -385,4 +318,9 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 #ifdef __cplusplus
 }
 #endif
+
+/* ---- 17. Further families, a header each ------------------------------------------------------- */
+
+#include "api/random.h"
+
 #endif

@@ -68,7 +68,11 @@ struct op_row {
     const char *signature;
     op_fn       run;
 };
-/* NULL: no such op. Writes the signature to use. */
+/* Each ops_FAMILY.c of families.def has such a table, closed by a row without names. */
+#define FAMILY(name) extern const struct op_row name##_ops[];
+#include "families.def"
+#undef FAMILY
+/* NULL: no such op. A row named "linalg.norm" or "fft.rfft" serves that place alone. */
 const struct op_row *find_op(const char *name);
 
 #endif

@@ -503,7 +503,7 @@ OP(cross_entropy)
                                                  .reduction = how_many}));
 }
 
-static const struct op_row rows[] = {
+const struct op_row basic_ops[] = {
     {"leaky_relu", "input negative_slope inplace", leaky_relu},
     {"elu", "input alpha inplace", elu},
     {"celu", "input alpha inplace", celu},
@@ -594,6 +594,7 @@ static const struct op_row rows[] = {
     {"scaled_dot_product_attention", "query key value attn_mask dropout_p is_causal scale enable_gqa", sdpa},
     {"cross_entropy", "input target weight size_average ignore_index reduce reduction label_smoothing",
      cross_entropy},
+    {0},
 };
 
 static bool among(const char *names, const char *name)
@@ -607,19 +608,35 @@ static bool among(const char *names, const char *name)
     return false;
 }
 
-const struct op_row *find_op(const char *name)
+static const struct op_row *find_in(const struct op_row *table, const char *name)
 {
-    static const char *const places[] = {"torch.nn.functional.", "torch.special.", "torch.linalg.",
-                                         "torch.Tensor.",        "torch.fft.",     "torch."};
-    if (!strncmp(name, "torch.fft.", 10)) return NULL;
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (!strncmp(name, places[i], strlen(places[i]))) {
-            name += strlen(places[i]);
-            break;
-        }
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (among(rows[i].names, name)) return &rows[i];
+    for (; table->names; table++)
+        if (among(table->names, name)) return table;
+    return NULL;
+}
+
+static const struct op_row *find_anywhere(const char *name)
+{
+    static const struct op_row *const families[] = {
+#define FAMILY(name) name##_ops,
+#include "families.def"
+#undef FAMILY
+    };
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        const struct op_row *row = find_in(families[i], name);
+        if (row) return row;
+    }
     for (size_t i = 0; i < sizeof listed / sizeof *listed; i++)
         if (!strcmp(listed[i].names, name)) return &listed[i];
     return NULL;
+}
+
+const struct op_row *find_op(const char *name)
+{
+    static const char *const places[] = {"nn.functional.", "special.", "linalg.", "Tensor."};
+    if (!strncmp(name, "torch.", 6)) name += 6;
+    const struct op_row *row = find_anywhere(name);
+    for (size_t i = 0; !row && i < sizeof places / sizeof *places; i++)
+        if (!strncmp(name, places[i], strlen(places[i]))) row = find_anywhere(name + strlen(places[i]));
+    return row;
 }

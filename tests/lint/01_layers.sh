@@ -1,6 +1,6 @@
 #!/bin/sh
 # core includes core; cpu and cuda core/op.h and themselves; nn core/wick.h and itself; programs public headers.
-shared='core/(wick|op|formula|random)\.h|core/(ops|unary|binary|dtypes|status|backends)\.def'
+shared='core/(wick|types|op|formula|random)\.h|core/(ops|unary|binary|dtypes|status|backends)\.def'
 git ls-files '*.c' '*.h' '*.cu' '*.cuh' '*.def' | while read -r f; do
     case $f in
     core/*) ok='^core/' ;;
