@@ -1,8 +1,17 @@
 /* The key-value cache of one sequence. */
 #include "nn.h"
 
+static bool whole_blocks(wk_ctx *c, const char *what, wk_dtype t, int64_t dim)
+{
+    const int64_t block = wk_dtype_block(t);
+    if (dim % block == 0) return true;
+    wk_fail(c, WK_EDTYPE, "cache: %s of %s come in blocks of %lld values, a head has %lld", what,
+            wk_dtype_name(t), (long long)block, (long long)dim);
+    return false;
+}
+
 wk_cache *wk_cache_new(wk_ctx *c, int64_t layers, int64_t kv_heads, int64_t capacity, int64_t key_dim,
-                       int64_t value_dim, wk_dtype t)
+                       int64_t value_dim, wk_dtype keys, wk_dtype values)
 {
     if (wk_ctx_status(c) != WK_OK) return NULL;
     if (layers < 1 || kv_heads < 1 || capacity < 1 || key_dim < 1 || value_dim < 1) {
@@ -11,6 +20,7 @@ wk_cache *wk_cache_new(wk_ctx *c, int64_t layers, int64_t kv_heads, int64_t capa
                 (long long)value_dim);
         return NULL;
     }
+    if (!whole_blocks(c, "keys", keys, key_dim) || !whole_blocks(c, "values", values, value_dim)) return NULL;
     wk_cache *k = wk_alloc_zero(1, sizeof *k);
     if (k) k->layers = wk_alloc_zero((size_t)layers, sizeof *k->layers);
     if (!k || !k->layers) {
@@ -23,8 +33,8 @@ wk_cache *wk_cache_new(wk_ctx *c, int64_t layers, int64_t kv_heads, int64_t capa
     k->capacity = capacity;
     k->start = wk_zeros(k->c, WK_i64, WK_SHAPE(1));
     for (int64_t i = 0; i < layers; i++) {
-        k->layers[i].k = wk_empty(k->c, t, WK_SHAPE(kv_heads, capacity, key_dim));
-        k->layers[i].v = wk_empty(k->c, t, WK_SHAPE(kv_heads, capacity, value_dim));
+        k->layers[i].k = wk_empty(k->c, keys, WK_SHAPE(kv_heads, capacity, key_dim));
+        k->layers[i].v = wk_empty(k->c, values, WK_SHAPE(kv_heads, capacity, value_dim));
     }
     if (wk_ctx_status(k->c) == WK_OK) return k;
     wk_fail(c, wk_ctx_status(k->c), "cache: %s", wk_ctx_message(k->c));

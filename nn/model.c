@@ -169,10 +169,10 @@ wk_param_list *wk_model_params(wk_model *m)
 
 /* ---- running ---- */
 
-wk_cache *wk_model_cache(wk_ctx *c, const wk_model *m, int64_t capacity, wk_dtype t)
+wk_cache *wk_model_cache(wk_ctx *c, const wk_model *m, int64_t capacity, wk_dtype keys, wk_dtype values)
 {
     const wk_model_info *i = &m->info;
-    return wk_cache_new(c, i->layers, i->kv_heads, capacity, i->head_dim, i->head_dim, t);
+    return wk_cache_new(c, i->layers, i->kv_heads, capacity, i->head_dim, i->head_dim, keys, values);
 }
 
 static bool fits(wk_ctx *c, const wk_model *m, wk_tensor tokens, const wk_cache *cache)

@@ -97,7 +97,8 @@ WK_API void wk_param_list_set(wk_param_list *l, int64_t i, wk_tensor x);
 /* ---- 3. Key-value cache ---------------------------------------------------------------------- */
 
 /* Keys and values of one sequence, per layer [kv_heads, capacity, head_dim]: head-major, so that a head's
- * keys are one run of memory. Lives in its own context. */
+ * keys are one run of memory. Keys and values each have a dtype of their own, real or in blocks (q8_0, q4_0:
+ * a head's size is whole blocks, else WK_EDTYPE). Lives in its own context. */
 struct wk_kv {
     wk_tensor k, v;
 };
@@ -108,7 +109,7 @@ typedef struct wk_cache {
     wk_tensor     start;                      /* i64 [1]: length before the step that runs */
 } wk_cache;
 WK_API wk_cache *wk_cache_new(wk_ctx *c, int64_t layers, int64_t kv_heads, int64_t capacity, int64_t key_dim,
-                              int64_t value_dim, wk_dtype t); /* NULL after an error */
+                              int64_t value_dim, wk_dtype keys, wk_dtype values); /* NULL after an error */
 WK_API void      wk_cache_free(wk_cache *k);
 WK_API void      wk_cache_truncate(wk_cache *k, int64_t length); /* forget later positions */
 
@@ -201,7 +202,8 @@ WK_API const wk_files *wk_model_files(const wk_model *m);
  * place. */
 WK_API wk_param_list *wk_model_params(wk_model *m);
 /* NULL after an error */
-WK_API wk_cache *wk_model_cache(wk_ctx *c, const wk_model *m, int64_t capacity, wk_dtype t);
+WK_API wk_cache *wk_model_cache(wk_ctx *c, const wk_model *m, int64_t capacity, wk_dtype keys,
+                                wk_dtype values);
 /* tokens i32 or i64 [T] (or [B, T] without a cache): logits f32 [.., T, vocab]. With a cache, positions go on
  * from cache->length, which grows by T; over capacity is WK_EINDEX. */
 WK_API wk_tensor wk_model_forward(wk_ctx *c, const wk_model *m, wk_tensor tokens, wk_cache *cache,

@@ -6,17 +6,18 @@
 const struct verb verbs[] = {
     {"run", "", "complete a text",
      "m,p,f,n,c,t,temp,top-k,top-p,min-p,repeat-penalty,repeat-last,seed,stop,device,"
-     "precise,cache-type,batch,ignore-eos,no-special,verbose",
+     "precise,cache-type,ctk,ctv,batch,ignore-eos,no-special,verbose",
      verb_run},
     {"chat", "", "hold a conversation; with -p answer once",
      "m,p,f,system,n,c,t,temp,top-k,top-p,min-p,"
-     "repeat-penalty,repeat-last,seed,stop,device,precise,cache-type,batch,verbose",
+     "repeat-penalty,repeat-last,seed,stop,device,precise,cache-type,ctk,ctv,batch,verbose",
      verb_chat},
     {"perplexity", "", "how well a model predicts a text",
-     "m,p,f,c,t,logits,device,precise,cache-type,batch,json", verb_perplexity},
+     "m,p,f,c,t,logits,device,precise,cache-type,ctk,ctv,batch,json", verb_perplexity},
     {"tokenize", "", "a text as tokens", "m,p,f,no-special,json", verb_tokenize},
     {"inspect", "", "what is in a model file or folder", "m,json", verb_inspect},
-    {"bench", "", "tokens per second", "m,p,n,d,t,r,batch,device,precise,cache-type,json", verb_bench},
+    {"bench", "", "tokens per second", "m,p,n,d,t,r,batch,device,precise,cache-type,ctk,ctv,json",
+     verb_bench},
     {"doctor", "", "what this machine offers", "device,t,json", verb_doctor},
     {"pull", "OWNER/MODEL [FILE]", "fetch a model into the cache folder", "revision,quiet", verb_pull},
     {"list", "", "models in the cache folder", "json", verb_list},

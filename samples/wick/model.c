@@ -82,6 +82,15 @@ wk_ctx *context_open(const struct options *o)
     return c;
 }
 
+/* What -ctk or -ctv asks for; without it --cache-type; without that f16, f32 if precise. */
+static wk_dtype cache_dtype(wk_ctx *c, const struct options *o, const char *flag, const char *own)
+{
+    const char    *name = own ? own : o->cache_type ? o->cache_type : o->precise ? "f32" : "f16";
+    const wk_dtype t = wk_dtype_find(name);
+    if (t == WK_DTYPE_COUNT) wk_fail(c, WK_EARG, "%s %s: no such dtype", own ? flag : "--cache-type", name);
+    return t;
+}
+
 bool session_open(struct session *s, const struct options *o, bool text)
 {
     *s = (struct session){.c = context_open(o)};
@@ -93,11 +102,9 @@ bool session_open(struct session *s, const struct options *o, bool text)
     if (s->model && !wk_ctx_status(s->c)) {
         const int64_t own = wk_model_about(s->model).context;
         s->context = o->context ? o->context : own > 0 && own < DEFAULT_CONTEXT ? own : DEFAULT_CONTEXT;
-        const wk_dtype t = wk_dtype_find(o->precise ? "f32" : o->cache_type);
-        if (t == WK_DTYPE_COUNT)
-            wk_fail(s->c, WK_EARG, "--cache-type %s: no such dtype", o->cache_type);
-        else
-            s->cache = wk_model_cache(s->c, s->model, s->context, t);
+        const wk_dtype keys = cache_dtype(s->c, o, "-ctk", o->key_type);
+        const wk_dtype values = cache_dtype(s->c, o, "-ctv", o->value_type);
+        s->cache = wk_model_cache(s->c, s->model, s->context, keys, values);
     }
     if (!wk_ctx_status(s->c) && s->cache) return true;
     failed_ctx(s->c);

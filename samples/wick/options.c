@@ -12,7 +12,7 @@
 enum kind { TEXT, INT, REAL, SWITCH, LIST };
 
 static const struct flag {
-    const char *name; /* a single letter is a short flag */
+    const char *name; /* of a flag with an alias: it comes after one dash */
     const char *alias;
     enum kind   kind;
     size_t      at;
@@ -40,7 +40,10 @@ static const struct flag {
     {"stop", NULL, LIST, AT(stop), "TEXT", "end where this text appears (up to 8 times)", 0, 0},
     {"system", NULL, TEXT, AT(system), "TEXT", "the system message", 0, 0},
     {"batch", NULL, INT, AT(batch), "N", "prompt tokens per step (512)", 1, 1e6},
-    {"cache-type", NULL, TEXT, AT(cache_type), "TYPE", "dtype of the key-value cache (f16)", 0, 0},
+    {"cache-type", NULL, TEXT, AT(cache_type), "TYPE",
+     "dtype of the key-value cache: f32, f16, bf16, q8_0, q4_0 (f16; f32 if precise)", 0, 0},
+    {"ctk", "cache-type-k", TEXT, AT(key_type), "TYPE", "dtype of the keys alone", 0, 0},
+    {"ctv", "cache-type-v", TEXT, AT(value_type), "TYPE", "dtype of the values alone", 0, 0},
     {"device", NULL, TEXT, AT(device), "NAME", "cpu or cuda:N (cpu)", 0, 0},
     {"precise", NULL, SWITCH, AT(precise), NULL, "products in f32 on dequantised weights", 0, 0},
     {"logits", NULL, TEXT, AT(logits), "FILE", "write f32 logits [tokens, vocabulary] as .npy", 0, 0},
@@ -116,6 +119,16 @@ static int store(const struct verb *v, const struct flag *f, const char *value, 
     return EXIT_OK;
 }
 
+/* Names of several letters after one dash, which getopt would read as short flags. */
+static void spell_out(int argc, char **argv)
+{
+    static char longs[][16] = {"--cache-type-k", "--cache-type-v"};
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (!strcmp(argv[i], "-ctk")) argv[i] = longs[0];
+        if (!strcmp(argv[i], "-ctv")) argv[i] = longs[1];
+    }
+}
+
 int options_parse(const struct verb *v, int argc, char **argv, struct options *o)
 {
     *o = (struct options){.device = "cpu",
@@ -128,7 +141,6 @@ int options_parse(const struct verb *v, int argc, char **argv, struct options *o
                           .min_p = 0.05,
                           .repeat_penalty = 1,
                           .repeat_last = 64,
-                          .cache_type = "f16",
                           .revision = "main"};
     struct option longs[2 * N_FLAGS + 2] = {{0}};
     char          shorts[2 * N_FLAGS + 8] = ":h";
@@ -137,11 +149,12 @@ int options_parse(const struct verb *v, int argc, char **argv, struct options *o
         const struct flag *f = &flags[i];
         if (!listed(v->flags, f->name)) continue;
         const int wants = f->kind == SWITCH ? no_argument : required_argument;
-        if (f->alias) snprintf(shorts + strlen(shorts), 3, "%s%s", f->name, wants ? ":" : "");
+        if (f->alias && !f->name[1]) snprintf(shorts + strlen(shorts), 3, "%s%s", f->name, wants ? ":" : "");
         longs[n++] = (struct option){f->alias ? f->alias : f->name, wants, NULL, 1000 + i};
     }
     longs[n] = (struct option){"help", no_argument, NULL, 'h'};
     opterr = 0;
+    spell_out(argc, argv);
     for (int got; (got = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
         int at = got - 1000;
         if (got == 'h') {
@@ -154,7 +167,7 @@ int options_parse(const struct verb *v, int argc, char **argv, struct options *o
             return EXIT_USAGE;
         }
         for (int i = 0; at < 0 && i < N_FLAGS; i++)
-            if (flags[i].alias && flags[i].name[0] == got) at = i;
+            if (flags[i].alias && !flags[i].name[1] && flags[i].name[0] == got) at = i;
         const int code = store(v, &flags[at], optarg, o);
         if (code != EXIT_OK) return code;
     }

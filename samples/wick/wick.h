@@ -13,13 +13,14 @@ enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 130 };
 
 /* Every flag of every verb (options.c has the table). */
 struct options {
-    const char *model, *prompt, *file, *device, *system, *logits, *revision, *cache_type, *stop[8];
-    int         n_stop;
-    int64_t     predict, context, threads, batch, depth, repetitions, top_k, repeat_last, seed;
-    double      temperature, top_p, min_p, repeat_penalty;
-    bool        precise, json, verbose, quiet, ignore_eos, no_special, help, seed_given;
-    int         n_args; /* what is left after the flags */
-    char      **args;
+    const char *model, *prompt, *file, *device, *system, *logits, *revision, *cache_type, *key_type,
+        *value_type, *stop[8];
+    int     n_stop;
+    int64_t predict, context, threads, batch, depth, repetitions, top_k, repeat_last, seed;
+    double  temperature, top_p, min_p, repeat_penalty;
+    bool    precise, json, verbose, quiet, ignore_eos, no_special, help, seed_given;
+    int     n_args; /* what is left after the flags */
+    char  **args;
 };
 
 struct verb {

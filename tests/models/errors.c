@@ -102,7 +102,7 @@ Test(models, refuse_tokens_that_do_not_fit)
     float         out[TOKENS * VOCAB];
     golden_open(&g, "gpt2", "gpt2");
     wk_ctx   *c = g.c;
-    wk_cache *cache = wk_model_cache(c, g.m, 4, WK_f32);
+    wk_cache *cache = wk_model_cache(c, g.m, 4, WK_f32, WK_f32);
     golden_forward(&g, cache, 0, 3, out);
     wk_tensor two = wk_make(c, g.tokens, WK_i64, WK_SHAPE(2));
     cr_assert(wk_is_none(wk_model_forward(c, g.m, two, cache, (wk_forward_opts){0})));
@@ -131,13 +131,19 @@ Test(models, refuse_tokens_that_do_not_fit)
         cr_assert_eq(wk_ctx_status(c), bad[i].status, "case %zu: %s", i, wk_ctx_message(c));
         wk_ctx_clear(c);
     }
-    wk_cache *other = wk_cache_new(c, 5, 4, 8, 8, 8, WK_f32);
+    wk_cache *other = wk_cache_new(c, 5, 4, 8, 8, 8, WK_f32, WK_f32);
     wk_model_forward(c, g.m, two, other, (wk_forward_opts){0});
     cr_assert_eq(wk_ctx_status(c), WK_EARG, "%s", wk_ctx_message(c));
     wk_cache_free(other);
     wk_ctx_clear(c);
-    cr_assert_null(wk_cache_new(c, 1, 1, 0, 8, 8, WK_f32));
+    cr_assert_null(wk_cache_new(c, 1, 1, 0, 8, 8, WK_f32, WK_f32));
     cr_assert_eq(wk_ctx_status(c), WK_EARG);
+    wk_ctx_clear(c);
+    cr_assert_null(wk_cache_new(c, 1, 1, 8, 64, 40, WK_f16, WK_q8_0)); /* values of 40 are not whole blocks */
+    cr_assert_eq(wk_ctx_status(c), WK_EDTYPE);
+    wk_ctx_clear(c);
+    cr_assert_null(wk_cache_new(c, 1, 1, 8, 8, 32, WK_q4_0, WK_f32));
+    cr_assert_eq(wk_ctx_status(c), WK_EDTYPE);
     wk_ctx_clear(c);
     cr_assert_null(wk_model_open(c, "/nonexistent"));
     cr_assert_neq(wk_ctx_status(c), WK_OK);
@@ -152,7 +158,7 @@ static bool whole_life(const char *path, float *out)
 {
     wk_ctx   *c = wk_ctx_new("cpu");
     wk_model *m = wk_model_open(c, path);
-    wk_cache *cache = m ? wk_model_cache(c, m, 8, WK_f32) : NULL;
+    wk_cache *cache = m ? wk_model_cache(c, m, 8, WK_f32, WK_f32) : NULL;
     if (cache) {
         wk_tensor tokens = wk_make(c, (int32_t[]){5, 6, 7, 8}, WK_i32, WK_SHAPE(4));
         wk_read(c, wk_model_forward(c, m, tokens, cache, (wk_forward_opts){.last_only = true}), out);

@@ -34,7 +34,7 @@ static const struct {
 /* The tokens in pieces of the sizes given (over and over), through a cache. */
 static void in_pieces(struct golden *g, const int64_t *sizes, int n_sizes, wk_dtype t, float *out)
 {
-    wk_cache *cache = wk_model_cache(g->c, g->m, TOKENS, t);
+    wk_cache *cache = wk_model_cache(g->c, g->m, TOKENS, t, t);
     int64_t   at = 0;
     for (int i = 0; cache && at < TOKENS; i++) {
         const int64_t left = TOKENS - at, n = sizes[i % n_sizes] < left ? sizes[i % n_sizes] : left;
@@ -112,7 +112,7 @@ Test(models, forgotten_positions_are_written_again)
     struct golden g;
     float         got[TOKENS * VOCAB], other[VOCAB];
     golden_open(&g, "llama", "llama");
-    wk_cache *cache = wk_model_cache(g.c, g.m, TOKENS, WK_f32);
+    wk_cache *cache = wk_model_cache(g.c, g.m, TOKENS, WK_f32, WK_f32);
     golden_forward(&g, cache, 0, 10, got);
     golden_forward(&g, cache, 3, 1, other); /* a wrong turn */
     cr_assert_eq(cache->length, 11);
@@ -136,7 +136,7 @@ Test(models, a_steady_step_allocates_nothing)
         snprintf(path, sizeof path, "%s", names[i]);
         if (strchr(path, '.')) *strchr(path, '.') = '\0';
         golden_open(&g, names[i], path);
-        wk_cache *cache = wk_model_cache(g.c, g.m, TOKENS, WK_f16);
+        wk_cache *cache = wk_model_cache(g.c, g.m, TOKENS, WK_f16, WK_f16);
         for (int64_t at = 0; at < 8; at++) golden_forward(&g, cache, at, 1, row);
         const int64_t before = wk_alloc_count();
         for (int64_t at = 8; at < TOKENS; at++) golden_forward(&g, cache, at, 1, row);

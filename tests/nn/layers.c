@@ -120,7 +120,7 @@ Test(layers, attention_is_the_formula)
     wk_tensor y = wk_reshape(c, wk_transpose(c, wk_matmul(c, s, v), 0, 1), WK_SHAPE(T, HEADS * D));
     same(c, "attention", wk_attention(c, &a, x, at, NULL, WK_NONE), product(c, y, &a.o), 1e-4);
 
-    wk_cache *cache = wk_cache_new(c, 1, KV, T, D, D, WK_f32);
+    wk_cache *cache = wk_cache_new(c, 1, KV, T, D, D, WK_f32, WK_f32);
     wk_tensor step[T];
     for (int64_t t = 0; t < T; t++) {
         wk_tensor now = wk_narrow(c, at, 0, t, 1);

@@ -16,6 +16,14 @@ cp "$work/out" "$work/seeded"
 check "run with the seed again" 0 "$wick" run -m $tiny -p x -n 8 --seed 7
 expect "a seed gives the same text" cmp -s "$work/out" "$work/seeded"
 check "-p and -f together" 1 "$wick" run -m $tiny -p a -f "$work/text"
+check "cache types" 0 "$wick" run -m $tiny -p x -n 8 --temp 0 -ctk f32 -ctv bf16
+expect "the same text with other cache types" cmp -s "$work/out" "$work/first"
+check "cache types, spelt out" 0 "$wick" run -m $tiny -p x -n 8 --temp 0 --cache-type-k bf16 --cache-type-v f32
+check "an unknown cache type" 1 "$wick" run -m $tiny -p x -n 8 -ctv q9
+expect "the error names flag and type" grep -q -e '-ctv q9' "$work/err"
+check "a cache type without its value" 2 "$wick" run -m $tiny -p x -ctk
+check "heads that are not whole blocks" 1 "$wick" bench -m tests/golden/models/llama -p 4 -n 2 -r 1 -ctk q8_0
+expect "the error names the block" grep -q "keys of q8_0 come in blocks of 32 values" "$work/err"
 check "a prompt longer than the context" 1 "$wick" run -m $tiny -p xxxxxxxx -c 4
 check "tokenize --json" 0 "$wick" tokenize -m $tiny -p ABC --json
 expect "tokenize's JSON" python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); assert all(type(i) is int for i in d) and d' "$work/out"

@@ -19,7 +19,7 @@ static void begin(struct fixture *f, int64_t capacity)
     f->m = wk_model_open(f->c, WK_SOURCE_DIR "/tests/golden/text/chain.gguf");
     cr_assert_not_null(f->m, "%s", wk_ctx_message(f->c));
     f->t = wk_tokenizer_open(f->c, wk_model_files(f->m));
-    f->cache = wk_model_cache(f->c, f->m, capacity, WK_f32);
+    f->cache = wk_model_cache(f->c, f->m, capacity, WK_f32, WK_f32);
     cr_assert_not_null(f->cache, "%s", wk_ctx_message(f->c));
 }
 
