@@ -322,5 +322,6 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 /* ---- 17. Further families, a header each ------------------------------------------------------- */
 
 #include "api/random.h"
+#include "api/conv.h"
 
 #endif

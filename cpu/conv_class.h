@@ -1,0 +1,89 @@
+/* The convolution kernels of one compute class. Included once per class with
+ *   CONV(name)  the class's names    CONV_T  its type    CONV_W  lanes of a vector
+ *   CONV_FMA(a, b, c)    CONV_SUM(v) of all lanes    CONV_TRANSPOSE4  simd.h's, where there is one
+ * CONV_LOAD_STRIDED, CONV_FROM: kernel.h's; CONV_DTYPE: the dtype that is the class's own. */
+
+typedef CONV_T CONV(vec) __attribute__((vector_size(CONV_W * sizeof(CONV_T))));
+typedef CONV_T CONV(vec_any)
+    __attribute__((vector_size(CONV_W * sizeof(CONV_T)), aligned(sizeof(CONV_T)), may_alias));
+
+INLINE CONV(vec) CONV(load)(const CONV_T *p)
+{
+    return *(const CONV(vec_any) *)(const void *)p;
+}
+INLINE void CONV(put)(CONV_T *p, CONV(vec) v)
+{
+    *(CONV(vec_any) *)(void *)p = v;
+}
+
+/* ---- the padded copy ------------------------------------------------------------------------- */
+
+/* n values of a row at the places first, first + step .., zeros where x has none. */
+static void CONV(fill_row)(const struct conv *o, int64_t at, int64_t first, int64_t step, int64_t n,
+                           CONV_T *to)
+{
+    int64_t low = first < 0 ? (-first + step - 1) / step : 0, high;
+    if (low > n) low = n;
+    high = first < o->in[2] ? (o->in[2] - first + step - 1) / step : 0;
+    high = high > n ? n : high < low ? low : high;
+    if (low) memset(to, 0, (size_t)low * sizeof *to);
+    if (high > low) {
+        const CONV_T *v = CONV_LOAD_STRIDED(o->x, at + (first + low * step) * o->along[2], step * o->along[2],
+                                            high - low, to + low);
+        if (v != to + low) memcpy(to + low, v, (size_t)(high - low) * sizeof *to);
+    }
+    if (n > high) memset(to + high, 0, (size_t)(n - high) * sizeof *to);
+}
+
+/* One slot of one channel. */
+static void CONV(fill_slot)(const struct conv *o, const struct conv_part *p, int64_t at, const int64_t *slot,
+                            CONV_T *to)
+{
+    int64_t first[3], step[3];
+    for (int i = 0; i < 3; i++) {
+        step[i] = o->turned ? 1 : o->stride[i];
+        first[i] = o->turned ? p->first[i] - o->reach[i]
+                             : step[i] * p->first[i] + slot_remainder(o, i, slot[i]) - o->pad[i];
+    }
+    for (int64_t d = 0; d < p->count[0] + o->reach[0]; d++) {
+        const int64_t xd = first[0] + step[0] * d;
+        for (int64_t h = 0; h < p->count[1] + o->reach[1]; h++) {
+            const int64_t xh = first[1] + step[1] * h;
+            CONV_T       *row = to + (d * o->ext[1] + h) * o->ext[2];
+            if (xd < 0 || xd >= o->in[0] || xh < 0 || xh >= o->in[1])
+                memset(row, 0, (size_t)o->ext[2] * sizeof *row);
+            else
+                CONV(fill_row)
+            (o, at + xd * o->along[0] + xh * o->along[1], first[2], step[2], o->ext[2], row);
+        }
+    }
+}
+
+static void CONV(fill)(const struct conv *o, const struct conv_part *p, CONV_T *to)
+{
+    const int64_t area = o->ext[0] * o->ext[1] * o->ext[2];
+    for (int64_t b = 0; b < p->images; b++)
+        for (int64_t c = 0; c < o->c; c++) {
+            const int64_t at = (p->image + b) * o->x->stride[0] + (p->group * o->c + c) * o->x->stride[1];
+            int64_t       slot[3];
+            for (slot[0] = 0; slot[0] < o->slots[0]; slot[0]++)
+                for (slot[1] = 0; slot[1] < o->slots[1]; slot[1]++)
+                    for (slot[2] = 0; slot[2] < o->slots[2]; slot[2]++, to += area)
+                        CONV(fill_slot)(o, p, at, slot, to);
+        }
+}
+
+#include "cpu/conv_dot.h"
+#include "cpu/conv_tile.h"
+
+#undef CONV
+#undef CONV_T
+#undef CONV_W
+#undef CONV_FMA
+#undef CONV_LOAD_STRIDED
+#undef CONV_SUM
+#undef CONV_FROM
+#undef CONV_DTYPE
+#ifdef CONV_TRANSPOSE4
+#undef CONV_TRANSPOSE4
+#endif
