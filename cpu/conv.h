@@ -1,11 +1,11 @@
 /* How a convolution is cut into tasks.
  *
- * All kinds of convolution are sums over channels and taps of x at a place that depends on the result's place
- * u and the tap k. A task copies the part of x that its places need into scratch, padded with zeros and, where
- * the convolution strides, with every stride-th value in a plane of its own ("slot"). There, the values of one
- * tap for successive places lie side by side, so a product kernel reads them with one offset per tap and
- * nothing is copied once per tap. A transposed convolution writes every stride-th place with its own subset of
- * taps ("phase"); each phase is a convolution of that kind without stride. */
+ * All kinds of convolution are sums over channels and taps of x at a place that depends on the result's
+ * place u and the tap k. A task copies the part of x that its places need into scratch, padded with zeros
+ * and, where the convolution strides, with every stride-th value in a plane of its own ("slot"). There,
+ * the values of one tap for successive places lie side by side, so a product kernel reads them with one
+ * offset per tap and nothing is copied once per tap. A transposed convolution writes every stride-th place
+ * with its own subset of taps ("phase"); each phase is a convolution of that kind without stride. */
 #ifndef WK_CPU_CONV_H
 #define WK_CPU_CONV_H
 
