@@ -14,6 +14,9 @@
 WK_ISA_LIST
 #undef WK_ISA_ROW
 
+/* A build may leave instruction sets out. */
+#define MAYBE __attribute__((unused))
+
 #if defined __x86_64__
 /* clang 14's __builtin_cpu_supports does not know "f16c": leaf 1, ECX bit 29. */
 static bool has_f16c(void)
@@ -21,23 +24,23 @@ static bool has_f16c(void)
     unsigned a, b, c, d;
     return __get_cpuid(1, &a, &b, &c, &d) && c >> 29 & 1;
 }
-static bool has_v2(void)
+MAYBE static bool has_v2(void)
 {
     return true;
 }
-static bool has_v3(void)
+MAYBE static bool has_v3(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
            __builtin_cpu_supports("bmi2") && has_f16c();
 }
-static bool has_v4(void)
+MAYBE static bool has_v4(void)
 {
     return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512cd");
 }
 #else
-static bool has_base(void)
+MAYBE static bool has_base(void)
 {
     return true;
 }
