@@ -1,18 +1,21 @@
 /* Affine maps: x w^T + bias with weights of every real and block dtype. How a weight is used depends on the
  * call's shapes and dtypes and on the CPU, never on the number of threads. */
 #include "cpu/cpu.h"
+#include <stdlib.h>
 #include "cpu/gemm_bf16.h"
+#include "cpu/gemm_i8.h"
 #include "cpu/gemv.h"
 #include "cpu/matmul.h"
 #include "cpu/simd.h"
 
 /* Rows of x up to which weights go row by row: unpacking a panel pays later for integer products. */
 #define FEW         8
-#define FEW_INTEGER 32
+#define FEW_INTEGER 1
 
 enum path {
     INTEGER, /* few rows, block weights: integer dot products with 8-bit activations */
     STREAM,  /* few rows: each row of w, converted to f32, against all of x */
+    CODES,   /* integer dot products, weights unpacked once per panel */
     HALF,    /* bf16 dot products */
     BLOCKED, /* packed panels in the class's type */
 };
@@ -52,6 +55,9 @@ static enum path choose(const struct job *j, wk_tensor w, unsigned features)
     const bool block = wk_dtype_block(w->dtype) > 1, quick = block && !j->k->precise;
     if (j->k->cls != WK_CLASS_F32) return BLOCKED;
     if (j->m <= FEW_INTEGER && quick && CPU(dot_rows)(w->dtype, features)) return INTEGER;
+#if defined __AVX512F__
+    { const char *e = getenv("NOI8"); int64_t nn = w->shape[0], kk = j->k_values; int kind = kk == 1536 ? 1 : nn == 1536 ? 2 : nn == 192 ? 4 : nn > 10000 ? 8 : 16; if (quick && !(e && (atoi(e) & kind)) && CPU(i8_offset)(w->dtype, features) >= 0) return CODES; }
+#endif
     if (j->m <= FEW) return STREAM;
 #if defined __AVX512F__
     const bool halves = w->dtype == WK_bf16 && j->x->dtype == WK_bf16 && j->k_values % 2 == 0;
@@ -71,11 +77,16 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
         p->pieces = (n + p->grain - 1) / p->grain;
         return lines((p->grain * j->m + TILE) * (int64_t)sizeof(float));
 #if defined __AVX512F__
+    case CODES:
+        p->grain = WKI_I8_COLUMNS;
+        p->pieces = (n + p->grain - 1) / p->grain;
+        return lines(CPU(i8_panel_bytes)(k));
     case HALF:
         p->grain = WKI_BF16_COLUMNS;
         p->pieces = (n + p->grain - 1) / p->grain;
         return lines(CPU(bf16_panel_bytes)(k));
 #else
+    case CODES:
     case HALF:
 #endif
     case BLOCKED:
@@ -86,6 +97,17 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
     return lines((int64_t)CPU(gemm_scratch)(&p->plan));
 }
 
+/* Do weights of two types want x in the same form? */
+static bool same_form(enum path path, wk_dtype a, wk_dtype b)
+{
+    if (path == INTEGER) return CPU(dot_order)(a) == CPU(dot_order)(b);
+#if defined __AVX512F__
+    if (path == CODES)
+        return CPU(i8_offset)(a, ~0u) == CPU(i8_offset)(b, ~0u) && CPU(i8_group)(a) == CPU(i8_group)(b);
+#endif
+    return true;
+}
+
 /* Bytes of x in the form that part i wants; 0 where an earlier part has the same. */
 static size_t form_of_x(struct job *j, int i)
 {
@@ -94,14 +116,14 @@ static size_t form_of_x(struct job *j, int i)
     if (p->path == BLOCKED) return 0;
     for (int e = 0; e < i; e++) {
         if (j->part[e].path != p->path) continue;
-        if (p->path == INTEGER && CPU(dot_order)(j->k->in[1 + e]->dtype) != CPU(dot_order)(w->dtype))
-            continue;
+        if (!same_form(p->path, j->k->in[1 + e]->dtype, w->dtype)) continue;
         p->x = j->part[e].x;
         return 0;
     }
     p->x = j->shared;
     if (p->path == INTEGER) return (size_t)(j->m * j->chunks) * sizeof(struct chunk);
 #if defined __AVX512F__
+    if (p->path == CODES) return lines(CPU(i8_rows_bytes)(j->m, j->k_values));
     if (p->path == HALF) return lines(CPU(bf16_rows_bytes)(j->m, j->k_values));
 #endif
     return lines(j->m * j->k_values * (int64_t)sizeof(float));
@@ -182,6 +204,7 @@ struct forming {
     const struct job  *j;
     const struct part *p;
     const uint8_t     *order;
+    wk_dtype           dtype;
 };
 
 static void form_rows(void *arg, int64_t first, int64_t last, int worker)
@@ -193,6 +216,12 @@ static void form_rows(void *arg, int64_t first, int64_t last, int worker)
     (void)worker;
     for (int64_t i = first; i < last; i++) {
 #if defined __AVX512F__
+        if (f->p->path == CODES) {
+            CPU(i8_pack_rows)
+            (j->x, j->x_step, i * WKI_I8_ROWS, j->m, j->k_values, f->dtype,
+             to + i * CPU(i8_rows_bytes)(1, j->k_values));
+            continue;
+        }
         if (f->p->path == HALF) {
             CPU(bf16_pack_rows)
             (j->x, j->x_step, i * WKI_BF16_ROWS, j->m, j->k_values, to + i * WKI_BF16_ROWS * j->k_values * 2);
@@ -216,10 +245,12 @@ static void form_x(const struct job *j, int i)
     if (p->path == BLOCKED) return;
     for (int e = 0; e < i; e++)
         if (j->part[e].path == p->path && j->part[e].x == p->x) return;
-    struct forming f = {j, p, CPU(dot_order)(j->k->in[1 + i]->dtype)};
-    const int64_t  rows = p->path == HALF ? (j->m + WKI_BF16_ROWS - 1) / WKI_BF16_ROWS : j->m;
-    const int64_t  work = j->k_values * (p->path == HALF ? WKI_BF16_ROWS : 1);
-    wki_parallel(j->k->device, rows, work < 16384 ? 16384 / (work + 1) + 1 : 1, form_rows, &f);
+    const wk_dtype t = j->k->in[1 + i]->dtype;
+    struct forming f = {j, p, CPU(dot_order)(t), t};
+    const int64_t  together = p->path == HALF ? WKI_BF16_ROWS : p->path == CODES ? WKI_I8_ROWS : 1;
+    const int64_t  work = j->k_values * together;
+    wki_parallel(j->k->device, (j->m + together - 1) / together, work < 16384 ? 16384 / (work + 1) + 1 : 1,
+                 form_rows, &f);
 }
 
 /* ---- weights row by row ---------------------------------------------------------------------- */
@@ -343,6 +374,10 @@ static void run_piece(const struct job *j, int i, int64_t at, char *scratch)
         return;
     }
 #if defined __AVX512F__
+    if (p->path == CODES) {
+        CPU(i8_panel)(x, j->m, w, first, j->k->in[1 + j->n_w + i], j->k->out[i], scratch);
+        return;
+    }
     if (p->path == HALF) {
         CPU(bf16_panel)(x, j->m, w, first, j->k->in[1 + j->n_w + i], j->k->out[i], scratch);
         return;

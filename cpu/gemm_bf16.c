@@ -2,7 +2,7 @@
  * unpacked to bf16 once per panel of columns and used for all rows. */
 #include "cpu/gemm_bf16.h"
 
-#include "cpu/simd.h"
+#include "cpu/codes.h"
 
 #if defined __AVX512F__
 
@@ -49,31 +49,6 @@ BF16 void CPU(bf16_pack_rows)(wk_tensor x, int64_t step, int64_t first, int64_t 
             for (int64_t j = 0; j < n; j += 32) _mm512_storeu_si512(pairs + j / 2, to_bf16(v + j));
             for (int64_t j = 0; j < n / 2; j++) dst[(at / 2 + j) * MR + i] = pairs[j];
         }
-}
-
-/* Sixteen rows of sixteen 32-bit values become sixteen columns. */
-INLINE void transpose16(__m512i *r)
-{
-    __m512i t[16];
-    for (int i = 0; i < 16; i += 4) {
-        const __m512i a = _mm512_unpacklo_epi32(r[i], r[i + 1]), b = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-        const __m512i c = _mm512_unpacklo_epi32(r[i + 2], r[i + 3]),
-                      d = _mm512_unpackhi_epi32(r[i + 2], r[i + 3]);
-        t[i] = _mm512_unpacklo_epi64(a, c);
-        t[i + 1] = _mm512_unpackhi_epi64(a, c);
-        t[i + 2] = _mm512_unpacklo_epi64(b, d);
-        t[i + 3] = _mm512_unpackhi_epi64(b, d);
-    }
-    for (int i = 0; i < 4; i++) { /* t[4 q + i]: rows 4 q .., columns i, 4 + i, 8 + i, 12 + i */
-        const __m512i a = _mm512_shuffle_i32x4(t[i], t[4 + i], 0x88),
-                      b = _mm512_shuffle_i32x4(t[i], t[4 + i], 0xdd);
-        const __m512i c = _mm512_shuffle_i32x4(t[8 + i], t[12 + i], 0x88),
-                      d = _mm512_shuffle_i32x4(t[8 + i], t[12 + i], 0xdd);
-        r[i] = _mm512_shuffle_i32x4(a, c, 0x88);
-        r[4 + i] = _mm512_shuffle_i32x4(b, d, 0x88);
-        r[8 + i] = _mm512_shuffle_i32x4(a, c, 0xdd);
-        r[12 + i] = _mm512_shuffle_i32x4(b, d, 0xdd);
-    }
 }
 
 /* n rows of w from row j0 (zeros beyond): panel[k / 2][NR] pairs. */
