@@ -1,7 +1,6 @@
 /* Affine maps: x w^T + bias with weights of every real and block dtype. How a weight is used depends on the
  * call's shapes and dtypes and on the CPU, never on the number of threads. */
 #include "cpu/cpu.h"
-#include <stdlib.h>
 #include "cpu/gemm_bf16.h"
 #include "cpu/gemm_i8.h"
 #include "cpu/gemv.h"
@@ -10,7 +9,7 @@
 
 /* Rows of x up to which weights go row by row: unpacking a panel pays later for integer products. */
 #define FEW         8
-#define FEW_INTEGER 1
+#define FEW_INTEGER 11
 
 enum path {
     INTEGER, /* few rows, block weights: integer dot products with 8-bit activations */
@@ -56,7 +55,7 @@ static enum path choose(const struct job *j, wk_tensor w, unsigned features)
     if (j->k->cls != WK_CLASS_F32) return BLOCKED;
     if (j->m <= FEW_INTEGER && quick && CPU(dot_rows)(w->dtype, features)) return INTEGER;
 #if defined __AVX512F__
-    { const char *e = getenv("NOI8"); int64_t nn = w->shape[0], kk = j->k_values; int kind = kk == 1536 ? 1 : nn == 1536 ? 2 : nn == 192 ? 4 : nn > 10000 ? 8 : 16; if (quick && !(e && (atoi(e) & kind)) && CPU(i8_offset)(w->dtype, features) >= 0) return CODES; }
+    if (quick && CPU(i8_offset)(w->dtype, features) >= 0) return CODES;
 #endif
     if (j->m <= FEW) return STREAM;
 #if defined __AVX512F__
@@ -98,12 +97,11 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
 }
 
 /* Do weights of two types want x in the same form? */
-static bool same_form(enum path path, wk_dtype a, wk_dtype b)
+static bool same_form(enum path path, wk_tensor a, wk_tensor b)
 {
-    if (path == INTEGER) return CPU(dot_order)(a) == CPU(dot_order)(b);
+    if (path == INTEGER) return CPU(dot_order)(a->dtype) == CPU(dot_order)(b->dtype);
 #if defined __AVX512F__
-    if (path == CODES)
-        return CPU(i8_offset)(a, ~0u) == CPU(i8_offset)(b, ~0u) && CPU(i8_group)(a) == CPU(i8_group)(b);
+    if (path == CODES) return CPU(i8_same)(a, b);
 #endif
     return true;
 }
@@ -116,7 +114,7 @@ static size_t form_of_x(struct job *j, int i)
     if (p->path == BLOCKED) return 0;
     for (int e = 0; e < i; e++) {
         if (j->part[e].path != p->path) continue;
-        if (!same_form(p->path, j->k->in[1 + e]->dtype, w->dtype)) continue;
+        if (!same_form(p->path, j->k->in[1 + e], w)) continue;
         p->x = j->part[e].x;
         return 0;
     }
@@ -203,8 +201,7 @@ static void quantise(const float *x, int64_t k, const uint8_t *order, struct chu
 struct forming {
     const struct job  *j;
     const struct part *p;
-    const uint8_t     *order;
-    wk_dtype           dtype;
+    wk_tensor          w;
 };
 
 static void form_rows(void *arg, int64_t first, int64_t last, int worker)
@@ -218,7 +215,7 @@ static void form_rows(void *arg, int64_t first, int64_t last, int worker)
 #if defined __AVX512F__
         if (f->p->path == CODES) {
             CPU(i8_pack_rows)
-            (j->x, j->x_step, i * WKI_I8_ROWS, j->m, j->k_values, f->dtype,
+            (j->x, j->x_step, i * WKI_I8_ROWS, j->m, j->k_values, f->w->dtype, CPU(i8_parts)(f->w),
              to + i * CPU(i8_rows_bytes)(1, j->k_values));
             continue;
         }
@@ -232,7 +229,8 @@ static void form_rows(void *arg, int64_t first, int64_t last, int worker)
             const int64_t n = j->k_values - at < TILE ? j->k_values - at : TILE;
             const float  *v = load_f32(j->x, i * j->x_step + at, n, buffer);
             if (f->p->path == INTEGER)
-                quantise(v, n, f->order, (struct chunk *)(void *)to + i * j->chunks + at / 256);
+                quantise(v, n, CPU(dot_order)(f->w->dtype),
+                         (struct chunk *)(void *)to + i * j->chunks + at / 256);
             else
                 memcpy((float *)(void *)to + i * j->k_values + at, v, (size_t)n * sizeof *v);
         }
@@ -245,8 +243,7 @@ static void form_x(const struct job *j, int i)
     if (p->path == BLOCKED) return;
     for (int e = 0; e < i; e++)
         if (j->part[e].path == p->path && j->part[e].x == p->x) return;
-    const wk_dtype t = j->k->in[1 + i]->dtype;
-    struct forming f = {j, p, CPU(dot_order)(t), t};
+    struct forming f = {j, p, j->k->in[1 + i]};
     const int64_t  together = p->path == HALF ? WKI_BF16_ROWS : p->path == CODES ? WKI_I8_ROWS : 1;
     const int64_t  work = j->k_values * together;
     wki_parallel(j->k->device, (j->m + together - 1) / together, work < 16384 ? 16384 / (work + 1) + 1 : 1,

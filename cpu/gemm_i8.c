@@ -1,5 +1,5 @@
 /* Products of block-quantised weights with many rows of x through 8-bit integer dot products (AVX-512 VNNI):
- * the codes of a panel of columns are unpacked once and used for all rows. x is quantised in groups of 32. */
+ * the codes of a panel of columns are unpacked once and used for all rows. x is quantised in groups of 16 or 32. */
 #include "cpu/gemm_i8.h"
 
 #include "cpu/codes.h"
@@ -13,8 +13,8 @@
 /* A group of 32 values of MR rows of x. A four-byte step of a row is what one instruction takes. */
 struct xgroup {
     int32_t code[8][MR];
-    float   scale[MR];
-    union {                   /* per half of the group */
+    float   scale[2][MR]; /* per half of the group */
+    union {
         int32_t start[2][MR]; /* codes' sum times what the weights' codes are counted from, negative */
         float   sum[2][MR];   /* codes' sum times their scale, for weights with minima */
     };
@@ -41,9 +41,14 @@ int CPU(i8_offset)(wk_dtype t, unsigned features)
 {
     return features & WKI_CPU_VNNI && formats[t].unpack ? formats[t].offset : -1;
 }
-int CPU(i8_group)(wk_dtype t)
+int CPU(i8_parts)(wk_tensor w)
 {
-    return formats[t].group;
+    return formats[w->dtype].group == 16 || w->shape[0] <= w->shape[1] / 2 ? 2 : 1;
+}
+bool CPU(i8_same)(wk_tensor a, wk_tensor b)
+{
+    const struct format *f = &formats[a->dtype], *g = &formats[b->dtype];
+    return f->offset == g->offset && f->group == g->group && CPU(i8_parts)(a) == CPU(i8_parts)(b);
 }
 int64_t CPU(i8_rows_bytes)(int64_t m, int64_t k)
 {
@@ -56,9 +61,10 @@ int64_t CPU(i8_panel_bytes)(int64_t k)
 
 /* ---- x --------------------------------------------------------------------------------------- */
 
-INLINE void quantise32(const float *v, int r, int offset, int group, struct xgroup *to)
+/* Half a group of 32 or, with n = 32, all of it. */
+INLINE void quantise(const float *v, const int n, int r, int h, int offset, struct xgroup *to)
 {
-    const __m512  a = _mm512_loadu_ps(v), b = _mm512_loadu_ps(v + 16);
+    const __m512  a = _mm512_loadu_ps(v), b = n == 32 ? _mm512_loadu_ps(v + 16) : _mm512_setzero_ps();
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
     /* as integers magnitudes keep their order, and NaN is the largest */
     const int32_t most =
@@ -75,34 +81,43 @@ INLINE void quantise32(const float *v, int r, int offset, int group, struct xgro
     int32_t       words[8];
     _mm_storeu_si128((__m128i *)(void *)words, _mm512_cvtepi32_epi8(p));
     _mm_storeu_si128((__m128i *)(void *)(words + 4), _mm512_cvtepi32_epi8(q));
-    for (int i = 0; i < 8; i++) to->code[i][r] = words[i];
-    to->scale[r] = scale;
-    int32_t sum[2] = {_mm512_reduce_add_epi32(p), _mm512_reduce_add_epi32(q)};
-    if (group == 32) sum[0] += sum[1];
-    for (int h = 0; h < 2; h++) {
-        if (offset)
-            to->start[h][r] = -offset * sum[h];
-        else
-            to->sum[h][r] = scale * (float)sum[h];
+    for (int i = 0; i < n / 4; i++) to->code[4 * h + i][r] = words[i];
+    to->scale[h][r] = scale;
+    const int32_t sum = _mm512_reduce_add_epi32(_mm512_add_epi32(p, q));
+    if (offset)
+        to->start[h][r] = -offset * sum;
+    else
+        to->sum[h][r] = scale * (float)sum;
+}
+
+static void quantise_row(const float *v, int64_t n, int r, const struct format *f, int parts,
+                         struct xgroup *to)
+{
+    for (const float *end = v + n; v < end; v += 32, to++) {
+        if (parts == 1) {
+            quantise(v, 32, r, 0, f->offset, to);
+            continue;
+        }
+        quantise(v, 16, r, 0, f->offset, to);
+        quantise(v + 16, 16, r, 1, f->offset, to);
+        if (!f->offset && f->group == 32) to->sum[0][r] += to->sum[1][r]; /* one minimum for both */
     }
 }
 
-void CPU(i8_pack_rows)(wk_tensor x, int64_t step, int64_t first, int64_t m, int64_t k, wk_dtype t,
+void CPU(i8_pack_rows)(wk_tensor x, int64_t step, int64_t first, int64_t m, int64_t k, wk_dtype t, int parts,
                        void *panel)
 {
-    const int offset = formats[t].offset, group = formats[t].group;
-    float     buffer[TILE];
+    const struct format *f = &formats[t];
+    float                buffer[TILE];
     for (int r = 0; r < MR; r++) {
-        struct xgroup *to = panel;
-        if (first + r >= m) {
-            memset(buffer, 0, 32 * sizeof *buffer);
-            for (int64_t g = 0; g < k / 32; g++) quantise32(buffer, r, offset, group, to++);
-            continue;
-        }
         for (int64_t at = 0; at < k; at += TILE) {
             const int64_t n = k - at < TILE ? k - at : TILE;
-            const float  *v = load_f32(x, (first + r) * step + at, n, buffer);
-            for (int64_t i = 0; i < n; i += 32) quantise32(v + i, r, offset, group, to++);
+            const float  *v = buffer;
+            if (first + r < m)
+                v = load_f32(x, (first + r) * step + at, n, buffer);
+            else
+                memset(buffer, 0, sizeof buffer);
+            quantise_row(v, n, r, f, parts, (struct xgroup *)panel + at / 32);
         }
     }
 }
@@ -126,6 +141,7 @@ INLINE_VNNI void unpack_panel(const struct format *f, wk_tensor w, int64_t j0, i
                               int half, struct wgroup *to, struct minima *low)
 {
     const int64_t left = wki_cols(w) - at < 256 ? wki_cols(w) - at : 256, groups = left / 32;
+    const int64_t step = 256 / f->block * f->bytes;
     __m512i       v[4][16];
     __m512        d[16], m[16];
     for (int i = 0; i < 16; i++) {
@@ -133,7 +149,11 @@ INLINE_VNNI void unpack_panel(const struct format *f, wk_tensor w, int64_t j0, i
             {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()},
             _mm512_setzero_ps(),
             _mm512_setzero_ps()};
-        if (i < n) f->unpack(address(w, (j0 + i) * w->stride[0] + at), left / f->block, &c);
+        if (i < n) {
+            const char *p = address(w, (j0 + i) * w->stride[0] + at);
+            for (int64_t ahead = step; ahead < 2 * step; ahead += 64) __builtin_prefetch(p + ahead);
+            f->unpack(p, left / f->block, &c);
+        }
         for (int q = 0; q < 4; q++) v[q][i] = c.v[q];
         d[i] = c.d;
         m[i] = c.m;
@@ -151,22 +171,22 @@ INLINE_VNNI void unpack_panel(const struct format *f, wk_tensor w, int64_t j0, i
 
 /* ---- the product ----------------------------------------------------------------------------- */
 
-/* c[MR][NR] = rows times columns over the groups of 32; `parts` scales in each. */
-INLINE_VNNI void micro(const int rows, const int parts, const bool minimum, const struct xgroup *restrict x,
-                       const struct wgroup *restrict w, const struct minima *restrict low, int64_t groups,
-                       float *restrict c)
+/* c[MR][NR] = rows times columns over the groups of 32, in which x has xs scales and w has ws. */
+INLINE_VNNI void micro(const int rows, const int xs, const int ws, const bool minimum,
+                       const struct xgroup *restrict x, const struct wgroup *restrict w,
+                       const struct minima *restrict low, int64_t groups, float *restrict c)
 {
-    __m512 acc[MR][2];
+    __m512 acc[MR][2], part[MR][2];
     for (int r = 0; r < rows; r++) acc[r][0] = acc[r][1] = _mm512_setzero_ps();
     for (int64_t g = 0; g < groups; g++, x++, w++) {
 #pragma GCC unroll 2
-        for (int h = 0; h < parts; h++) {
+        for (int h = 0; h < xs; h++) {
             __m512i s[MR][2];
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++)
                 s[r][0] = s[r][1] = minimum ? _mm512_setzero_si512() : _mm512_set1_epi32(x->start[h][r]);
 #pragma GCC unroll 8
-            for (int j = h * 8 / parts; j < (h + 1) * 8 / parts; j++) {
+            for (int j = h * 8 / xs; j < (h + 1) * 8 / xs; j++) {
                 const __m512i w0 = load512(w->code[j]), w1 = load512(w->code[j][16]);
 #pragma GCC unroll 8
                 for (int r = 0; r < rows; r++) {
@@ -175,18 +195,25 @@ INLINE_VNNI void micro(const int rows, const int parts, const bool minimum, cons
                     s[r][1] = _mm512_dpbusd_epi32(s[r][1], w1, a);
                 }
             }
-            const __m512 d0 = _mm512_loadu_ps(w->d[h]), d1 = _mm512_loadu_ps(w->d[h] + 16);
+            const bool   last = ws == 2 || h == xs - 1;
+            const int    at = ws == 2 ? h : 0;
+            const __m512 d0 = _mm512_loadu_ps(w->d[at]), d1 = _mm512_loadu_ps(w->d[at] + 16);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++) {
-                const __m512 scale = _mm512_set1_ps(x->scale[r]);
-                acc[r][0] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s[r][0]), _mm512_mul_ps(d0, scale), acc[r][0]);
-                acc[r][1] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s[r][1]), _mm512_mul_ps(d1, scale), acc[r][1]);
+                const __m512 scale = _mm512_set1_ps(x->scale[h][r]);
+#pragma GCC unroll 2
+                for (int i = 0; i < 2; i++) {
+                    const __m512 sum = _mm512_cvtepi32_ps(s[r][i]), d = i ? d1 : d0;
+                    part[r][i] = h > 0 && ws == 1 ? _mm512_fmadd_ps(sum, scale, part[r][i])
+                                                  : _mm512_mul_ps(sum, scale);
+                    if (last) acc[r][i] = _mm512_fmadd_ps(d, part[r][i], acc[r][i]);
+                }
             }
-            if (!minimum) continue;
-            const __m512 m0 = _mm512_loadu_ps(low[g].m[h]), m1 = _mm512_loadu_ps(low[g].m[h] + 16);
+            if (!minimum || !last) continue;
+            const __m512 m0 = _mm512_loadu_ps(low[g].m[at]), m1 = _mm512_loadu_ps(low[g].m[at] + 16);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++) {
-                const __m512 sum = _mm512_set1_ps(x->sum[h][r]);
+                const __m512 sum = _mm512_set1_ps(x->sum[at][r]);
                 acc[r][0] = _mm512_fmadd_ps(m0, sum, acc[r][0]);
                 acc[r][1] = _mm512_fmadd_ps(m1, sum, acc[r][1]);
             }
@@ -201,22 +228,25 @@ INLINE_VNNI void micro(const int rows, const int parts, const bool minimum, cons
 
 typedef void (*micro_kernel)(const struct xgroup *, const struct wgroup *, const struct minima *, int64_t,
                              float *);
-#define MICRO(rows, parts, minimum)                                                                          \
-    VNNI static void micro_##rows##_##parts##_##minimum(const struct xgroup *x, const struct wgroup *w,      \
-                                                        const struct minima *low, int64_t groups, float *c)  \
+#define MICRO(rows, xs, ws, minimum)                                                                         \
+    VNNI static void micro_##rows##_##xs##ws##_##minimum(const struct xgroup *x, const struct wgroup *w,     \
+                                                         const struct minima *low, int64_t groups, float *c) \
     {                                                                                                        \
-        micro(rows, parts, minimum, x, w, low, groups, c);                                                   \
+        micro(rows, xs, ws, minimum, x, w, low, groups, c);                                                  \
     }
-#define MICROS(parts, minimum) MICRO(2, parts, minimum) MICRO(4, parts, minimum) MICRO(6, parts, minimum)
-MICROS(1, 0)
-MICROS(1, 1)
-MICROS(2, 0)
-MICROS(2, 1)
-#define THREE(parts, minimum)                                                                                \
+#define MICROS(xs, ws, minimum) MICRO(2, xs, ws, minimum) MICRO(4, xs, ws, minimum) MICRO(6, xs, ws, minimum)
+MICROS(1, 1, 0)
+MICROS(1, 1, 1)
+MICROS(2, 1, 0)
+MICROS(2, 1, 1)
+MICROS(2, 2, 0)
+MICROS(2, 2, 1)
+#define THREE(xsws, minimum)                                                                                 \
     {                                                                                                        \
-        micro_2_##parts##_##minimum, micro_4_##parts##_##minimum, micro_6_##parts##_##minimum                \
+        micro_2_##xsws##_##minimum, micro_4_##xsws##_##minimum, micro_6_##xsws##_##minimum                   \
     }
-static const micro_kernel kernels[2][2][3] = {{THREE(1, 0), THREE(1, 1)}, {THREE(2, 0), THREE(2, 1)}};
+static const micro_kernel kernels[3][2][3] = {
+    {THREE(11, 0), THREE(11, 1)}, {THREE(21, 0), THREE(21, 1)}, {THREE(22, 0), THREE(22, 1)}};
 
 VNNI void CPU(i8_panel)(const void *rows, int64_t m, wk_tensor w, int64_t j0, wk_tensor bias, wk_tensor y,
                         void *scratch)
@@ -226,7 +256,7 @@ VNNI void CPU(i8_panel)(const void *rows, int64_t m, wk_tensor w, int64_t j0, wk
     const int64_t        n = n_all - j0 < NR ? n_all - j0 : NR;
     struct wgroup       *panel = scratch;
     struct minima       *low = (struct minima *)(void *)(panel + groups);
-    const micro_kernel  *micros = kernels[f->group == 16][f->offset == 0];
+    const micro_kernel  *micros = kernels[CPU(i8_parts)(w) - 1 + (f->group == 16)][f->offset == 0];
     float                c[MR * NR], added[NR] = {0}, wide[NR];
     for (int64_t at = 0; at < k; at += 256)
         for (int half = 0; half < 2; half++)
