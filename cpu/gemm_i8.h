@@ -1,4 +1,4 @@
-/* Products through 8-bit integer dot products (VNNI) for many rows of x. Present in the AVX-512 table alone. */
+/* Products through 8-bit integer dot products (VNNI) for many rows of x. In the AVX-512 table alone. */
 #ifndef WK_CPU_GEMM_I8_H
 #define WK_CPU_GEMM_I8_H
 

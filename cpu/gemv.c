@@ -42,7 +42,8 @@ INLINE_VNNI void rows(unpacker f, int64_t block, int64_t bytes, float offset, co
         for (int i = 0; i < M; i++) acc[i] = low[i] = _mm512_setzero_ps();
         for (int64_t t = 0; t < full; t++, p += per * bytes) {
             struct codes c;
-            for (int64_t line = 0; line < per * bytes; line += 64) _mm_prefetch(p + AHEAD + line, _MM_HINT_T0);
+            for (int64_t line = 0; line < per * bytes; line += 64)
+                _mm_prefetch(p + AHEAD + line, _MM_HINT_T0);
             f(p, per, &c);
             for (int i = 0; i < M; i++) step(&c, x + i * chunks + t, &acc[i], &low[i]);
         }
