@@ -1,5 +1,5 @@
 /* Products of block-quantised weights with many rows of x through 8-bit integer dot products (AVX-512 VNNI):
- * the codes of a panel of columns are unpacked once and used for all rows. x is quantised in groups of 16 or 32. */
+ * the codes of a panel of columns are unpacked once and used for all rows. */
 #include "cpu/gemm_i8.h"
 
 #include "cpu/codes.h"
