@@ -45,11 +45,33 @@ wk_tensor wk_matmul(wk_ctx *c, wk_tensor a, wk_tensor b)
     return y;
 }
 
+static bool one_matrix(wk_tensor x)
+{
+    return wk_count(x) == x->shape[x->ndim - 1] * x->shape[x->ndim - 2];
+}
+
+/* The gradient of a matrix that served a whole batch: one product over the batch and the inner dim; `inner`
+ * counts from the end of both. */
+static wk_tensor over_batch(wk_ctx *c, wk_tensor a, wk_tensor b, int inner, wk_tensor like)
+{
+    wk_shape dims = {.ndim = a->ndim - 1};
+    for (int i = 0; i < dims.ndim; i++) dims.dim[i] = i;
+    if (inner == 1) dims.dim[dims.ndim - 1] = a->ndim - 1;
+    return wk_reshape(c, wk_tensordot(c, a, b, dims, dims), wki_shape(like));
+}
+
 void wki_vjp_matmul(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
     const wk_tensor a = k->in[0], b = k->in[1];
-    if (a->node) dx[0] = wki_unbroadcast(c, wk_matmul(c, g[0], wk_transpose(c, b, -1, -2)), a);
-    if (b->node) dx[1] = wki_unbroadcast(c, wk_matmul(c, wk_transpose(c, a, -1, -2), g[0]), b);
+    const bool      many = wk_count(g[0]) > 0 && !one_matrix(g[0]);
+    if (a->node && many && one_matrix(a) && b->ndim == g[0]->ndim)
+        dx[0] = over_batch(c, g[0], b, 1, a);
+    else if (a->node)
+        dx[0] = wki_unbroadcast(c, wk_matmul(c, g[0], wk_transpose(c, b, -1, -2)), a);
+    if (b->node && many && one_matrix(b) && a->ndim == g[0]->ndim)
+        dx[1] = over_batch(c, a, g[0], 2, b);
+    else if (b->node)
+        dx[1] = wki_unbroadcast(c, wk_matmul(c, wk_transpose(c, a, -1, -2), g[0]), b);
 }
 
 /* ---- affine ---------------------------------------------------------------------------------- */

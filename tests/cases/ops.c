@@ -583,7 +583,7 @@ const struct op_row basic_ops[] = {
     {"argmin", "input dim keepdim", argmin},
     {"max", "input dim keepdim", max},
     {"min", "input dim keepdim", min},
-    {"matmul mm bmm mv dot", "input other", matmul},
+    {"matmul", "input other", matmul},
     {"linear", "input weight bias", linear},
     {"softmax", "input dim _stacklevel dtype", softmax},
     {"log_softmax", "input dim _stacklevel dtype", log_softmax},
