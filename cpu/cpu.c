@@ -4,6 +4,9 @@
 
 #if defined __x86_64__
 #include <cpuid.h>
+#elif defined __aarch64__
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +26,12 @@ static bool has_f16c(void)
 {
     unsigned a, b, c, d;
     return __get_cpuid(1, &a, &b, &c, &d) && c >> 29 & 1;
+}
+/* Leaf 7.1, EAX bit 4. */
+static bool has_avx_vnni(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1 && __builtin_cpu_supports("avx2");
 }
 MAYBE static bool has_v2(void)
 {
@@ -81,11 +90,15 @@ static bool allowed(const char *feature)
 
 static unsigned features(void)
 {
-    unsigned f = allowed("-blas") ? WKI_CPU_BLAS : 0;
+    unsigned f = (allowed("-blas") ? WKI_CPU_BLAS : 0) | (allowed("-bytes") ? WKI_CPU_BYTES : 0);
 #if defined __x86_64__
     if (__builtin_cpu_supports("avx512vnni") && allowed("-vnni")) f |= WKI_CPU_VNNI;
     if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_is("amd") && allowed("-bf16"))
         f |= WKI_CPU_BF16;
+    if (has_avx_vnni() && allowed("-avxvnni")) f |= WKI_CPU_AVX_VNNI;
+#elif defined __aarch64__
+    if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP && allowed("-dotprod")) f |= WKI_CPU_DOTPROD;
+    if (getauxval(AT_HWCAP2) & HWCAP2_I8MM && allowed("-i8mm")) f |= WKI_CPU_I8MM;
 #endif
     return f;
 }

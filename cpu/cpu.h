@@ -16,9 +16,13 @@ void      wki_cpu_describe(wk_device *d, char *text, size_t size);
 /* What the kernels choose by, beyond the table: features of this CPU less those $WK_CPU_FEATURES takes away,
  * as in "-vnni,-bf16". */
 enum {
-    WKI_CPU_VNNI = 1, /* AVX512-VNNI */
-    WKI_CPU_BF16 = 2, /* AVX512-BF16 that outruns f32: not so on Intel's */
-    WKI_CPU_BLAS = 8, /* OpenBLAS may be used for large products */
+    WKI_CPU_VNNI = 1,      /* AVX512-VNNI */
+    WKI_CPU_BF16 = 2,      /* AVX512-BF16 that outruns f32: not so on Intel's */
+    WKI_CPU_BLAS = 8,      /* OpenBLAS may be used for large products */
+    WKI_CPU_BYTES = 16,    /* 8-bit products for block-quantised weights, whatever the instruction set */
+    WKI_CPU_AVX_VNNI = 32, /* VNNI in vectors of 32 bytes */
+    WKI_CPU_DOTPROD = 64,  /* arm64: sums of four 8-bit products */
+    WKI_CPU_I8MM = 128,    /* arm64: products of 8-bit matrices */
 };
 unsigned wki_cpu_features(const wk_device *d);
 

@@ -81,27 +81,14 @@ wki_dot_rows CPU(dot_rows)(wk_dtype t, unsigned features)
 {
 #define ROW(t, block, bytes, offset, order) [WK_##t] = dot_##t,
     static const wki_dot_rows table[WK_DTYPE_COUNT] = {FORMATS(ROW)};
-    return features & WKI_CPU_VNNI ? table[t] : NULL;
-}
-const uint8_t *CPU(dot_order)(wk_dtype t)
-{
-#define ORDER(t, block, bytes, offset, order) [WK_##t] = order_##order,
-    static const uint8_t *const table[WK_DTYPE_COUNT] = {FORMATS(ORDER)};
-    return table[t];
+    return features & WKI_CPU_VNNI && table[t] ? table[t] : CPU(dot_rows_bytes)(t, features);
 }
 
 #else
 
 wki_dot_rows CPU(dot_rows)(wk_dtype t, unsigned features)
 {
-    (void)t;
-    (void)features;
-    return NULL;
-}
-const uint8_t *CPU(dot_order)(wk_dtype t)
-{
-    (void)t;
-    return NULL;
+    return CPU(dot_rows_bytes)(t, features);
 }
 
 #endif

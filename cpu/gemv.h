@@ -17,8 +17,9 @@ struct chunk {
 typedef void (*wki_dot_rows)(const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int m,
                              int64_t k, float *y, int64_t y_step);
 
-/* NULL: this machine has none for the dtype. */
+/* NULL: this machine has none for the dtype. dot_rows_bytes: what there is without AVX512-VNNI. */
 wki_dot_rows   CPU(dot_rows)(wk_dtype t, unsigned features);
+wki_dot_rows   CPU(dot_rows_bytes)(wk_dtype t, unsigned features);
 const uint8_t *CPU(dot_order)(wk_dtype t);
 
 #endif

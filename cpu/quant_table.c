@@ -14,9 +14,6 @@
         for (struct t *b = dst; count > 0; b++, x += (block), count -= (block)) body(b, x);                  \
     }
 
-/* Steps that grow away from 0, fitted to the spread of trained weights (part of the GGUF format). */
-static const int8_t nonlinear[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                     1,    13,   25,  38,  53,  69,  89,  113};
 /* Twice the values of a float of one sign, two exponent and one mantissa bit. */
 static const int8_t e2m1[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 

@@ -1,0 +1,52 @@
+/* Few rows of x times block-quantised weights on vectors of bytes: SSE, AVX2, AVX-512 without VNNI, NEON. */
+#include "cpu/blocks_dot.h"
+#include "cpu/cpu.h"
+
+#if defined WK_BLOCKS_HERE
+
+enum { MOST_ROWS = 4 };
+
+#define UNIT(name) name##_pairs
+#define TARGET
+#include "cpu/gemv_blocks.h"
+#undef UNIT
+#undef TARGET
+
+#if defined WK_DOTS_TARGET
+#define UNIT(name) name##_dots
+#define TARGET     WK_DOTS_TARGET
+#include "cpu/gemv_blocks.h"
+#undef UNIT
+#undef TARGET
+#endif
+
+wki_dot_rows CPU(dot_rows_bytes)(wk_dtype t, unsigned features)
+{
+    if (!(features & WKI_CPU_BYTES)) return NULL;
+#if defined WK_DOTS_TARGET
+    if (features & WK_DOTS_FEATURE) return table_dots[t];
+#endif
+    return table_pairs[t];
+}
+
+#else
+
+wki_dot_rows CPU(dot_rows_bytes)(wk_dtype t, unsigned features)
+{
+    (void)t;
+    (void)features;
+    return NULL;
+}
+
+#endif
+
+const uint8_t *CPU(dot_order)(wk_dtype t)
+{
+    static const uint8_t plain[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    static const uint8_t blocks[16] = {0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};
+    static const uint8_t k2[16] = {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
+    static const uint8_t k4[16] = {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15};
+#define ORDER(t, block, bytes, offset, kind, order) [WK_##t] = order,
+    static const uint8_t *const table[WK_DTYPE_COUNT] = {WK_BLOCK_FORMATS(ORDER)};
+    return table[t];
+}
