@@ -2,6 +2,7 @@
  * call's shapes and dtypes and on the CPU, never on the number of threads. */
 #include "cpu/cpu.h"
 #include "cpu/gemm_bf16.h"
+#include "cpu/gemm_blocks.h"
 #include "cpu/gemm_i8.h"
 #include "cpu/gemv.h"
 #include "cpu/matmul.h"
@@ -11,8 +12,12 @@
 #define FEW         8
 #define FEW_INTEGER 11
 
+/* Rows of x that a piece of PANEL takes at most. */
+#define PANEL_ROWS 256
+
 enum path {
     INTEGER, /* few rows, block weights: integer dot products with 8-bit activations */
+    PANEL,   /* more rows: integer products, weights unpacked once for many rows */
     STREAM,  /* few rows: each row of w, converted to f32, against all of x */
     CODES,   /* integer dot products, weights unpacked once per panel */
     HALF,    /* bf16 dot products */
@@ -22,9 +27,10 @@ enum path {
 /* One weight's share of the call. */
 struct part {
     enum path        path;
-    struct gemm_plan plan; /* BLOCKED */
-    wki_dot_rows     dot;  /* INTEGER */
-    size_t           x;    /* where in scratch the activations lie, in the form this part wants */
+    struct gemm_plan plan;  /* BLOCKED */
+    wki_dot_rows     dot;   /* INTEGER */
+    wki_block_panel  panel; /* PANEL */
+    size_t           x;     /* where in scratch the activations lie, in the form this part wants */
     int64_t          grain, pieces;
 };
 struct job {
@@ -44,6 +50,11 @@ static int64_t row_step(wk_tensor x)
     return 0;
 }
 
+static int64_t row_bytes(wk_tensor w)
+{
+    return w->stride[0] / wk_dtype_block(w->dtype) * wk_dtype_bytes(w->dtype);
+}
+
 static size_t lines(int64_t bytes)
 {
     return ((size_t)bytes + 63) / 64 * 64;
@@ -53,7 +64,8 @@ static enum path choose(const struct job *j, wk_tensor w, unsigned features)
 {
     const bool block = wk_dtype_block(w->dtype) > 1, quick = block && !j->k->precise;
     if (j->k->cls != WK_CLASS_F32) return BLOCKED;
-    if (j->m <= FEW_INTEGER && quick && CPU(dot_rows)(w->dtype, features)) return INTEGER;
+    const int64_t few = features & WKI_CPU_VNNI ? FEW_INTEGER : FEW;
+    if (j->m <= few && quick && CPU(dot_rows)(w->dtype, features)) return INTEGER;
 #if defined __AVX512F__
     if (quick && CPU(i8_offset)(w->dtype, features) >= 0) return CODES;
 #endif
@@ -62,6 +74,7 @@ static enum path choose(const struct job *j, wk_tensor w, unsigned features)
     const bool halves = w->dtype == WK_bf16 && j->x->dtype == WK_bf16 && j->k_values % 2 == 0;
     if (features & WKI_CPU_BF16 && (quick || halves)) return HALF;
 #endif
+    if (quick && CPU(block_panel)(w->dtype, features)) return PANEL;
     return BLOCKED;
 }
 
@@ -75,6 +88,10 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
         if (p->grain < 4) p->grain = 4;
         p->pieces = (n + p->grain - 1) / p->grain;
         return lines((p->grain * j->m + TILE) * (int64_t)sizeof(float));
+    case PANEL:
+        p->grain = WKI_PANEL_COLUMNS;
+        p->pieces = (n + p->grain - 1) / p->grain * ((j->m + PANEL_ROWS - 1) / PANEL_ROWS);
+        return lines(PANEL_ROWS * WKI_PANEL_COLUMNS * (int64_t)sizeof(float)) + CPU(block_panel_bytes)();
 #if defined __AVX512F__
     case CODES:
         p->grain = WKI_I8_COLUMNS;
@@ -96,10 +113,16 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
     return lines((int64_t)CPU(gemm_scratch)(&p->plan));
 }
 
+/* Does the part want x as chunks of 8-bit codes? */
+static bool in_chunks(enum path path)
+{
+    return path == INTEGER || path == PANEL;
+}
+
 /* Do weights of two types want x in the same form? */
 static bool same_form(enum path path, wk_tensor a, wk_tensor b)
 {
-    if (path == INTEGER) return CPU(dot_order)(a->dtype) == CPU(dot_order)(b->dtype);
+    if (in_chunks(path)) return CPU(dot_order)(a->dtype) == CPU(dot_order)(b->dtype);
 #if defined __AVX512F__
     if (path == CODES) return CPU(i8_same)(a, b);
 #endif
@@ -119,7 +142,7 @@ static size_t form_of_x(struct job *j, int i)
         return 0;
     }
     p->x = j->shared;
-    if (p->path == INTEGER) return (size_t)(j->m * j->chunks) * sizeof(struct chunk);
+    if (in_chunks(p->path)) return (size_t)(j->m * j->chunks) * sizeof(struct chunk);
 #if defined __AVX512F__
     if (p->path == CODES) return lines(CPU(i8_rows_bytes)(j->m, j->k_values));
     if (p->path == HALF) return lines(CPU(bf16_rows_bytes)(j->m, j->k_values));
@@ -139,6 +162,7 @@ static struct job describe(const wk_call *k)
         struct part *p = &j.part[i];
         p->path = choose(&j, k->in[1 + i], features);
         if (p->path == INTEGER) p->dot = CPU(dot_rows)(k->in[1 + i]->dtype, features);
+        if (p->path == PANEL) p->panel = CPU(block_panel)(k->in[1 + i]->dtype, features);
         const size_t own = plan_part(&j, p, k->in[1 + i]);
         if (own > j.per_worker) j.per_worker = own;
         j.shared += form_of_x(&j, i);
@@ -228,7 +252,7 @@ static void form_rows(void *arg, int64_t first, int64_t last, int worker)
         for (int64_t at = 0; at < j->k_values; at += TILE) {
             const int64_t n = j->k_values - at < TILE ? j->k_values - at : TILE;
             const float  *v = load_f32(j->x, i * j->x_step + at, n, buffer);
-            if (f->p->path == INTEGER)
+            if (in_chunks(f->p->path))
                 quantise(v, n, CPU(dot_order)(f->w->dtype),
                          (struct chunk *)(void *)to + i * j->chunks + at / 256);
             else
@@ -340,23 +364,38 @@ static void stream(const struct job *j, wk_tensor w, const float *x, int64_t fir
         stream_as(WK_f32, j, w, x, first, n, y);
 }
 
-/* Rows of y out of y [m][n], with the bias. */
-static void finish(const struct job *j, int part, int64_t first, int64_t n, float *y)
+/* Rows i0 .. i0 + m, columns j0 .. j0 + n of y out of tile [m][step], with the bias. */
+static void finish(const struct job *j, int part, int64_t i0, int64_t m, int64_t j0, int64_t n, float *tile,
+                   int64_t step)
 {
     const wk_tensor bias = j->k->in[1 + j->n_w + part], out = j->k->out[part];
     float           wide[TILE];
-    for (int64_t i = 0; i < j->m; i++, y += n)
+    for (int64_t i = i0; i < i0 + m; i++, tile += step)
         for (int64_t t = 0; t < n; t += TILE) {
             const int64_t len = n - t < TILE ? n - t : TILE;
             if (!wk_is_none(bias)) {
-                const float *b = load_f32(bias, first + t, len, wide);
-                for (int64_t c = 0; c < len; c++) y[t + c] += b[c];
+                const float *b = load_f32(bias, j0 + t, len, wide);
+                for (int64_t c = 0; c < len; c++) tile[t + c] += b[c];
             }
-            store_f32(out, i * wki_cols(out) + first + t, len, y + t);
+            store_f32(out, i * wki_cols(out) + j0 + t, len, tile + t);
         }
 }
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
+
+static void run_panel(const struct job *j, int i, int64_t at, float *tile)
+{
+    const struct part  *p = &j->part[i];
+    const wk_tensor     w = j->k->in[1 + i];
+    const struct chunk *x = (const struct chunk *)(const void *)((const char *)j->k->scratch + p->x);
+    const int64_t       across = (w->shape[0] + p->grain - 1) / p->grain;
+    const int64_t       i0 = at / across * PANEL_ROWS, j0 = at % across * p->grain;
+    const int64_t       m = j->m - i0 < PANEL_ROWS ? j->m - i0 : PANEL_ROWS;
+    const int64_t       n = w->shape[0] - j0 < p->grain ? w->shape[0] - j0 : p->grain;
+    p->panel(address(w, j0 * w->stride[0]), row_bytes(w), n, x + i0 * j->chunks, m, j->k_values, tile,
+             tile + PANEL_ROWS * WKI_PANEL_COLUMNS);
+    finish(j, i, i0, m, j0, n, tile, WKI_PANEL_COLUMNS);
+}
 
 static void run_piece(const struct job *j, int i, int64_t at, char *scratch)
 {
@@ -381,13 +420,16 @@ static void run_piece(const struct job *j, int i, int64_t at, char *scratch)
     }
 #endif
     float *y = (float *)(void *)scratch;
+    if (p->path == PANEL) {
+        run_panel(j, i, at, y);
+        return;
+    }
     if (p->path == INTEGER)
-        p->dot(address(w, first * w->stride[0]),
-               w->stride[0] / wk_dtype_block(w->dtype) * wk_dtype_bytes(w->dtype), n,
-               (const struct chunk *)(const void *)x, (int)j->m, j->k_values, y, n);
+        p->dot(address(w, first * w->stride[0]), row_bytes(w), n, (const struct chunk *)(const void *)x,
+               (int)j->m, j->k_values, y, n);
     else
         stream(j, w, (const float *)(const void *)x, first, n, y);
-    finish(j, i, first, n, y);
+    finish(j, i, 0, j->m, first, n, y, n);
 }
 
 static void piece(void *arg, int64_t first, int64_t last, int worker)

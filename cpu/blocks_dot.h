@@ -41,6 +41,29 @@ INLINE sums halved32(sums a, sums b)
 }
 #endif
 
+/* Rows 4 h + a of quarter h of t[a], four columns of 32 bits: columns. */
+INLINE void transposed(sums *t)
+{
+#if defined __ARM_NEON
+#define PAIRS32(n, a, b) vzip##n##q_s32(a, b)
+#define PAIRS64(n, a, b)                                                                                     \
+    vreinterpretq_s32_s64(vzip##n##q_s64(vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b)))
+    const sums ab = PAIRS32(1, t[0], t[1]), AB = PAIRS32(2, t[0], t[1]);
+    const sums cd = PAIRS32(1, t[2], t[3]), CD = PAIRS32(2, t[2], t[3]);
+    t[0] = PAIRS64(1, ab, cd);
+    t[1] = PAIRS64(2, ab, cd);
+    t[2] = PAIRS64(1, AB, CD);
+    t[3] = PAIRS64(2, AB, CD);
+#else
+    const sums ab = X86(unpacklo_epi32)(t[0], t[1]), AB = X86(unpackhi_epi32)(t[0], t[1]);
+    const sums cd = X86(unpacklo_epi32)(t[2], t[3]), CD = X86(unpackhi_epi32)(t[2], t[3]);
+    t[0] = X86(unpacklo_epi64)(ab, cd);
+    t[1] = X86(unpackhi_epi64)(ab, cd);
+    t[2] = X86(unpacklo_epi64)(AB, CD);
+    t[3] = X86(unpackhi_epi64)(AB, CD);
+#endif
+}
+
 /* Lane 4 L + j: the sum of the 32-bit lanes of quarter L of v[j]. */
 INLINE sums quarter_sums(const sums *v)
 {

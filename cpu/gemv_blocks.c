@@ -8,14 +8,14 @@ enum { MOST_ROWS = 4 };
 
 #define UNIT(name) name##_pairs
 #define TARGET
-#include "cpu/gemv_blocks.h"
+#include "cpu/gemv_blocks_unit.h"
 #undef UNIT
 #undef TARGET
 
 #if defined WK_DOTS_TARGET
 #define UNIT(name) name##_dots
 #define TARGET     WK_DOTS_TARGET
-#include "cpu/gemv_blocks.h"
+#include "cpu/gemv_blocks_unit.h"
 #undef UNIT
 #undef TARGET
 #endif

@@ -70,7 +70,8 @@ struct mxfp4 {
     uint8_t exponent, q[16];
 } PACKED;
 
-/* The table of iq4_nl and iq4_xs: steps that grow away from 0, fitted to the spread of trained weights (part of the GGUF format). */
+/* The table of iq4_nl and iq4_xs: steps that grow away from 0, fitted to the spread of trained weights (part
+ * of the GGUF format). */
 static const int8_t nonlinear[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                      1,    13,   25,  38,  53,  69,  89,  113};
 
