@@ -1,31 +1,14 @@
 /* Affine maps with block-quantised weights: every format, on every path of every instruction set. */
-#include "core/wick.h"
+#include "tests/ops/block_products.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const wk_dtype formats[] = {WK_q4_0, WK_q4_1, WK_q5_0, WK_q5_1, WK_q8_0,
-                                   WK_q2_k, WK_q3_k, WK_q4_k, WK_q5_k, WK_q6_k};
+static const wk_dtype formats[] = {WK_q4_0, WK_q4_1, WK_q5_0, WK_q5_1,   WK_q8_0,   WK_q2_k, WK_q3_k,
+                                   WK_q4_k, WK_q5_k, WK_q6_k, WK_iq4_nl, WK_iq4_xs, WK_mxfp4};
 #define FORMATS (sizeof formats / sizeof *formats)
-
-/* Instruction sets, and features taken from them. */
-static const struct path {
-    const char *isa, *without;
-} paths[] = {{"v4", ""}, {"v4", "-vnni"}, {"v4", "-bf16"}, {"v4", "-vnni,-bf16,-blas"},
-             {"v3", ""}, {"v2", "-blas"}, {"base", ""}};
-#define PATHS (sizeof paths / sizeof *paths)
-
-static wk_ctx *open_path(size_t i)
-{
-    setenv("WK_ISA", paths[i].isa, 1);
-    setenv("WK_CPU_FEATURES", paths[i].without, 1);
-    wk_ctx *c = wk_ctx_new("cpu");
-    if (wk_ctx_status(c) == WK_OK) return c;
-    wk_ctx_free(c);
-    return NULL;
-}
 
 static float *random_values(int64_t n, uint64_t seed)
 {
@@ -46,65 +29,10 @@ static float *read_f32(wk_ctx *c, wk_tensor x)
     return v;
 }
 
-/* Root of the summed squared differences between y and x w^T + bias in double, over that of all terms. */
-static double error_of(const float *y, const float *x, const float *w, const float *bias, int64_t m,
-                       int64_t n, int64_t k)
-{
-    double wrong = 0, all = 0;
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++) {
-            double sum = 0;
-            for (int64_t l = 0; l < k; l++) {
-                const double term = (double)x[i * k + l] * w[j * k + l];
-                sum += term;
-                all += term * term;
-            }
-            const double d = y[i * n + j] - (sum + bias[j]);
-            wrong += d * d;
-        }
-    return sqrt(wrong / all);
-}
-
-/* The 8-bit codes of a group of 16 uniform values have an error of 1 / (127 sqrt 12) of the largest, where
- * the values themselves have 1 / sqrt 3: 0.004 of them. Three times that must not be passed; bf16 is
- * finer. */
-#define EIGHT_BITS 0.012
-
-static void check_format(size_t path, wk_dtype t, int64_t n, int64_t k)
-{
-    static const int64_t batches[] = {1, 2, 3, 5, 8, 9, 15, 33};
-    wk_ctx              *c = open_path(path);
-    if (!c) return;
-    float    *x = random_values(33 * k, 1), *w = random_values(n * k, 2), *bias = random_values(n, 3);
-    wk_tensor weight = wk_cast(c, wk_make(c, w, WK_f32, WK_SHAPE(n, k)), t);
-    wk_tensor b = wk_make(c, bias, WK_f32, WK_SHAPE(n));
-    float    *back = read_f32(c, weight);
-    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++)
-        for (int precise = 0; precise < 2; precise++) {
-            wk_set_precise(c, precise);
-            wk_tensor    in = wk_make(c, x, WK_f32, WK_SHAPE(batches[i], k));
-            float       *y = read_f32(c, wk_affine(c, in, weight, b));
-            const double e = error_of(y, x, back, bias, batches[i], n, k);
-            cr_expect_lt(e, precise ? 2e-6 : EIGHT_BITS, "%s %s %s%s: %lld rows by [%lld, %lld]: error %g",
-                         paths[path].isa, paths[path].without, wk_dtype_name(t), precise ? " precise" : "",
-                         (long long)batches[i], (long long)n, (long long)k, e);
-            free(y);
-        }
-    free(x);
-    free(w);
-    free(bias);
-    free(back);
-    wk_ctx_free(c);
-}
-
 Test(affine, every_format_on_every_path)
 {
-    for (size_t p = 0; p < PATHS; p++)
-        for (size_t f = 0; f < FORMATS; f++) {
-            check_format(p, formats[f], 37, 768);
-            if (wk_dtype_block(formats[f]) == 32)
-                for (int64_t k = 32; k <= 320; k += 32) check_format(p, formats[f], 3, k);
-        }
+    char message[256] = "";
+    cr_expect_gt(check_block_products(message, sizeof message), 0, "%s", message);
 }
 
 Test(affine, the_end_of_a_mapped_weight_is_not_passed)
