@@ -6,7 +6,7 @@
 
 #if defined WK_BLOCKS_HERE
 
-/* Vectors and columns of a panel, chunks of 256 values that are unpacked at a time, rows of a tile at most. */
+/* Vectors and columns of a panel, chunks of 256 values unpacked at a time, rows of a tile at most. */
 enum { NV = 2, NR = NV * W, CHUNKS = 4, MOST_ROWS = 6 };
 
 /* 256 values of NR columns: by lanes of scales, then by fours of values, of a column next to each other. */
