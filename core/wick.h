@@ -54,8 +54,9 @@ WK_API wk_status wk_fail(wk_ctx *c, wk_status s, const char *format, ...) WK_PRI
  * mask and the cgroup quota give. Results do not depend on it. */
 WK_API void wk_set_threads(wk_ctx *c, int threads);
 WK_API int  wk_threads(const wk_ctx *c);
-/* Products with block-quantised weights in f32 on dequantised weights (true), or with 8-bit activations where
- * that is faster (false, the default). */
+/* How f32 rows meet weights of fewer bits in wk_affine. true: in f32, the weights dequantised. false, the
+ * default: where it is faster, with 8-bit activations for block-quantised weights, and with activations and
+ * weights in bf16 for bf16 and f16 weights. */
 WK_API void wk_set_precise(wk_ctx *c, bool precise);
 WK_API bool wk_precise(const wk_ctx *c);
 /* Another thread may ask a context to stop: its next op fails with WK_ECANCELLED. The only function that may

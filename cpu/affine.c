@@ -71,8 +71,11 @@ static enum path choose(const struct job *j, wk_tensor w, unsigned features)
 #endif
     if (j->m <= FEW) return STREAM;
 #if defined __AVX512F__
-    const bool halves = w->dtype == WK_bf16 && j->x->dtype == WK_bf16 && j->k_values % 2 == 0;
-    if (features & WKI_CPU_BF16 && (quick || halves)) return HALF;
+    /* bf16 by bf16 is exact. f32 rows are rounded to bf16, as f16 weights are, where no one asked for more:
+     * less than what 8-bit activations cost block weights. */
+    const bool exact = w->dtype == WK_bf16 && j->x->dtype == WK_bf16;
+    const bool round = !j->k->precise && j->x->dtype == WK_f32 && (w->dtype == WK_bf16 || w->dtype == WK_f16);
+    if (features & WKI_CPU_BF16 && (quick || ((exact || round) && j->k_values % 2 == 0))) return HALF;
 #endif
     if (quick && CPU(block_panel)(w->dtype, features)) return PANEL;
     return BLOCKED;

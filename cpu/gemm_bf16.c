@@ -54,13 +54,22 @@ BF16 void CPU(bf16_pack_rows)(wk_tensor x, int64_t step, int64_t first, int64_t 
 /* n rows of w from row j0 (zeros beyond): panel[k / 2][NR] pairs. */
 BF16 static void unpack(wk_tensor w, int64_t j0, int64_t n, int64_t k, uint32_t *panel, float *buffer)
 {
+    const bool raw = w->dtype == WK_bf16;
     for (int half = 0; half < 2; half++)
         for (int64_t at = 0; at < k; at += BLOCK) {
             const int64_t len = k - at < BLOCK ? k - at : BLOCK;
             for (int64_t i = 0; i < 16; i++) {
                 float *to = buffer + i * BLOCK;
                 if (half * 16 + i < n) {
-                    const float *v = load_f32(w, (j0 + half * 16 + i) * w->stride[0] + at, len, to);
+                    const int64_t from = (j0 + half * 16 + i) * w->stride[0] + at;
+                    for (int64_t ahead = BLOCK; ahead < 2 * BLOCK; ahead += 32)
+                        __builtin_prefetch(address(w, from + ahead));
+                    if (raw) {
+                        memcpy(to, address(w, from), (size_t)len * 2);
+                        memset((char *)to + len * 2, 0, 64);
+                        continue;
+                    }
+                    const float *v = load_f32(w, from, len, to);
                     if (v != to) memcpy(to, v, (size_t)len * sizeof *to);
                     for (int64_t j = len; j % 32; j++) to[j] = 0.0f;
                 } else {
@@ -69,7 +78,9 @@ BF16 static void unpack(wk_tensor w, int64_t j0, int64_t n, int64_t k, uint32_t 
             }
             for (int64_t j = 0; j < len; j += 32) {
                 __m512i r[16];
-                for (int i = 0; i < 16; i++) r[i] = to_bf16(buffer + i * BLOCK + j);
+                for (int i = 0; i < 16; i++)
+                    r[i] = raw ? _mm512_loadu_si512(buffer + i * BLOCK + j / 2)
+                               : to_bf16(buffer + i * BLOCK + j);
                 transpose16(r);
                 for (int i = 0; i < 16; i++)
                     if (j + 2 * i < len)

@@ -1,19 +1,27 @@
 /* The op tests: one table of cases per family, used four ways.
  *
- *   value        on every instruction set, the result against a reference in double precision: the case's
- * own                `exact`, or, where there is none, the same op on f64 inputs   gradient     of f64
- * inputs against central differences   composition  a fused op against itself on a device that lacks its
- * kernel, and its gradient in the inputs'                own dtypes against that of f64 inputs   coverage
- * every row of ops.def has a case, every row with a gradient a gradient case
+ *   value        on every instruction set, the result against a reference in double precision:
+ *                the case's own `exact`, or, where there is none, the same op on f64 inputs
+ *   gradient     of f64 inputs against central differences
+ *   composition  a fused op against itself on a device that lacks its kernel, and its gradient
+ *                in the inputs' own dtypes against that of f64 inputs
+ *   coverage     every row of ops.def has a case, every row with a gradient a gradient case
  *
  * A family is a function that visits its cases, in tests/ops/NAME.c and in families.def:
  *
- *     static wk_tensor run(wk_ctx *c, const wk_tensor *x, const struct op_case *k) { return wk_tanh(c,
- * x[0]); }     static void exact(const struct op_case *k, const struct values *x, struct values *y)     {
- * for (int64_t i = 0; i < y->n; i++) y->v[i] = tanh(x[0].v[i]);   // y has the result's shape     }     void
- * family_mine(case_fn visit, void *arg)     {         visit(arg, &(struct op_case){.op = "tanh", .run = run,
- * .exact = exact, .gradient = true, .n_in = 1,                                      .in = {{.shape =
- * WK_SHAPE(3, 40), .dtype = WK_f16, .layout = TURNED}}});     }
+ *     static wk_tensor run(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+ *     {
+ *         return wk_tanh(c, x[0]);
+ *     }
+ *     static void exact(const struct op_case *k, const struct values *x, struct values *y)
+ *     {
+ *         for (int64_t i = 0; i < y->n; i++) y->v[i] = tanh(x[0].v[i]); // y has the result's shape
+ *     }
+ *     void family_mine(case_fn visit, void *arg)
+ *     {
+ *         visit(arg, &(struct op_case){.op = "tanh", .run = run, .exact = exact, .gradient = true, .n_in = 1,
+ *                                      .in = {{WK_SHAPE(3, 40), WK_f16, TURNED}}});
+ *     }
  *
  * Families know nothing of Criterion, so that the program wick-optest runs them on machines without it. */
 #ifndef WK_TESTS_CASES_H

@@ -45,6 +45,7 @@ static void exact_matmul(const struct op_case *kase, const struct values *x, str
 
 static wk_tensor run_affine(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
 {
+    wk_set_precise(c, true); /* halves may be used as bf16 by default: tests/ops/affine.c */
     return wk_affine(c, x[0], x[1], k->n_in > 2 ? x[2] : WK_NONE);
 }
 
