@@ -10,7 +10,7 @@
 
 /* Rows of x up to which weights go row by row: unpacking a panel pays later for integer products. */
 #define FEW         8
-#define FEW_INTEGER 11
+#define FEW_INTEGER 24
 
 /* Rows of x that a piece of PANEL takes at most. */
 #define PANEL_ROWS 256
@@ -125,7 +125,9 @@ static bool in_chunks(enum path path)
 /* Do weights of two types want x in the same form? */
 static bool same_form(enum path path, wk_tensor a, wk_tensor b)
 {
-    if (in_chunks(path)) return CPU(dot_order)(a->dtype) == CPU(dot_order)(b->dtype);
+    if (in_chunks(path))
+        return CPU(dot_order)(a->dtype) == CPU(dot_order)(b->dtype) &&
+               CPU(dot_by_words)(a->dtype, ~0u) == CPU(dot_by_words)(b->dtype, ~0u);
 #if defined __AVX512F__
     if (path == CODES) return CPU(i8_same)(a, b);
 #endif
@@ -211,17 +213,18 @@ INLINE void quantise_group(const float *v, int8_t *code, float *scale, float *lo
 }
 
 /* One row of x in groups of 16: finer than the weights' blocks of 32, which halves the error. */
-static void quantise(const float *x, int64_t k, const uint8_t *order, struct chunk *to)
+static void quantise(const float *x, int64_t k, const uint8_t *order, bool by_words, struct chunk *to)
 {
     for (; k > 0; k -= 256, x += 256, to++)
         for (int s = 0; s < 16; s++) {
             const int lane = s % 4 * 4 + s / 4;
-            if (16 * order[s] < k) {
-                quantise_group(x + 16 * order[s], to->code + 16 * s, &to->scale[lane], &to->sum[lane]);
-            } else {
-                memset(to->code + 16 * s, 0, 16);
+            int8_t    code[16] = {0};
+            if (16 * order[s] < k)
+                quantise_group(x + 16 * order[s], code, &to->scale[lane], &to->sum[lane]);
+            else
                 to->scale[lane] = to->sum[lane] = 0.0f;
-            }
+            if (!by_words) memcpy(to->code + 16 * s, code, 16);
+            for (int i = 0; i < 4 && by_words; i++) memcpy(to->code + 64 * i + 4 * lane, code + 4 * i, 4);
         }
 }
 
@@ -229,6 +232,7 @@ struct forming {
     const struct job  *j;
     const struct part *p;
     wk_tensor          w;
+    bool               by_words; /* INTEGER */
 };
 
 static void form_rows(void *arg, int64_t first, int64_t last, int worker)
@@ -256,7 +260,7 @@ static void form_rows(void *arg, int64_t first, int64_t last, int worker)
             const int64_t n = j->k_values - at < TILE ? j->k_values - at : TILE;
             const float  *v = load_f32(j->x, i * j->x_step + at, n, buffer);
             if (in_chunks(f->p->path))
-                quantise(v, n, CPU(dot_order)(f->w->dtype),
+                quantise(v, n, CPU(dot_order)(f->w->dtype), f->by_words,
                          (struct chunk *)(void *)to + i * j->chunks + at / 256);
             else
                 memcpy((float *)(void *)to + i * j->k_values + at, v, (size_t)n * sizeof *v);
@@ -270,9 +274,11 @@ static void form_x(const struct job *j, int i)
     if (p->path == BLOCKED) return;
     for (int e = 0; e < i; e++)
         if (j->part[e].path == p->path && j->part[e].x == p->x) return;
-    struct forming f = {j, p, j->k->in[1 + i]};
-    const int64_t  together = p->path == HALF ? WKI_BF16_ROWS : p->path == CODES ? WKI_I8_ROWS : 1;
-    const int64_t  work = j->k_values * together;
+    const wk_tensor w = j->k->in[1 + i];
+    struct forming  f = {j, p, w,
+                         p->path == INTEGER && CPU(dot_by_words)(w->dtype, wki_cpu_features(j->k->device))};
+    const int64_t   together = p->path == HALF ? WKI_BF16_ROWS : p->path == CODES ? WKI_I8_ROWS : 1;
+    const int64_t   work = j->k_values * together;
     wki_parallel(j->k->device, (j->m + together - 1) / together, work < 16384 ? 16384 / (work + 1) + 1 : 1,
                  form_rows, &f);
 }

@@ -2,6 +2,7 @@
 #ifndef WK_CPU_CODES_H
 #define WK_CPU_CODES_H
 
+#include "cpu/quant.h"
 #include "cpu/simd.h"
 
 #if defined __AVX512F__
@@ -255,6 +256,65 @@ INLINE void unpack_q3_k(const char *p, int64_t n, struct codes *c)
     c->m = c->d;
 }
 
+/* Codes are places in a table; its entries are counted from `offset`. */
+INLINE void through_table(const int8_t *table, int offset, struct codes *c)
+{
+    const __m128i t =
+        _mm_add_epi8(_mm_loadu_si128((const __m128i *)(const void *)table), _mm_set1_epi8((char)offset));
+    const __m512i entries = _mm512_broadcast_i32x4(t);
+    for (int i = 0; i < 4; i++) c->v[i] = _mm512_shuffle_epi8(entries, c->v[i]);
+}
+INLINE void unpack_iq4_nl(const char *p, int64_t n, struct codes *c)
+{
+    unpack_blocks(p, n, 18, &at_q4_0, false, c);
+    through_table(nonlinear, 128, c);
+}
+INLINE void unpack_iq4_xs(const char *p, int64_t n, struct codes *c)
+{
+    (void)n;
+    nibbles(c, load512(p + 8), load512(p + 72));
+    through_table(nonlinear, 128, c);
+    uint16_t high2;
+    uint32_t low;
+    memcpy(&high2, p + 2, sizeof high2);
+    memcpy(&low, p + 4, sizeof low);
+    uint32_t high = (high2 | (uint32_t)high2 << 8) & 0x00ff00ff;
+    high = (high | high << 4) & 0x0f0f0f0f; /* two scales' upper bits in each byte */
+    const uint32_t even = (low & 0x0f0f0f0f) | (high << 4 & 0x30303030);
+    const uint32_t odd = (low >> 4 & 0x0f0f0f0f) | (high << 2 & 0x30303030);
+    const __m128i  s = _mm_shuffle_epi8(_mm_set_epi32(0, 0, (int)odd, (int)even),
+                                        _mm_setr_epi8(0, 0, 2, 2, 4, 4, 6, 6, 1, 1, 3, 3, 5, 5, 7, 7));
+    const __m512i  d = _mm512_cvtepi8_epi32(_mm_sub_epi8(s, _mm_set1_epi8(32)));
+    c->d = _mm512_mul_ps(_mm512_cvtepi32_ps(d), _mm512_set1_ps(half(p)));
+    c->m = c->d;
+}
+INLINE void unpack_mxfp4(const char *p, int64_t n, struct codes *c)
+{
+    __m512i  q[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    uint64_t exponents = 0;
+#define BLOCK_OF_FOUR(i, b)                                                                                  \
+    if ((i)*4 + (b) < n) {                                                                                   \
+        const char *at = p + 17 * ((i)*4 + (b));                                                             \
+        exponents |= (uint64_t)(uint8_t)*at << 8 * ((i)*4 + (b));                                            \
+        q[i] = _mm512_inserti32x4(q[i], _mm_loadu_si128((const __m128i *)(const void *)(at + 1)), b);        \
+    }
+    BLOCK_OF_FOUR(0, 0)
+    BLOCK_OF_FOUR(0, 1) BLOCK_OF_FOUR(0, 2) BLOCK_OF_FOUR(0, 3) BLOCK_OF_FOUR(1, 0) BLOCK_OF_FOUR(1, 1)
+        BLOCK_OF_FOUR(1, 2) BLOCK_OF_FOUR(1, 3)
+#undef BLOCK_OF_FOUR
+            nibbles(c, q[0], q[1]);
+    through_table(e2m1, 12, c);
+    /* half of 2^(e - 127), which for e < 2 is below the normal range */
+    const __m512i e =
+        _mm512_cvtepu8_epi32(_mm_shuffle_epi8(_mm_cvtsi64_si128((int64_t)exponents),
+                                              _mm_setr_epi8(0, 0, 4, 4, 1, 1, 5, 5, 2, 2, 6, 6, 3, 3, 7, 7)));
+    const __m512i normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+    const __m512i tiny = _mm512_sllv_epi32(_mm512_set1_epi32(0x200000), e);
+    c->d = _mm512_castsi512_ps(
+        _mm512_mask_mov_epi32(normal, _mm512_cmplt_epi32_mask(e, _mm512_set1_epi32(2)), tiny));
+    c->m = c->d;
+}
+
 /* The first n blocks of a run of 256 weights at p; beyond them codes and scales are 0. */
 typedef void (*unpacker)(const char *p, int64_t n, struct codes *c);
 
@@ -269,7 +329,10 @@ enum {
     group_q3_k = 16,
     group_q4_k = 32,
     group_q5_k = 32,
-    group_q6_k = 16
+    group_q6_k = 16,
+    group_iq4_nl = 32,
+    group_iq4_xs = 32,
+    group_mxfp4 = 32
 };
 
 /* name, values and bytes of a block, what its codes are counted from (0: it has minima), order of groups */
@@ -283,7 +346,10 @@ enum {
     F(q3_k, 256, 110, 4, k2)                                                                                 \
     F(q4_k, 256, 144, 0, k4)                                                                                 \
     F(q5_k, 256, 176, 0, k4)                                                                                 \
-    F(q6_k, 256, 210, 32, plain)
+    F(q6_k, 256, 210, 32, plain)                                                                             \
+    F(iq4_nl, 32, 18, 128, blocks)                                                                           \
+    F(iq4_xs, 256, 136, 128, blocks)                                                                         \
+    F(mxfp4, 32, 17, 12, blocks)
 
 static const uint8_t order_plain[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 static const uint8_t order_blocks[16] = {0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};

@@ -6,30 +6,33 @@
 
 #if defined __AVX512F__
 
-/* Lane 4 L + j: the sum of quarter L of v[j]. */
-INLINE __m512i fold_quarters(__m512i a, __m512i b, __m512i c, __m512i d)
+/* Slot 4 j + L is quarter L of v[j]: its four words to lane 4 L + j of v[0] .. v[3], so that products with
+ * them add up under the slot's scale. */
+INLINE void words_under_scales(__m512i *v)
 {
-    const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-    const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-    return _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    const __m512i a = _mm512_unpacklo_epi32(v[0], v[1]), b = _mm512_unpackhi_epi32(v[0], v[1]);
+    const __m512i c = _mm512_unpacklo_epi32(v[2], v[3]), d = _mm512_unpackhi_epi32(v[2], v[3]);
+    v[0] = _mm512_unpacklo_epi64(a, c);
+    v[1] = _mm512_unpackhi_epi64(a, c);
+    v[2] = _mm512_unpacklo_epi64(b, d);
+    v[3] = _mm512_unpackhi_epi64(b, d);
 }
 
 INLINE_VNNI void step(const struct codes *c, const struct chunk *x, __m512 *acc, __m512 *low)
 {
-    const __m512i zero = _mm512_setzero_si512();
-    const __m512i s = fold_quarters(_mm512_dpbusd_epi32(zero, c->v[0], load512(x->code)),
-                                    _mm512_dpbusd_epi32(zero, c->v[1], load512(x->code + 64)),
-                                    _mm512_dpbusd_epi32(zero, c->v[2], load512(x->code + 128)),
-                                    _mm512_dpbusd_epi32(zero, c->v[3], load512(x->code + 192)));
-    const __m512  scale = _mm512_mul_ps(c->d, _mm512_loadu_ps(x->scale));
+    __m512i s = _mm512_dpbusd_epi32(_mm512_setzero_si512(), c->v[0], load512(x->code));
+    for (int i = 1; i < 4; i++) s = _mm512_dpbusd_epi32(s, c->v[i], load512(x->code + 64 * i));
+    const __m512 scale = _mm512_mul_ps(c->d, _mm512_loadu_ps(x->scale));
     *acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s), scale, *acc);
     *low = _mm512_fmadd_ps(c->m, _mm512_loadu_ps(x->sum), *low);
 }
 
 /* How far ahead of their use weights are asked for: about what memory delivers during its latency. */
 #define AHEAD 4096
+/* Rows of x whose sums stay in registers. */
+#define MOST 8
 
-/* n rows of w against M <= 4 rows of x; the format's block, bytes, offset of codes (0: it has minima). */
+/* n rows of w against M <= MOST rows of x; the format's block, bytes, offset of codes (0: it has minima). */
 INLINE_VNNI void rows(unpacker f, int64_t block, int64_t bytes, float offset, const int M, const char *w,
                       int64_t row_bytes, int64_t n, const struct chunk *x, int64_t k, float *y,
                       int64_t y_step)
@@ -37,7 +40,7 @@ INLINE_VNNI void rows(unpacker f, int64_t block, int64_t bytes, float offset, co
     const int64_t per = 256 / block, chunks = (k + 255) / 256, full = k / 256, rest = k % 256 / block;
     const __m512  low_scale = _mm512_set1_ps(offset > 0 ? -offset : 1.0f);
     for (int64_t j = 0; j < n; j++, w += row_bytes) {
-        __m512      acc[4], low[4];
+        __m512      acc[MOST], low[MOST];
         const char *p = w;
         for (int i = 0; i < M; i++) acc[i] = low[i] = _mm512_setzero_ps();
         for (int64_t t = 0; t < full; t++, p += per * bytes) {
@@ -45,11 +48,13 @@ INLINE_VNNI void rows(unpacker f, int64_t block, int64_t bytes, float offset, co
             for (int64_t line = 0; line < per * bytes; line += 64)
                 _mm_prefetch(p + AHEAD + line, _MM_HINT_T0);
             f(p, per, &c);
+            words_under_scales(c.v);
             for (int i = 0; i < M; i++) step(&c, x + i * chunks + t, &acc[i], &low[i]);
         }
         if (rest) {
             struct codes c;
             f(p, rest, &c);
+            words_under_scales(c.v);
             for (int i = 0; i < M; i++) step(&c, x + i * chunks + full, &acc[i], &low[i]);
         }
         for (int i = 0; i < M; i++)
@@ -62,8 +67,12 @@ INLINE_VNNI void rows_any(unpacker f, int64_t block, int64_t bytes, float offset
                           int64_t y_step)
 {
     const int64_t chunks = (k + 255) / 256;
-    for (; m >= 4; m -= 4, x += 4 * chunks, y += 4 * y_step)
+    for (; m >= MOST; m -= MOST, x += MOST * chunks, y += MOST * y_step)
+        rows(f, block, bytes, offset, MOST, w, row_bytes, n, x, k, y, y_step);
+    if (m >= 4) {
         rows(f, block, bytes, offset, 4, w, row_bytes, n, x, k, y, y_step);
+        m -= 4, x += 4 * chunks, y += 4 * y_step;
+    }
     if (m == 3) rows(f, block, bytes, offset, 3, w, row_bytes, n, x, k, y, y_step);
     if (m == 2) rows(f, block, bytes, offset, 2, w, row_bytes, n, x, k, y, y_step);
     if (m == 1) rows(f, block, bytes, offset, 1, w, row_bytes, n, x, k, y, y_step);
@@ -77,15 +86,26 @@ INLINE_VNNI void rows_any(unpacker f, int64_t block, int64_t bytes, float offset
     }
 FORMATS(DOT)
 
+#define ROW(t, block, bytes, offset, order) [WK_##t] = dot_##t,
+static const wki_dot_rows table[WK_DTYPE_COUNT] = {FORMATS(ROW)};
+
+bool CPU(dot_by_words)(wk_dtype t, unsigned features)
+{
+    return features & WKI_CPU_VNNI && table[t];
+}
 wki_dot_rows CPU(dot_rows)(wk_dtype t, unsigned features)
 {
-#define ROW(t, block, bytes, offset, order) [WK_##t] = dot_##t,
-    static const wki_dot_rows table[WK_DTYPE_COUNT] = {FORMATS(ROW)};
-    return features & WKI_CPU_VNNI && table[t] ? table[t] : CPU(dot_rows_bytes)(t, features);
+    return CPU(dot_by_words)(t, features) ? table[t] : CPU(dot_rows_bytes)(t, features);
 }
 
 #else
 
+bool CPU(dot_by_words)(wk_dtype t, unsigned features)
+{
+    (void)t;
+    (void)features;
+    return false;
+}
 wki_dot_rows CPU(dot_rows)(wk_dtype t, unsigned features)
 {
     return CPU(dot_rows_bytes)(t, features);

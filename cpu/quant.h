@@ -75,6 +75,9 @@ struct mxfp4 {
 static const int8_t nonlinear[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                      1,    13,   25,  38,  53,  69,  89,  113};
 
+/* Twice the values of a float of one sign, two exponent and one mantissa bit: mxfp4. */
+static const int8_t e2m1[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
 /* n values, a multiple of the block. */
 #define WK_BLOCK(t)                                                                                          \
     void CPU(dequantize_##t)(const void *src, float *dst, int64_t n);                                        \

@@ -14,9 +14,6 @@
         for (struct t *b = dst; count > 0; b++, x += (block), count -= (block)) body(b, x);                  \
     }
 
-/* Twice the values of a float of one sign, two exponent and one mantissa bit. */
-static const int8_t e2m1[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-
 /* ---- codes to values ------------------------------------------------------------------------- */
 
 /* 32 values of 16 bytes. */

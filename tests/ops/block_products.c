@@ -1,4 +1,4 @@
-/* Products with block-quantised weights on every path of every instruction set, against sums in double. */
+/* Products with block-quantised and half weights on every path of every instruction set, against sums in double. */
 #include "tests/ops/block_products.h"
 
 #include <math.h>
@@ -149,11 +149,14 @@ int64_t check_block_products(char *message, size_t size)
                          many[] = {70, 0};
     int64_t all = 0;
     for (wk_dtype t = 0; t < WK_DTYPE_COUNT; t++) {
-        if (wk_dtype_block(t) == 1) continue;
+        if (wk_dtype_block(t) == 1 && t != WK_f16 && t != WK_bf16) continue;
         int64_t n = check((struct product){.t = t, .n = 37, .k = 768}, batches, message, size);
         if (!n) return 0;
         all += n;
         if (!(n = check((struct product){.t = t, .n = 67, .k = 1280}, many, message, size))) return 0;
+        all += n;
+        /* wide products take coarser activations on some paths */
+        if (!(n = check((struct product){.t = t, .n = 149, .k = 256}, many, message, size))) return 0;
         all += n;
         for (int64_t k = 32; k <= 320 && wk_dtype_block(t) == 32; k += 32) {
             if (!(n = check((struct product){.t = t, .n = 3, .k = k}, few, message, size))) return 0;
