@@ -299,10 +299,11 @@ INLINE void unpack_mxfp4(const char *p, int64_t n, struct codes *c)
         q[i] = _mm512_inserti32x4(q[i], _mm_loadu_si128((const __m128i *)(const void *)(at + 1)), b);        \
     }
     BLOCK_OF_FOUR(0, 0)
-    BLOCK_OF_FOUR(0, 1) BLOCK_OF_FOUR(0, 2) BLOCK_OF_FOUR(0, 3) BLOCK_OF_FOUR(1, 0) BLOCK_OF_FOUR(1, 1)
-        BLOCK_OF_FOUR(1, 2) BLOCK_OF_FOUR(1, 3)
+    BLOCK_OF_FOUR(0, 1)
+    BLOCK_OF_FOUR(0, 2)
+    BLOCK_OF_FOUR(0, 3) BLOCK_OF_FOUR(1, 0) BLOCK_OF_FOUR(1, 1) BLOCK_OF_FOUR(1, 2) BLOCK_OF_FOUR(1, 3)
 #undef BLOCK_OF_FOUR
-            nibbles(c, q[0], q[1]);
+        nibbles(c, q[0], q[1]);
     through_table(e2m1, 12, c);
     /* half of 2^(e - 127), which for e < 2 is below the normal range */
     const __m512i e =

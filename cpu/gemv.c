@@ -18,13 +18,13 @@ INLINE void words_under_scales(__m512i *v)
     v[3] = _mm512_unpackhi_epi64(b, d);
 }
 
-INLINE_VNNI void step(const struct codes *c, const struct chunk *x, __m512 *acc, __m512 *low)
+INLINE_VNNI void step(const struct codes *c, const struct chunk *x, __m512 *acc)
 {
     __m512i s = _mm512_dpbusd_epi32(_mm512_setzero_si512(), c->v[0], load512(x->code));
     for (int i = 1; i < 4; i++) s = _mm512_dpbusd_epi32(s, c->v[i], load512(x->code + 64 * i));
     const __m512 scale = _mm512_mul_ps(c->d, _mm512_loadu_ps(x->scale));
+    *acc = _mm512_fmadd_ps(c->m, _mm512_loadu_ps(x->sum), *acc);
     *acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s), scale, *acc);
-    *low = _mm512_fmadd_ps(c->m, _mm512_loadu_ps(x->sum), *low);
 }
 
 /* How far ahead of their use weights are asked for: about what memory delivers during its latency. */
@@ -32,33 +32,44 @@ INLINE_VNNI void step(const struct codes *c, const struct chunk *x, __m512 *acc,
 /* Rows of x whose sums stay in registers. */
 #define MOST 8
 
-/* n rows of w against M <= MOST rows of x; the format's block, bytes, offset of codes (0: it has minima). */
-INLINE_VNNI void rows(unpacker f, int64_t block, int64_t bytes, float offset, const int M, const char *w,
-                      int64_t row_bytes, int64_t n, const struct chunk *x, int64_t k, float *y,
+/* 256 weights of R rows, `blocks` blocks of them, with M rows of x. */
+INLINE_VNNI void rows_step(unpacker f, int64_t blocks, float offset, const int R, const int M, const char **p,
+                           const struct chunk *x, int64_t chunks, __m512 acc[2][MOST])
+{
+    struct codes c[2];
+    for (int r = 0; r < R; r++) {
+        f(p[r], blocks, &c[r]);
+        words_under_scales(c[r].v);
+        if (offset > 0) c[r].m = _mm512_mul_ps(c[r].m, _mm512_set1_ps(-offset));
+    }
+    for (int i = 0; i < M; i++)
+        for (int r = 0; r < R; r++) step(&c[r], x + i * chunks, &acc[r][i]);
+}
+
+/* n rows of w, R at a time, against M <= MOST rows of x; the format's block, bytes, offset of codes (0: it
+ * has minima). The order of sums is the same for every R and M. */
+INLINE_VNNI void rows(unpacker f, int64_t block, int64_t bytes, float offset, const int R, const int M,
+                      const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int64_t k, float *y,
                       int64_t y_step)
 {
     const int64_t per = 256 / block, chunks = (k + 255) / 256, full = k / 256, rest = k % 256 / block;
-    const __m512  low_scale = _mm512_set1_ps(offset > 0 ? -offset : 1.0f);
-    for (int64_t j = 0; j < n; j++, w += row_bytes) {
-        __m512      acc[MOST], low[MOST];
-        const char *p = w;
-        for (int i = 0; i < M; i++) acc[i] = low[i] = _mm512_setzero_ps();
-        for (int64_t t = 0; t < full; t++, p += per * bytes) {
-            struct codes c;
-            for (int64_t line = 0; line < per * bytes; line += 64)
-                _mm_prefetch(p + AHEAD + line, _MM_HINT_T0);
-            f(p, per, &c);
-            words_under_scales(c.v);
-            for (int i = 0; i < M; i++) step(&c, x + i * chunks + t, &acc[i], &low[i]);
+    for (int64_t j = 0; j < n; j += R) {
+        __m512      acc[2][MOST];
+        const char *p[2];
+        for (int r = 0; r < R; r++) {
+            p[r] = w + (j + r < n ? j + r : j) * row_bytes;
+            for (int i = 0; i < M; i++) acc[r][i] = _mm512_setzero_ps();
         }
-        if (rest) {
-            struct codes c;
-            f(p, rest, &c);
-            words_under_scales(c.v);
-            for (int i = 0; i < M; i++) step(&c, x + i * chunks + full, &acc[i], &low[i]);
+        for (int64_t t = 0; t < full; t++) {
+            for (int r = 0; r < R; r++)
+                for (int64_t line = 0; line < per * bytes; line += 64)
+                    _mm_prefetch(p[r] + AHEAD + line, _MM_HINT_T0);
+            rows_step(f, per, offset, R, M, p, x + t, chunks, acc);
+            for (int r = 0; r < R; r++) p[r] += per * bytes;
         }
-        for (int i = 0; i < M; i++)
-            y[i * y_step + j] = _mm512_reduce_add_ps(_mm512_fmadd_ps(low[i], low_scale, acc[i]));
+        if (rest) rows_step(f, rest, offset, R, M, p, x + full, chunks, acc);
+        for (int r = 0; r < R && j + r < n; r++)
+            for (int i = 0; i < M; i++) y[i * y_step + j + r] = _mm512_reduce_add_ps(acc[r][i]);
     }
 }
 
@@ -68,14 +79,14 @@ INLINE_VNNI void rows_any(unpacker f, int64_t block, int64_t bytes, float offset
 {
     const int64_t chunks = (k + 255) / 256;
     for (; m >= MOST; m -= MOST, x += MOST * chunks, y += MOST * y_step)
-        rows(f, block, bytes, offset, MOST, w, row_bytes, n, x, k, y, y_step);
+        rows(f, block, bytes, offset, 2, MOST, w, row_bytes, n, x, k, y, y_step);
     if (m >= 4) {
-        rows(f, block, bytes, offset, 4, w, row_bytes, n, x, k, y, y_step);
+        rows(f, block, bytes, offset, 2, 4, w, row_bytes, n, x, k, y, y_step);
         m -= 4, x += 4 * chunks, y += 4 * y_step;
     }
-    if (m == 3) rows(f, block, bytes, offset, 3, w, row_bytes, n, x, k, y, y_step);
-    if (m == 2) rows(f, block, bytes, offset, 2, w, row_bytes, n, x, k, y, y_step);
-    if (m == 1) rows(f, block, bytes, offset, 1, w, row_bytes, n, x, k, y, y_step);
+    if (m == 3) rows(f, block, bytes, offset, 1, 3, w, row_bytes, n, x, k, y, y_step);
+    if (m == 2) rows(f, block, bytes, offset, 1, 2, w, row_bytes, n, x, k, y, y_step);
+    if (m == 1) rows(f, block, bytes, offset, 1, 1, w, row_bytes, n, x, k, y, y_step);
 }
 
 #define DOT(t, block, bytes, offset, order)                                                                  \

@@ -1,4 +1,5 @@
-/* Products with block-quantised and half weights on every path of every instruction set, against sums in double. */
+/* Products with block-quantised and half weights on every path of every instruction set, against sums in
+ * double. */
 #include "tests/ops/block_products.h"
 
 #include <math.h>
