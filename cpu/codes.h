@@ -301,7 +301,9 @@ INLINE void unpack_mxfp4(const char *p, int64_t n, struct codes *c)
     BLOCK_OF_FOUR(0, 0)
     BLOCK_OF_FOUR(0, 1)
     BLOCK_OF_FOUR(0, 2)
-    BLOCK_OF_FOUR(0, 3) BLOCK_OF_FOUR(1, 0) BLOCK_OF_FOUR(1, 1) BLOCK_OF_FOUR(1, 2) BLOCK_OF_FOUR(1, 3)
+    BLOCK_OF_FOUR(0, 3)
+    BLOCK_OF_FOUR(1, 0)
+    BLOCK_OF_FOUR(1, 1) BLOCK_OF_FOUR(1, 2) BLOCK_OF_FOUR(1, 3)
 #undef BLOCK_OF_FOUR
         nibbles(c, q[0], q[1]);
     through_table(e2m1, 12, c);

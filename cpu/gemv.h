@@ -6,8 +6,8 @@
 
 /* 256 activations: codes in sixteen groups of 16 with a scale each. Group g of the values lies where the
  * weight format's unpacking puts it: at slot s with order[s] == g; its scale is in lane
- * l = 4 (s % 4) + s / 4. A slot's codes are bytes 16 s .., or, where the product goes by words, word i of them
- * is byte 64 i + 4 l, under its scale. */
+ * l = 4 (s % 4) + s / 4. A slot's codes are bytes 16 s .., or, where the product goes by words, word i of
+ * them is byte 64 i + 4 l, under its scale. */
 struct chunk {
     int8_t code[256];
     float  scale[16];
