@@ -292,20 +292,18 @@ INLINE void unpack_mxfp4(const char *p, int64_t n, struct codes *c)
 {
     __m512i  q[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
     uint64_t exponents = 0;
-#define BLOCK_OF_FOUR(i, b)                                                                                  \
+#define BLOCK(i, b)                                                                                          \
     if ((i)*4 + (b) < n) {                                                                                   \
         const char *at = p + 17 * ((i)*4 + (b));                                                             \
         exponents |= (uint64_t)(uint8_t)*at << 8 * ((i)*4 + (b));                                            \
         q[i] = _mm512_inserti32x4(q[i], _mm_loadu_si128((const __m128i *)(const void *)(at + 1)), b);        \
     }
-    BLOCK_OF_FOUR(0, 0)
-    BLOCK_OF_FOUR(0, 1)
-    BLOCK_OF_FOUR(0, 2)
-    BLOCK_OF_FOUR(0, 3)
-    BLOCK_OF_FOUR(1, 0)
-    BLOCK_OF_FOUR(1, 1) BLOCK_OF_FOUR(1, 2) BLOCK_OF_FOUR(1, 3)
-#undef BLOCK_OF_FOUR
-        nibbles(c, q[0], q[1]);
+#define FOUR(i) BLOCK(i, 0) BLOCK(i, 1) BLOCK(i, 2) BLOCK(i, 3)
+    FOUR(0)
+    FOUR(1)
+#undef FOUR
+#undef BLOCK
+    nibbles(c, q[0], q[1]);
     through_table(e2m1, 12, c);
     /* half of 2^(e - 127), which for e < 2 is below the normal range */
     const __m512i e =
