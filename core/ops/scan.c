@@ -66,8 +66,7 @@ void wki_vjp_cumsum(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *
  * zero left out of the products; after it nothing. */
 void wki_vjp_cumprod(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
-    const wk_dtype  t = wki_class_of(k->in[0]->dtype) == WK_CLASS_F64 ? WK_f64 : WK_f32;
-    const wk_tensor x = wk_cast(c, k->in[0], t), y = wk_cast(c, k->out[0], t), h = wk_cast(c, g[0], t);
+    const wk_tensor x = k->in[0], y = k->out[0], h = g[0];
     const wk_tensor zero = wk_scalar_int(c, 0), one = wk_scalar_int(c, 1);
     const int       d = (int)k->attr.i[0];
     const wk_tensor is_zero = wk_eq(c, x, zero), zeros = wk_cumsum(c, is_zero, d);
@@ -76,8 +75,7 @@ void wki_vjp_cumprod(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor 
         wk_div(c, scan(c, WK_OP_cumsum, wk_mul(c, h, y), d, true, NULL), wk_where(c, is_zero, one, x));
     const wk_tensor rest = wk_cumprod(c, wk_where(c, first, one, x), d);
     const wk_tensor at_first = scan(c, WK_OP_cumsum, wk_mul(c, h, rest), d, true, NULL);
-    const wk_tensor d_wide = wk_where(c, wk_eq(c, zeros, zero), ratio, wk_where(c, first, at_first, zero));
-    dx[0] = wk_cast(c, d_wide, k->in[0]->dtype);
+    dx[0] = wk_where(c, wk_eq(c, zeros, zero), ratio, wk_where(c, first, at_first, zero));
 }
 
 /* sum over i >= j of g[i] exp(x[j] - y[i]), with positive and negative g apart, in logarithms. */

@@ -175,6 +175,14 @@ OP(bucketize)
 {
     ONE(narrowed(r, wk_bucketize(r->c, input(r), tensor(r, "boundaries"), truth(r, "right", false))));
 }
+OP(nonzero)
+{
+    wk_tensor x = tensor(r, "input"), y = wk_nonzero(r->c, x);
+    if (!truth(r, "as_tuple", false)) ONE(y);
+    if (x->ndim == 0) ONE(wk_reshape(r->c, wk_nonzero(r->c, wk_unsqueeze(r->c, x, 0)), WK_SHAPE(-1)));
+    for (int i = 0; i < x->ndim; i++) out[i] = wk_select(r->c, y, 1, i);
+    return x->ndim;
+}
 
 const struct op_row sort_ops[] = {
     {"cumsum", "input dim dtype", cumsum},
@@ -199,6 +207,7 @@ const struct op_row sort_ops[] = {
     {"bincount", "input weights minlength", bincount},
     {"histc", "input bins min max", histc},
     {"searchsorted", "sorted_sequence input out_int32 right side sorter", searchsorted},
+    {"nonzero", "input as_tuple", nonzero},
     {"bucketize", "input boundaries out_int32 right", bucketize},
     {0},
 };

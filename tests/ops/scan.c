@@ -33,23 +33,22 @@ static void exact(const struct op_case *k, const struct values *x, struct values
     const int d = (int)k->p;
     int64_t   inner = 1, n = x->ndim ? x->shape[d] : 1;
     for (int i = d + 1; i < x->ndim; i++) inner *= x->shape[i];
-    for (int64_t at = 0; at < x->n; at++) {
-        const int64_t place = at / inner % n, first = at - place * inner;
-        double        a = k->q == PROD ? 1 : k->q >= MOST ? x->v[first] : 0, top = -(double)INFINITY;
-        int64_t       best = 0;
-        for (int64_t j = 0; j <= place; j++) top = fmax(top, x->v[first + j * inner]);
-        for (int64_t j = 0; j <= place; j++) {
-            const double v = x->v[first + j * inner];
+    for (int64_t first = 0; first < x->n; first++) {
+        if (first / inner % n != 0) continue; /* no line starts here */
+        double  a = k->q == PROD ? 1 : k->q >= MOST ? x->v[first] : 0, top = -(double)INFINITY;
+        int64_t best = 0;
+        for (int64_t j = 0; j < n; j++) {
+            const double v = x->v[first + j * inner], old = top;
+            top = fmax(top, v);
             if (k->q == SUM) a += v;
             if (k->q == PROD) a *= v;
-            if (k->q == LOGSUM) a += exp(v - top);
-            if (k->q < MOST) continue;
-            if (isnan(v) || (!isnan(a) && (k->q == MOST ? v >= a : v <= a))) {
+            if (k->q == LOGSUM) a = (a > 0 ? a * exp(old - top) : 0) + exp(v - top);
+            if (k->q >= MOST && (isnan(v) || (!isnan(a) && (k->q == MOST ? v >= a : v <= a)))) {
                 a = v;
                 best = j;
             }
+            y->v[first + j * inner] = k->dims.ndim ? (double)best : k->q == LOGSUM ? top + log(a) : a;
         }
-        y->v[at] = k->dims.ndim ? (double)best : k->q == LOGSUM ? top + log(a) : a;
     }
 }
 

@@ -58,6 +58,29 @@ static void exact_search(const struct op_case *k, const struct values *x, struct
     }
 }
 
+/* ---- nonzero: the place of each value that is none, or -1 at the end ---- */
+
+static wk_tensor run_nonzero(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    (void)k;
+    return wk_nonzero(c, x[0]);
+}
+static void exact_nonzero(const struct op_case *k, const struct values *x, struct values *y)
+{
+    (void)k;
+    int64_t n = 0;
+    for (int64_t i = 0; i < x->n; i++) {
+        int64_t rest = i;
+        if (x->v[i] == 0 || (n + 1) * x->ndim > y->n) continue;
+        for (int d = x->ndim - 1; d >= 0; d--) {
+            y->v[n * x->ndim + d] = (double)(rest % x->shape[d]);
+            rest /= x->shape[d];
+        }
+        n++;
+    }
+    for (int64_t i = n * x->ndim; i < y->n; i++) y->v[i] = -1; /* one too many */
+}
+
 /* ---- order statistics: q the rank ---- */
 
 static wk_tensor run_kth(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
@@ -128,6 +151,17 @@ void family_sort(case_fn visit, void *arg)
         k.keep = what % 2;
         k.in[0] = (struct input){.shape = what < 6 ? WK_SHAPE(9) : WK_SHAPE(3, 9), .dtype = t, .high = 5};
         k.in[1] = (struct input){.shape = WK_SHAPE(3, 20), .dtype = t, .high = 6, .layout = what % 4};
+        visit(arg, &k);
+    }
+    k = (struct op_case){.op = "nonzero", .n_in = 1, .run = run_nonzero, .exact = exact_nonzero};
+    for (int what = 0; what < 12; what++) {
+        k.in[0] = (struct input){.shape = what < 4   ? WK_SHAPE(3, 5, 4)
+                                          : what < 8 ? WK_SHAPE(40000)
+                                                     : WK_SHAPE(0, 3),
+                                 .dtype = what % 2 ? WK_bool : WK_i32,
+                                 .layout = what < 8 ? what % 4 : DENSE,
+                                 .low = 0,
+                                 .high = 2};
         visit(arg, &k);
     }
     k = (struct op_case){.op = "sort", .n_in = 1, .gradient = true};
