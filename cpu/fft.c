@@ -1,8 +1,8 @@
 /* Fourier transforms along one dim: complex to complex, real to half a spectrum, and back. Complex values are
  * a last dim of two.
  *
- * Many short lines go side by side through the lanes of vectors; a long line is cut into columns and rows;
- * a length with a prime factor above 31 becomes a convolution (Bluestein, IEEE Trans. AU-18, 1970), in f64. */
+ * Many short lines go side by side through the lanes of vectors; a long line is cut into columns and
+ * rows; a length with a prime factor above 31 becomes a convolution (Bluestein, IEEE Trans. AU-18, 1970), in f64. */
 #include "cpu/simd.h"
 
 #define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)

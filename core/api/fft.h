@@ -28,7 +28,8 @@ WK_API wk_tensor wk_hfft(wk_ctx *c, wk_tensor x, int64_t n, int dim, wk_fft_norm
 WK_API wk_tensor wk_ihfft(wk_ctx *c, wk_tensor x, int64_t n, int dim, wk_fft_norm norm);
 
 /* Over several dims; the real side of rfftn, irfftn, hfftn, ihfftn is the last of them. sizes as n above, one
- * for each dim (-1: as it is), or no sizes at all; dims WK_ALL_DIMS: the last ones that sizes speak of, or all.
+ * for each dim (-1: as it is), or no sizes at all; dims WK_ALL_DIMS: the last ones that sizes speak of, or
+ * all.
  * The 2-d ones are the same over the last two dims where none are given. */
 WK_API wk_tensor wk_fftn(wk_ctx *c, wk_tensor x, wk_shape sizes, wk_shape dims, wk_fft_norm norm);
 WK_API wk_tensor wk_ifftn(wk_ctx *c, wk_tensor x, wk_shape sizes, wk_shape dims, wk_fft_norm norm);
