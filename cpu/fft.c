@@ -2,7 +2,8 @@
  * a last dim of two.
  *
  * Many short lines go side by side through the lanes of vectors; a long line is cut into columns and
- * rows; a length with a prime factor above 31 becomes a convolution (Bluestein, IEEE Trans. AU-18, 1970), in f64. */
+ * rows; a length with a prime factor above 31 becomes a convolution (Bluestein, IEEE Trans. AU-18, 1970),
+ * in f64. */
 #include "cpu/simd.h"
 
 #define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
