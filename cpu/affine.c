@@ -1,5 +1,6 @@
 /* Affine maps: x w^T + bias with weights of every real and block dtype. How a weight is used depends on the
  * call's shapes and dtypes and on the CPU, never on the number of threads. */
+#include "cpu/codes8.h"
 #include "cpu/cpu.h"
 #include "cpu/gemm_bf16.h"
 #include "cpu/gemm_blocks.h"
@@ -11,9 +12,6 @@
 /* Rows of x up to which weights go row by row: unpacking a panel pays later for integer products. */
 #define FEW         8
 #define FEW_INTEGER 24
-
-/* Rows of x that a piece of PANEL takes at most. */
-#define PANEL_ROWS 256
 
 enum path {
     INTEGER, /* few rows, block weights: integer dot products with 8-bit activations */
@@ -27,11 +25,10 @@ enum path {
 /* One weight's share of the call. */
 struct part {
     enum path        path;
-    struct gemm_plan plan;  /* BLOCKED */
-    wki_dot_rows     dot;   /* INTEGER */
-    wki_block_panel  panel; /* PANEL */
-    size_t           x;     /* where in scratch the activations lie, in the form this part wants */
-    int64_t          grain, pieces;
+    struct gemm_plan plan; /* BLOCKED */
+    wki_dot_rows     dot;  /* INTEGER */
+    size_t           x;    /* where in scratch the activations lie, in the form this part wants */
+    int64_t          grain, pieces, rows; /* rows of x in a piece of PANEL */
 };
 struct job {
     const wk_call *k;
@@ -77,7 +74,7 @@ static enum path choose(const struct job *j, wk_tensor w, unsigned features)
     const bool round = !j->k->precise && j->x->dtype == WK_f32 && (w->dtype == WK_bf16 || w->dtype == WK_f16);
     if (features & WKI_CPU_BF16 && (quick || ((exact || round) && j->k_values % 2 == 0))) return HALF;
 #endif
-    if (quick && CPU(block_panel)(w->dtype, features)) return PANEL;
+    if (quick && CPU(has_block_panel)(w->dtype, features)) return PANEL;
     return BLOCKED;
 }
 
@@ -92,9 +89,10 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
         p->pieces = (n + p->grain - 1) / p->grain;
         return lines((p->grain * j->m + TILE) * (int64_t)sizeof(float));
     case PANEL:
-        p->grain = WKI_PANEL_COLUMNS;
-        p->pieces = (n + p->grain - 1) / p->grain * ((j->m + PANEL_ROWS - 1) / PANEL_ROWS);
-        return lines(PANEL_ROWS * WKI_PANEL_COLUMNS * (int64_t)sizeof(float)) + CPU(block_panel_bytes)();
+        p->grain = WKI_BLOCK_COLUMNS;
+        p->rows = (j->m - 1) / ((j->m - 1) / WKI_BLOCK_ROWS + 1) / 12 * 12 + 12;
+        p->pieces = (n + p->grain - 1) / p->grain * ((j->m + p->rows - 1) / p->rows);
+        return lines(p->rows * WKI_BLOCK_COLUMNS * (int64_t)sizeof(float)) + CPU(block_panel_bytes)();
 #if defined __AVX512F__
     case CODES:
         p->grain = WKI_I8_COLUMNS;
@@ -116,18 +114,12 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
     return lines((int64_t)CPU(gemm_scratch)(&p->plan));
 }
 
-/* Does the part want x as chunks of 8-bit codes? */
-static bool in_chunks(enum path path)
-{
-    return path == INTEGER || path == PANEL;
-}
-
 /* Do weights of two types want x in the same form? */
-static bool same_form(enum path path, wk_tensor a, wk_tensor b)
+static bool same_form(enum path path, wk_tensor a, wk_tensor b, unsigned features)
 {
-    if (in_chunks(path))
+    if (path == INTEGER)
         return CPU(dot_order)(a->dtype) == CPU(dot_order)(b->dtype) &&
-               CPU(dot_by_words)(a->dtype, ~0u) == CPU(dot_by_words)(b->dtype, ~0u);
+               CPU(dot_by_words)(a->dtype, features) == CPU(dot_by_words)(b->dtype, features);
 #if defined __AVX512F__
     if (path == CODES) return CPU(i8_same)(a, b);
 #endif
@@ -135,19 +127,20 @@ static bool same_form(enum path path, wk_tensor a, wk_tensor b)
 }
 
 /* Bytes of x in the form that part i wants; 0 where an earlier part has the same. */
-static size_t form_of_x(struct job *j, int i)
+static size_t form_of_x(struct job *j, int i, unsigned features)
 {
     struct part    *p = &j->part[i];
     const wk_tensor w = j->k->in[1 + i];
     if (p->path == BLOCKED) return 0;
     for (int e = 0; e < i; e++) {
         if (j->part[e].path != p->path) continue;
-        if (!same_form(p->path, j->k->in[1 + e], w)) continue;
+        if (!same_form(p->path, j->k->in[1 + e], w, features)) continue;
         p->x = j->part[e].x;
         return 0;
     }
     p->x = j->shared;
-    if (in_chunks(p->path)) return (size_t)(j->m * j->chunks) * sizeof(struct chunk);
+    if (p->path == INTEGER) return (size_t)(j->m * j->chunks) * sizeof(struct chunk);
+    if (p->path == PANEL) return lines(CPU(block_rows_bytes)(j->m, j->k_values));
 #if defined __AVX512F__
     if (p->path == CODES) return lines(CPU(i8_rows_bytes)(j->m, j->k_values));
     if (p->path == HALF) return lines(CPU(bf16_rows_bytes)(j->m, j->k_values));
@@ -167,10 +160,9 @@ static struct job describe(const wk_call *k)
         struct part *p = &j.part[i];
         p->path = choose(&j, k->in[1 + i], features);
         if (p->path == INTEGER) p->dot = CPU(dot_rows)(k->in[1 + i]->dtype, features);
-        if (p->path == PANEL) p->panel = CPU(block_panel)(k->in[1 + i]->dtype, features);
         const size_t own = plan_part(&j, p, k->in[1 + i]);
         if (own > j.per_worker) j.per_worker = own;
-        j.shared += form_of_x(&j, i);
+        j.shared += form_of_x(&j, i, features);
     }
     return j;
 }
@@ -182,35 +174,6 @@ size_t CPU(affine_scratch)(const wk_call *k)
 }
 
 /* ---- activations ----------------------------------------------------------------------------- */
-
-/* Sixteen values as codes with a scale; the sum of the codes times the scale. */
-INLINE void quantise_group(const float *v, int8_t *code, float *scale, float *low)
-{
-    int32_t most = 0, sum = 0;
-    for (int i = 0; i < 16; i++) { /* as integers, magnitudes keep their order and NaN is the largest */
-        int32_t bits;
-        memcpy(&bits, v + i, sizeof bits);
-        bits &= 0x7fffffff;
-        most = bits > most ? bits : most;
-    }
-    float largest;
-    memcpy(&largest, &most, sizeof largest);
-    if (!(largest > 1e-35f &&
-          largest < INFINITY)) { /* zeros or next to it; or infinite or NaN, which must show */
-        memset(code, 0, 16);
-        *scale = *low = largest < INFINITY ? 0.0f : NAN;
-        return;
-    }
-    const float up = 127.0f / largest;
-    for (int i = 0; i < 16; i++) {
-        const float   r = v[i] * up + 12582912.0f - 12582912.0f; /* to the nearest integer */
-        const int32_t q = (int32_t)r;
-        code[i] = (int8_t)q;
-        sum += q;
-    }
-    *scale = largest / 127.0f;
-    *low = *scale * (float)sum;
-}
 
 /* One row of x in groups of 16: finer than the weights' blocks of 32, which halves the error. */
 static void quantise(const float *x, int64_t k, const uint8_t *order, bool by_words, struct chunk *to)
@@ -243,6 +206,13 @@ static void form_rows(void *arg, int64_t first, int64_t last, int worker)
     float                 buffer[TILE];
     (void)worker;
     for (int64_t i = first; i < last; i++) {
+        if (f->p->path == PANEL) {
+            const int64_t row = i * CPU(block_rows)();
+            CPU(block_pack_rows)
+            (j->x, j->x_step, row, j->m, j->k_values, wki_cpu_features(j->k->device),
+             to + CPU(block_rows_bytes)(row, j->k_values));
+            continue;
+        }
 #if defined __AVX512F__
         if (f->p->path == CODES) {
             CPU(i8_pack_rows)
@@ -259,7 +229,7 @@ static void form_rows(void *arg, int64_t first, int64_t last, int worker)
         for (int64_t at = 0; at < j->k_values; at += TILE) {
             const int64_t n = j->k_values - at < TILE ? j->k_values - at : TILE;
             const float  *v = load_f32(j->x, i * j->x_step + at, n, buffer);
-            if (in_chunks(f->p->path))
+            if (f->p->path == INTEGER)
                 quantise(v, n, CPU(dot_order)(f->w->dtype), f->by_words,
                          (struct chunk *)(void *)to + i * j->chunks + at / 256);
             else
@@ -277,7 +247,10 @@ static void form_x(const struct job *j, int i)
     const wk_tensor w = j->k->in[1 + i];
     struct forming  f = {j, p, w,
                          p->path == INTEGER && CPU(dot_by_words)(w->dtype, wki_cpu_features(j->k->device))};
-    const int64_t   together = p->path == HALF ? WKI_BF16_ROWS : p->path == CODES ? WKI_I8_ROWS : 1;
+    const int64_t   together = p->path == HALF    ? WKI_BF16_ROWS
+                               : p->path == CODES ? WKI_I8_ROWS
+                               : p->path == PANEL ? CPU(block_rows)()
+                                                  : 1;
     const int64_t   work = j->k_values * together;
     wki_parallel(j->k->device, (j->m + together - 1) / together, work < 16384 ? 16384 / (work + 1) + 1 : 1,
                  form_rows, &f);
@@ -392,18 +365,18 @@ static void finish(const struct job *j, int part, int64_t i0, int64_t m, int64_t
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
-static void run_panel(const struct job *j, int i, int64_t at, float *tile)
+static void run_panel(const struct job *j, int i, int64_t at, const char *x, float *tile)
 {
-    const struct part  *p = &j->part[i];
-    const wk_tensor     w = j->k->in[1 + i];
-    const struct chunk *x = (const struct chunk *)(const void *)((const char *)j->k->scratch + p->x);
-    const int64_t       across = (w->shape[0] + p->grain - 1) / p->grain;
-    const int64_t       i0 = at / across * PANEL_ROWS, j0 = at % across * p->grain;
-    const int64_t       m = j->m - i0 < PANEL_ROWS ? j->m - i0 : PANEL_ROWS;
-    const int64_t       n = w->shape[0] - j0 < p->grain ? w->shape[0] - j0 : p->grain;
-    p->panel(address(w, j0 * w->stride[0]), row_bytes(w), n, x + i0 * j->chunks, m, j->k_values, tile,
-             tile + PANEL_ROWS * WKI_PANEL_COLUMNS);
-    finish(j, i, i0, m, j0, n, tile, WKI_PANEL_COLUMNS);
+    const struct part *p = &j->part[i];
+    const wk_tensor    w = j->k->in[1 + i];
+    const int64_t      across = (w->shape[0] + p->grain - 1) / p->grain;
+    const int64_t      i0 = at / across * p->rows, j0 = at % across * p->grain;
+    const int64_t      m = j->m - i0 < p->rows ? j->m - i0 : p->rows;
+    const int64_t      n = w->shape[0] - j0 < p->grain ? w->shape[0] - j0 : p->grain;
+    CPU(block_panel)
+    (x + CPU(block_rows_bytes)(i0, j->k_values), m, w, j0, n, wki_cpu_features(j->k->device), tile,
+     tile + p->rows * WKI_BLOCK_COLUMNS);
+    finish(j, i, i0, m, j0, n, tile, WKI_BLOCK_COLUMNS);
 }
 
 static void run_piece(const struct job *j, int i, int64_t at, char *scratch)
@@ -430,7 +403,7 @@ static void run_piece(const struct job *j, int i, int64_t at, char *scratch)
 #endif
     float *y = (float *)(void *)scratch;
     if (p->path == PANEL) {
-        run_panel(j, i, at, y);
+        run_panel(j, i, at, x, y);
         return;
     }
     if (p->path == INTEGER)

@@ -415,21 +415,21 @@ INLINE void unpack_mxfp4(const char *p, int64_t n, struct codes256 *c)
 typedef void (*unpack256)(const char *p, int64_t n, struct codes256 *c);
 
 /* Name, values and bytes of a block, what codes count from (0: there are minima, or codes are signed), kind,
- * order of slots. */
+ * scales per 32 values, order of slots. */
 #define WK_BLOCK_FORMATS(F)                                                                                  \
-    F(q4_0, 32, 18, 8, NARROW, blocks)                                                                       \
-    F(q4_1, 32, 20, 0, NARROW, blocks)                                                                       \
-    F(q5_0, 32, 22, 16, NARROW, blocks)                                                                      \
-    F(q5_1, 32, 24, 0, NARROW, blocks)                                                                       \
-    F(q8_0, 32, 34, 0, SIGNED, plain)                                                                        \
-    F(q2_k, 256, 84, 0, NARROW, k2)                                                                          \
-    F(q3_k, 256, 110, 4, NARROW, k2)                                                                         \
-    F(q4_k, 256, 144, 0, NARROW, k4)                                                                         \
-    F(q5_k, 256, 176, 0, NARROW, k4)                                                                         \
-    F(q6_k, 256, 210, 32, MEDIUM, plain)                                                                     \
-    F(iq4_nl, 32, 18, 0, SIGNED, blocks)                                                                     \
-    F(iq4_xs, 256, 136, 0, SIGNED, blocks)                                                                   \
-    F(mxfp4, 32, 17, 12, NARROW, blocks)
+    F(q4_0, 32, 18, 8, NARROW, 1, blocks)                                                                    \
+    F(q4_1, 32, 20, 0, NARROW, 1, blocks)                                                                    \
+    F(q5_0, 32, 22, 16, NARROW, 1, blocks)                                                                   \
+    F(q5_1, 32, 24, 0, NARROW, 1, blocks)                                                                    \
+    F(q8_0, 32, 34, 0, SIGNED, 1, plain)                                                                     \
+    F(q2_k, 256, 84, 0, NARROW, 2, k2)                                                                       \
+    F(q3_k, 256, 110, 4, NARROW, 2, k2)                                                                      \
+    F(q4_k, 256, 144, 0, NARROW, 1, k4)                                                                      \
+    F(q5_k, 256, 176, 0, NARROW, 1, k4)                                                                      \
+    F(q6_k, 256, 210, 32, MEDIUM, 2, plain)                                                                  \
+    F(iq4_nl, 32, 18, 0, SIGNED, 1, blocks)                                                                  \
+    F(iq4_xs, 256, 136, 0, SIGNED, 1, blocks)                                                                \
+    F(mxfp4, 32, 17, 12, NARROW, 1, blocks)
 
 #endif
 #endif

@@ -104,6 +104,11 @@ INLINE sums quarters_pairs(enum kind kind, const vb *w, const vb *x)
 #endif
 }
 
+/* The unit of products of 8-bit matrices: two rows by two columns. */
+#if defined __ARM_NEON && (!defined __clang__ || __clang_major__ >= 16)
+#define WK_MATRIX_TARGET __attribute__((target("arch=armv8.2-a+i8mm")))
+#endif
+
 /* The unit that sums four products of bytes at once, beside the plain one: its name as a target. */
 #if defined __ARM_NEON && (!defined __clang__ || __clang_major__ >= 16)
 #define WK_DOTS_TARGET  __attribute__((target("arch=armv8.2-a+dotprod")))

@@ -88,15 +88,18 @@ static bool allowed(const char *feature)
     return !taken || !strstr(taken, feature);
 }
 
-static unsigned features(void)
+/* Those that the kernels of an instruction set can use. */
+static unsigned features(const char *isa)
 {
     unsigned f = (allowed("-blas") ? WKI_CPU_BLAS : 0) | (allowed("-bytes") ? WKI_CPU_BYTES : 0);
 #if defined __x86_64__
-    if (__builtin_cpu_supports("avx512vnni") && allowed("-vnni")) f |= WKI_CPU_VNNI;
-    if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_is("amd") && allowed("-bf16"))
+    const bool v4 = strcmp(isa, "v4") == 0, v3 = strcmp(isa, "v3") == 0;
+    if (v4 && __builtin_cpu_supports("avx512vnni") && allowed("-vnni")) f |= WKI_CPU_VNNI;
+    if (v4 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_is("amd") && allowed("-bf16"))
         f |= WKI_CPU_BF16;
-    if (has_avx_vnni() && allowed("-avxvnni")) f |= WKI_CPU_AVX_VNNI;
+    if (v3 && has_avx_vnni() && allowed("-avxvnni")) f |= WKI_CPU_AVX_VNNI;
 #elif defined __aarch64__
+    (void)isa;
     if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP && allowed("-dotprod")) f |= WKI_CPU_DOTPROD;
     if (getauxval(AT_HWCAP2) & HWCAP2_I8MM && allowed("-i8mm")) f |= WKI_CPU_I8MM;
 #endif
@@ -123,7 +126,7 @@ wk_status wki_cpu_open(wk_device *d, int index, char *message, size_t size)
                  getenv("WK_ISA"));
         return WK_EDEVICE;
     }
-    d->state = (void *)((uintptr_t)features() << ROW_BITS | (uintptr_t)i);
+    d->state = (void *)((uintptr_t)features(isas[i].name) << ROW_BITS | (uintptr_t)i);
     return WK_OK;
 }
 

@@ -2,35 +2,54 @@
 #include "cpu/gemm_blocks.h"
 
 #include "cpu/blocks_dot.h"
+#include "cpu/codes8.h"
 #include "cpu/cpu.h"
 
 #if defined WK_BLOCKS_HERE
 
-/* Vectors and columns of a panel, chunks of 256 values unpacked at a time, rows of a tile at most. */
-enum { NV = 2, NR = NV * W, CHUNKS = 4, MOST_ROWS = 6 };
+/* Rows of a tile, vectors and columns of it, groups of 32 values unpacked at a time. */
+enum { NV = 2, NR = NV * W, GROUPS = 32 };
+#if W == 16
+#define MR 6
+#elif defined __ARM_NEON
+#define MR 4
+#else
+#define MR 4
+#endif
 
-/* 256 values of NR columns: by lanes of scales, then by fours of values, of a column next to each other. */
-struct panel {
-    uint8_t code[16][4][NV][BYTES];
-    float   d[16][NR], m[16][NR];
+/* 32 values of MR rows of x: fours of values, of all rows next to each other. */
+struct rows32 {
+    int32_t code[8 * MR];
+    float   scale[2][MR], sum[3][MR]; /* per half; sums of codes times scales, the third of both halves */
+};
+/* The same of NR columns of w; where groups are of 32 the first scale and minimum count. */
+struct columns32 {
+    uint8_t code[8 * NR][4];
+    float   d[2][NR], m[2][NR];
 };
 
-/* n rows of w of so many blocks. */
-struct source {
-    const char *w;
-    int64_t     row_bytes, n, blocks;
-    int         per, bytes;
-};
-
-/* Four bytes, repeated. */
-INLINE vb b_repeat(const int8_t *p)
+/* The place of four number j (of eight) of row or column i of n. The products of 8-bit matrices take eight
+ * values of one row next to each other. */
+INLINE int place(bool eights, int j, int i, int n)
 {
-    int32_t four;
-    memcpy(&four, p, sizeof four);
-    return (vb)(four - (vi){0});
+    return eights ? j / 2 * 2 * n + 2 * i + j % 2 : j * n + i;
 }
 
-/* ---- panels ---------------------------------------------------------------------------------- */
+/* ---- rows of x ------------------------------------------------------------------------------- */
+
+INLINE void pack_group(const float *v, bool eights, int r, struct rows32 *to)
+{
+    for (int h = 0; h < 2; h++) {
+        int8_t  code[16];
+        int32_t fours[4];
+        quantise_group(v + 16 * h, code, &to->scale[h][r], &to->sum[h][r]);
+        memcpy(fours, code, sizeof fours);
+        for (int i = 0; i < 4; i++) to->code[place(eights, 4 * h + i, r, MR)] = fours[i];
+    }
+    to->sum[2][r] = to->sum[0][r] + to->sum[1][r];
+}
+
+/* ---- columns of w ---------------------------------------------------------------------------- */
 
 /* W rows of 16 columns of 32 bits, `step` bytes apart, as columns. */
 INLINE void columns(const void *rows, int64_t step, sums *y)
@@ -42,21 +61,52 @@ INLINE void columns(const void *rows, int64_t step, sums *y)
     }
 }
 
-/* Chunk number `at` of columns j0 ...: codes change by `flip`, which must not change what is meant. */
-INLINE void pack(unpack256 f, int offset, enum kind kind, const struct source *from, int64_t j0, int64_t at,
-                 int flip, struct panel *to)
+/* Scales of 16 groups in the order of lanes, in W columns, to where they belong. */
+INLINE void place_scales(const float (*lanes)[16], const uint8_t *order, int64_t groups, float *first)
 {
-    const int64_t first = at * from->per, left = from->blocks - first,
-                  n = left < from->per ? left : from->per;
+    sums y[16];
+    columns(lanes, sizeof *lanes, y);
+    for (int lane = 0; lane < 16; lane++) {
+        const int g = order[lane % 4 * 4 + lane / 4];
+        if (g / 2 < groups)
+            v_store(first + g / 2 * (int64_t)(sizeof(struct columns32) / sizeof(float)) + g % 2 * NR,
+                    (vf)y[lane]);
+    }
+}
+
+/* Fours number j of W columns. */
+INLINE void place_fours(const sums *y, bool eights, int j, int v, uint8_t (*code)[4])
+{
+    if (!eights) {
+        b_store(code[place(false, j, v * W, NR)], (vb)*y);
+        return;
+    }
+    for (int l = 0; l < W; l++) memcpy(code[place(true, j, v * W + l, NR)], (const char *)y + 4 * l, 4);
+}
+
+/* How a unit multiplies: by kind and number of scales; what codes change by (their meaning does not); are
+ * eight values of a row next to each other? */
+typedef void (*micro_kernel)(const struct rows32 *, const struct columns32 *, int64_t, float *, bool);
+struct unit {
+    micro_kernel micro[3][2];
+    int          flip;
+    bool         eights;
+};
+
+/* 256 values of rows j0 .. j0 + n of w from `at` on. */
+INLINE void pack(unpack256 f, int block, int offset, enum kind kind, wk_tensor w, int64_t j0, int64_t n,
+                 int64_t at, const struct unit *u, struct columns32 *to)
+{
+    const int64_t  left = w->shape[1] - at < 256 ? w->shape[1] - at : 256, groups = left / 32;
+    const uint8_t *order = CPU(dot_order)(w->dtype);
+    const int      flip = kind == SIGNED ? u->flip : 0;
     for (int v = 0; v < NV; v++) {
         uint8_t code[W][256];
         float   d[W][16], m[W][16];
-        sums    y[16];
         for (int i = 0; i < W; i++) {
-            const int64_t j =
-                j0 + v * W + i < from->n ? j0 + v * W + i : j0; /* what lies beyond is not used */
+            const int64_t   j = j0 + (v * W + i < n ? v * W + i : 0); /* beyond n nothing is used */
             struct codes256 c;
-            f(from->w + j * from->row_bytes + first * from->bytes, n < from->per ? n : from->per, &c);
+            f(address(w, j * w->stride[0] + at), left / block, &c);
             for (int s = 0; s < CODES; s++) b_store(code[i] + BYTES * s, c.v[s] ^ b_set(flip));
             for (int s = 0; s < SCALES; s++) {
                 v_store(d[i] + W * s, c.d[s]);
@@ -66,82 +116,159 @@ INLINE void pack(unpack256 f, int offset, enum kind kind, const struct source *f
             }
         }
         for (int s = 0; s < 16; s += 4) { /* slots */
+            sums y[16];
             columns(code[0] + 16 * s, sizeof *code, y);
-            for (int i = 0; i < 16; i++) b_store(to->code[i / 4 * 4 + s / 4][i % 4][v], (vb)y[i]);
+            for (int i = 0; i < 16; i++) {
+                const int g = order[s + i / 4];
+                if (g / 2 < groups) place_fours(&y[i], u->eights, g % 2 * 4 + i % 4, v, to[g / 2].code);
+            }
         }
-        columns(d, sizeof *d, y);
-        for (int i = 0; i < 16; i++) v_store(to->d[i] + v * W, (vf)y[i]);
-        columns(m, sizeof *m, y);
-        for (int i = 0; i < 16; i++) v_store(to->m[i] + v * W, (vf)y[i]);
+        place_scales((const float(*)[16])d, order, groups, to->d[0] + v * W);
+        place_scales((const float(*)[16])m, order, groups, to->m[0] + v * W);
     }
 }
 
-#define PACK(t, block, bytes, offset, kind, order)                                                           \
-    static void pack_##t(const struct source *from, int64_t j0, int64_t at, int flip, struct panel *to)      \
+#define PACK(t, block, bytes, offset, kind, parts, order)                                                    \
+    static void pack_##t(wk_tensor w, int64_t j0, int64_t n, int64_t at, const struct unit *u,               \
+                         struct columns32 *to)                                                               \
     {                                                                                                        \
-        pack(unpack_##t, offset, kind, from, j0, at, flip, to);                                              \
+        pack(unpack_##t, block, offset, kind, w, j0, n, at, u, to);                                          \
     }
 WK_BLOCK_FORMATS(PACK)
 
-/* ---- sums of sixteen products for each column ------------------------------------------------ */
+/* ---- sums of sixteen products for each row and column ---------------------------------------- */
 
-/* Product number q of four for each 32-bit lane. */
+/* s has its value here, not later: sums stay in the order they are written in, and in registers. */
 #if defined __ARM_NEON
-INLINE void products_pairs(enum kind kind, int q, vb w, vb x, sums *s, sums *other)
+#define SETTLE(s) __asm__("" : "+w"(s))
+#else
+#define SETTLE(s) __asm__("" : "+v"(s))
+#endif
+
+/* Four bytes, repeated. */
+INLINE vb b_repeat(const int32_t *four)
 {
-    const int8x16_t a = (int8x16_t)w, b = (int8x16_t)x;
-    const int8x8_t  a0 = vget_low_s8(a), b0 = vget_low_s8(b);
-    if (kind == SIGNED) {
-        const int32x4_t zero = vdupq_n_s32(0);
-        *s = vpadalq_s16(q ? *s : zero, vmull_s8(a0, b0));
-        *other = vpadalq_s16(q ? *other : zero, vmull_high_s8(a, b));
-    } else {
-        *s = (sums)(q ? vmlal_s8((int16x8_t)*s, a0, b0) : vmull_s8(a0, b0));
-        *other = (sums)(q ? vmlal_high_s8((int16x8_t)*other, a, b) : vmull_high_s8(a, b));
-    }
+    return (vb)(*four - (vi){0});
 }
-INLINE sums total_pairs(enum kind kind, sums s, sums other)
+
+#if defined __ARM_NEON
+INLINE void sixteen_pairs(enum kind kind, const int32_t *x, const uint8_t (*w)[4], sums (*s)[NV])
 {
-    if (kind == SIGNED) return vpaddq_s32(s, other);
-    return vpaddq_s32(vpaddlq_s16((int16x8_t)s), vpaddlq_s16((int16x8_t)other));
+    int16x8_t a[MR][NV], b[MR][NV]; /* the lower and the upper half's products */
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; q++) {
+        vb code[NV];
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; v++) code[v] = b_load(w[q * NR + v * W]);
+#pragma GCC unroll 8
+        for (int r = 0; r < MR; r++) {
+            const int8x16_t four = (int8x16_t)b_repeat(x + q * MR + r);
+#pragma GCC unroll 2
+            for (int v = 0; v < NV; v++) {
+                const int8x16_t c = (int8x16_t)code[v];
+                if (q == 0 || kind == SIGNED) {
+                    a[r][v] = vmull_s8(vget_low_s8(c), vget_low_s8(four));
+                    b[r][v] = vmull_high_s8(c, four);
+                } else {
+                    a[r][v] = vmlal_s8(a[r][v], vget_low_s8(c), vget_low_s8(four));
+                    b[r][v] = vmlal_high_s8(b[r][v], c, four);
+                }
+                if (kind == SIGNED || q == 3) {
+                    const sums p = vpaddq_s32(vpaddlq_s16(a[r][v]), vpaddlq_s16(b[r][v]));
+                    s[r][v] = kind == SIGNED && q ? vaddq_s32(s[r][v], p) : p;
+                }
+            }
+        }
+    }
 }
 #else
-INLINE void products_pairs(enum kind kind, int q, vb w, vb x, sums *s, sums *other)
+/* s (+)= the sums of two pairs each. */
+INLINE sums doubled(bool add, sums s, sums pairs)
 {
-    const sums one = TWO_TO_ONE;
-    if (kind == SIGNED) {
-        const sums p = X86(maddubs_epi16)(X86(abs_epi8)((sums)w), turned((sums)x, (sums)w));
-        *s = q ? X86(add_epi32)(*s, X86(madd_epi16)(p, one)) : X86(madd_epi16)(p, one);
-        return;
-    }
-    const sums p = X86(maddubs_epi16)((sums)w, (sums)x);
-    if (kind == NARROW)
-        *s = q ? X86(add_epi16)(*s, p) : p;
-    else if (q % 2 == 0)
-        *other = p;
-    else
-        *s = q == 1 ? X86(madd_epi16)(X86(add_epi16)(*other, p), one)
-                    : X86(add_epi32)(*s, X86(madd_epi16)(X86(add_epi16)(*other, p), one));
+    const sums p = X86(madd_epi16)(pairs, TWO_TO_ONE);
+    return add ? X86(add_epi32)(s, p) : p;
 }
-INLINE sums total_pairs(enum kind kind, sums s, sums other)
+/* Pairs of products are 16-bit numbers: they hold the sum of eight products of narrow codes, four of medium
+ * ones and two of signed ones. */
+INLINE void sixteen_pairs(enum kind kind, const int32_t *x, const uint8_t (*w)[4], sums (*s)[NV])
 {
-    (void)other;
-    return kind == NARROW ? X86(madd_epi16)(s, TWO_TO_ONE) : s;
+    const int at_once = kind == NARROW ? 4 : kind == MEDIUM ? 2 : 1;
+    sums      pairs[MR][NV];
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; q++) {
+        sums code[NV];
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; v++) code[v] = (sums)b_load(w[q * NR + v * W]);
+#pragma GCC unroll 8
+        for (int r = 0; r < MR; r++) {
+            const sums four = (sums)b_repeat(x + q * MR + r);
+#pragma GCC unroll 2
+            for (int v = 0; v < NV; v++) {
+                const sums p = kind == SIGNED
+                                   ? X86(maddubs_epi16)(X86(abs_epi8)(code[v]), turned(four, code[v]))
+                                   : X86(maddubs_epi16)(code[v], four);
+                pairs[r][v] = q % at_once ? X86(add_epi16)(pairs[r][v], p) : p;
+                SETTLE(pairs[r][v]);
+                if ((q + 1) % at_once) continue;
+                s[r][v] = doubled(q >= at_once, s[r][v], pairs[r][v]);
+                if (at_once < 4) SETTLE(s[r][v]);
+            }
+        }
+    }
 }
 #endif
 
 #if defined                WK_DOTS_TARGET
-WK_DOTS_TARGET INLINE void products_dots(enum kind kind, int q, vb w, vb x, sums *s, sums *other)
+WK_DOTS_TARGET INLINE void sixteen_dots(enum kind kind, const int32_t *x, const uint8_t (*w)[4],
+                                        sums (*s)[NV])
 {
     (void)kind;
-    (void)other;
-    *s = dots(q ? *s : (sums)b_set(0), w, x);
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; q++) {
+        vb code[NV];
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; v++) code[v] = b_load(w[q * NR + v * W]);
+#pragma GCC unroll 8
+        for (int r = 0; r < MR; r++) {
+            const vb four = b_repeat(x + q * MR + r);
+#pragma GCC unroll 2
+            for (int v = 0; v < NV; v++) {
+                s[r][v] = dots(q ? s[r][v] : (sums)b_set(0), code[v], four);
+                SETTLE(s[r][v]);
+            }
+        }
+    }
 }
-INLINE sums total_dots(enum kind kind, sums s, sums other)
+#endif
+
+#if defined                  WK_MATRIX_TARGET
+WK_MATRIX_TARGET INLINE void sixteen_matrix(enum kind kind, const int32_t *x, const uint8_t (*w)[4],
+                                            sums (*s)[NV])
 {
+    sums p[MR / 2][NR / 2]; /* two rows by two columns */
     (void)kind;
-    (void)other;
-    return s;
+#pragma GCC unroll 2
+    for (int q = 0; q < 2; q++) {
+        int8x16_t rows[MR / 2];
+#pragma GCC unroll 4
+        for (int r = 0; r < MR / 2; r++) rows[r] = vld1q_s8((const int8_t *)(x + q * 2 * MR + 4 * r));
+#pragma GCC unroll 8
+        for (int j = 0; j < NR / 2; j++) {
+            const int8x16_t code = (int8x16_t)b_load(w[q * 2 * NR + 4 * j]);
+#pragma GCC unroll 4
+            for (int r = 0; r < MR / 2; r++)
+                p[r][j] = vmmlaq_s32(q ? p[r][j] : vdupq_n_s32(0), rows[r], code);
+        }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < MR / 2; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; v++) {
+            const int64x2_t a = vreinterpretq_s64_s32(p[r][2 * v]),
+                            b = vreinterpretq_s64_s32(p[r][2 * v + 1]);
+            s[2 * r][v] = vreinterpretq_s32_s64(vzip1q_s64(a, b));
+            s[2 * r + 1][v] = vreinterpretq_s32_s64(vzip2q_s64(a, b));
+        }
 }
 #endif
 
@@ -149,53 +276,146 @@ INLINE sums total_dots(enum kind kind, sums s, sums other)
 
 #define UNIT(name) name##_pairs
 #define TARGET
-#define FLIP 0
-#define ROWS (W == 16 ? 6 : 3)
+#define EIGHTS false
+#define FLIP   0
 #include "cpu/gemm_blocks_unit.h"
 #undef UNIT
 #undef TARGET
 #undef FLIP
-#undef ROWS
 
 #if defined WK_DOTS_TARGET
 #define UNIT(name) name##_dots
 #define TARGET     WK_DOTS_TARGET
 #if defined __ARM_NEON
 #define FLIP 0
-#define ROWS 6
 #else
 #define FLIP 128 /* one operand has no sign */
-#define ROWS 3
 #endif
 #include "cpu/gemm_blocks_unit.h"
 #undef UNIT
 #undef TARGET
+#undef FLIP
+#endif
+#undef EIGHTS
+
+#if defined WK_MATRIX_TARGET
+#define UNIT(name) name##_matrix
+#define TARGET     WK_MATRIX_TARGET
+#define EIGHTS     true
+#define FLIP       0
+#include "cpu/gemm_blocks_unit.h"
+#undef UNIT
+#undef TARGET
+#undef EIGHTS
+#undef FLIP
 #endif
 
-wki_block_panel CPU(block_panel)(wk_dtype t, unsigned features)
+static const struct unit *best_unit(unsigned features)
 {
-    if (!(features & WKI_CPU_BYTES)) return NULL;
-#if defined WK_DOTS_TARGET
-    if (features & WK_DOTS_FEATURE) return table_dots[t];
+#if defined WK_MATRIX_TARGET
+    if (features & WKI_CPU_I8MM) return &unit_matrix;
 #endif
-    return table_pairs[t];
+#if defined WK_DOTS_TARGET
+    if (features & WK_DOTS_FEATURE) return &unit_dots;
+#endif
+    (void)features;
+    return &unit_pairs;
+}
+
+static const struct format {
+    void (*pack)(wk_tensor, int64_t, int64_t, int64_t, const struct unit *, struct columns32 *);
+    uint8_t kind, parts;
+} formats[WK_DTYPE_COUNT] = {
+#define ROW(t, block, bytes, offset, kind, parts, order) [WK_##t] = {pack_##t, kind, parts},
+    WK_BLOCK_FORMATS(ROW)
+#undef ROW
+};
+
+int64_t CPU(block_rows)(void)
+{
+    return MR;
+}
+int64_t CPU(block_rows_bytes)(int64_t m, int64_t k)
+{
+    return (m + MR - 1) / MR * (k / 32) * (int64_t)sizeof(struct rows32);
+}
+
+void CPU(block_pack_rows)(wk_tensor x, int64_t step, int64_t first, int64_t m, int64_t k, unsigned features,
+                          void *to)
+{
+    const bool eights = best_unit(features)->eights;
+    float      buffer[TILE];
+    for (int r = 0; r < MR; r++) {
+        struct rows32 *p = to;
+        for (int64_t at = 0; at < k; at += TILE) {
+            const int64_t n = k - at < TILE ? k - at : TILE;
+            if (first + r < m) {
+                const float *v = load_f32(x, (first + r) * step + at, n, buffer);
+                for (int64_t i = 0; i < n; i += 32) pack_group(v + i, eights, r, p++);
+            } else {
+                memset(buffer, 0, 32 * sizeof *buffer);
+                for (int64_t i = 0; i < n; i += 32) pack_group(buffer, eights, r, p++);
+            }
+        }
+    }
+}
+
+bool CPU(has_block_panel)(wk_dtype t, unsigned features)
+{
+    return features & WKI_CPU_BYTES && formats[t].pack;
+}
+
+void CPU(block_panel)(const void *rows, int64_t m, wk_tensor w, int64_t j0, int64_t n, unsigned features,
+                      float *y, void *scratch)
+{
+    const struct unit   *u = best_unit(features);
+    const struct format *f = &formats[w->dtype];
+    const int64_t        groups = w->shape[1] / 32;
+    for (int64_t j = 0; j < n; j += NR)
+        for (int64_t at = 0; at < groups; at += GROUPS) {
+            const int64_t        now = groups - at < GROUPS ? groups - at : GROUPS;
+            const struct rows32 *x = (const struct rows32 *)rows + at;
+            for (int64_t g = 0; g < now; g += 8)
+                f->pack(w, j0 + j, n - j, 32 * (at + g), u, (struct columns32 *)scratch + g);
+            for (int64_t i = 0; i < m; i += MR, x += groups)
+                u->micro[f->kind][f->parts - 1](x, scratch, now, y + i * WKI_BLOCK_COLUMNS + j, at > 0);
+        }
 }
 size_t CPU(block_panel_bytes)(void)
 {
-    return CHUNKS * sizeof(struct panel);
+    return GROUPS * sizeof(struct columns32);
 }
 
 #else
 
-wki_block_panel CPU(block_panel)(wk_dtype t, unsigned features)
+bool CPU(has_block_panel)(wk_dtype t, unsigned features)
 {
-    (void)t;
-    (void)features;
-    return NULL;
+    (void)t, (void)features;
+    return false;
+}
+void CPU(block_panel)(const void *rows, int64_t m, wk_tensor w, int64_t j0, int64_t n, unsigned features,
+                      float *y, void *scratch)
+{
+    (void)rows, (void)m, (void)w, (void)j0, (void)n, (void)features, (void)y, (void)scratch;
 }
 size_t CPU(block_panel_bytes)(void)
 {
     return 0;
+}
+int64_t CPU(block_rows)(void)
+{
+    return 1;
+}
+int64_t CPU(block_rows_bytes)(int64_t m, int64_t k)
+{
+    (void)m;
+    (void)k;
+    return 0;
+}
+void CPU(block_pack_rows)(wk_tensor x, int64_t step, int64_t first, int64_t m, int64_t k, unsigned features,
+                          void *to)
+{
+    (void)x, (void)step, (void)first, (void)m, (void)k, (void)features, (void)to;
 }
 
 #endif

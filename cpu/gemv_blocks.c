@@ -46,7 +46,7 @@ const uint8_t *CPU(dot_order)(wk_dtype t)
     static const uint8_t blocks[16] = {0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};
     static const uint8_t k2[16] = {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
     static const uint8_t k4[16] = {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15};
-#define ORDER(t, block, bytes, offset, kind, order) [WK_##t] = order,
+#define ORDER(t, block, bytes, offset, kind, parts, order) [WK_##t] = order,
     static const uint8_t *const table[WK_DTYPE_COUNT] = {WK_BLOCK_FORMATS(ORDER)};
     return table[t];
 }

@@ -55,7 +55,7 @@ TARGET INLINE void UNIT(any_rows)(unpack256 f, int block, int bytes, int offset,
     if (m == 1) UNIT(rows)(f, block, bytes, offset, kind, 1, w, row_bytes, n, x, k, y, y_step);
 }
 
-#define DOT(t, block, bytes, offset, kind, order)                                                            \
+#define DOT(t, block, bytes, offset, kind, parts, order)                                                     \
     TARGET static void UNIT(dot_##t)(const char *w, int64_t row_bytes, int64_t n, const struct chunk *x,     \
                                      int m, int64_t k, float *y, int64_t y_step)                             \
     {                                                                                                        \
@@ -64,6 +64,6 @@ TARGET INLINE void UNIT(any_rows)(unpack256 f, int block, int bytes, int offset,
 WK_BLOCK_FORMATS(DOT)
 #undef DOT
 
-#define ROW(t, block, bytes, offset, kind, order) [WK_##t] = UNIT(dot_##t),
+#define ROW(t, block, bytes, offset, kind, parts, order) [WK_##t] = UNIT(dot_##t),
 static const wki_dot_rows UNIT(table)[WK_DTYPE_COUNT] = {WK_BLOCK_FORMATS(ROW)};
 #undef ROW
