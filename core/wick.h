@@ -325,5 +325,8 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 #include "api/random.h"
 #include "api/conv.h"
 #include "api/products.h"
+#include "api/index.h"
+#include "api/sort.h"
+#include "api/fft.h"
 
 #endif

@@ -65,6 +65,44 @@ def tolerance(op, dtype):
     return rtol, atol
 
 
+def stable_kth(x, k, dim=-1, keepdim=False):
+    if x.dim() == 0:
+        return torch.kthvalue(x, k, dim, keepdim)
+    rank = torch.tensor([k - 1])
+    both = [t.index_select(dim, rank) for t in torch.sort(x, dim=dim, stable=True)]
+    return tuple(t if keepdim else t.squeeze(dim) for t in both)
+
+
+def last_mode(x, dim=-1, keepdim=False):
+    value, at = torch.mode(x, dim, True)
+    if x.dim():
+        along = torch.arange(x.shape[dim]).reshape([-1 if d == dim % x.dim() else 1 for d in range(x.dim())])
+        at = torch.where(x == value, along, -1).amax(dim, True)
+        value = x.gather(dim, at)
+    return (value, at) if keepdim or not x.dim() else (value.squeeze(dim), at.squeeze(dim))
+
+
+def stable_sort(x, dim=-1, descending=False, stable=True):
+    return tuple(torch.sort(x, dim=dim, descending=descending, stable=True))
+
+
+def stable_topk(x, k, dim=-1, largest=True, sorted=True):
+    if x.dim() == 0:
+        return tuple(torch.topk(x, k, dim, largest))
+    return tuple(t.narrow(dim, 0, k) for t in torch.sort(x, dim=dim, descending=largest, stable=True))
+
+
+# Which of equal values PyTorch takes here is left to its algorithm; the samples want the stable order's answer.
+STABLE = {
+    "sort": stable_sort,
+    "argsort": lambda *a, **k: stable_sort(*a, **k)[1],
+    "msort": lambda x: stable_sort(x, 0)[0],
+    "topk": stable_topk,
+    "kthvalue": stable_kth,
+    "mode": last_mode,
+}
+
+
 def leaves(value):
     if isinstance(value, torch.Tensor):
         yield value
@@ -94,7 +132,7 @@ def add_case(f, op, name, sample, dtype, gradient):
 
         case["args"] = [put(a) for a in args]
         case["kwargs"] = {k: put(v) for k, v in sample.kwargs.items()}
-        out = op(sample.input, *sample.args, **sample.kwargs)
+        out = STABLE.get(op.name, op)(sample.input, *sample.args, **sample.kwargs)
         outs = list(leaves(out))
         if not outs:
             raise CannotWrite("result")
