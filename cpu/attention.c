@@ -5,7 +5,8 @@
  * unpacked once per block and used by small matrix products. Few (decoding): keys and values are read once,
  * in their own format, and the positions are cut into spans that run in parallel and are merged in order.
  * How work is cut depends on shapes alone, so results do not depend on threads. */
-#include "cpu/attend.h"
+#include "cpu/attend_tile.h"
+#include "cpu/cpu.h"
 
 #include <stdio.h>
 
@@ -16,12 +17,26 @@ struct plan {
     struct attend a;
     int64_t       tile, tiles, rows; /* queries per tile, tiles, query rows per tile */
     int64_t       span, spans;       /* keys per span, spans at most */
-    bool          few;
+    bool          few, half;
     int64_t       floats; /* scratch per worker */
     float        *parts;  /* per span: largest score, sum, weighted values of every row */
     int64_t       part;   /* floats of one */
     int64_t       used;   /* spans in use */
 };
+
+/* Are 16-bit products for this call, and does the machine have them? Not for keys and values of more bits than
+ * a cache has, nor for f16 throughout, whose results are finer. */
+static bool in_halves(const struct attend *a)
+{
+#if defined __AVX512F__
+    const bool     f32 = a->k->dtype == WK_f32 || a->v->dtype == WK_f32, f16 = a->q->dtype == WK_f16;
+    const unsigned wanted = WKI_CPU_BF16 | WKI_CPU_VNNI;
+    return !a->call->precise && !f32 && !f16 && (wki_cpu_features(a->call->device) & wanted) == wanted;
+#else
+    (void)a;
+    return false;
+#endif
+}
 
 static struct plan plan_of(const wk_call *k)
 {
@@ -43,7 +58,12 @@ static struct plan plan_of(const wk_call *k)
     p.spans = a->keys ? (a->keys + p.span - 1) / p.span : 1;
     p.part = whole(p.rows * (a->dvp + 2), 16);
     const int64_t width = a->dp > a->dvp ? a->dp : a->dvp;
+    p.half = !p.few && in_halves(a);
     p.floats = p.rows * (a->dp + a->dvp + KEYS) + 3 * whole(p.rows, 16) + KEYS * (a->dp + width + a->dvp);
+#if defined __AVX512F__
+    const int64_t rows = CPU(half_rows)(p.rows);
+    if (p.half) p.floats = rows * a->dvp + 2 * whole(rows, W) + CPU(half_floats)(a, p.rows);
+#endif
     return p;
 }
 
@@ -54,45 +74,48 @@ size_t CPU(attend_scratch)(const wk_call *k)
     return (size_t)(wki_workers(k->device) * p.floats + parts) * sizeof(float);
 }
 
-/* One tile of queries against one span of keys. Row r is head r / n of the group, query first + r % n. */
-struct tile {
-    const struct plan *p;
-    int64_t            b, g, first, n, rows;
-    float *q, *o, *s, *most, *sum, *top; /* [rows][dp], [rows][dvp], [rows][KEYS], [rows], [rows] */
-    float *k, *columns, *v;              /* block of keys, turned; block of values */
-};
-
-static void carve(struct tile *t, float *memory)
-{
-    const struct plan *p = t->p;
-    const int64_t      width = p->a.dp > p->a.dvp ? p->a.dp : p->a.dvp;
-    t->columns = memory;
-    t->k = t->columns + KEYS * p->a.dp;
-    t->v = t->k + KEYS * width;
-    t->q = t->v + KEYS * p->a.dvp;
-    t->o = t->q + p->rows * p->a.dp;
-    t->s = t->o + p->rows * p->a.dvp;
-    t->most = t->s + p->rows * KEYS;
-    t->sum = t->most + whole(p->rows, W);
-    t->top = t->sum + whole(p->rows, W);
-}
-
 static void load_queries(struct tile *t)
 {
-    const struct attend *a = &t->p->a;
+    const struct attend *a = t->a;
     for (int64_t r = 0; r < t->rows; r++) {
-        const int64_t at =
-            head_at(a->q, t->b, t->g * a->rep + r / t->n) + (t->first + r % t->n) * row_step(a->q);
         float *row = t->q + r * a->dp;
-        CPU(to_f32)[a->q->dtype](address(a->q, at), row, a->d);
+        CPU(to_f32)[a->q->dtype](address(a->q, query_at(t, r)), row, a->d);
         for (int64_t i = 0; i < a->d; i++) row[i] *= a->scale;
         for (int64_t i = a->d; i < a->dp; i++) row[i] = 0.0f;
     }
-    for (int64_t r = 0; r < whole(t->rows, W); r++) {
-        t->most[r] = t->top[r] = -INFINITY;
+}
+
+/* Gives the tile its places in memory, of p->floats, and begins. */
+static void start_tile(const struct plan *p, struct tile *t, float *memory)
+{
+    const struct attend *a = &p->a;
+    int64_t              rows = p->rows;
+#if defined __AVX512F__
+    if (p->half) rows = CPU(half_rows)(rows);
+#endif
+    t->o = memory;
+    t->most = t->o + rows * a->dvp;
+    t->sum = t->most + whole(rows, W);
+    float *free = t->sum + whole(rows, W);
+    memset(t->o, 0, (size_t)(rows * a->dvp) * sizeof(float));
+    for (int64_t r = 0; r < whole(rows, W); r++) {
+        t->most[r] = -INFINITY;
         t->sum[r] = 0.0f;
     }
-    memset(t->o, 0, (size_t)(t->rows * a->dvp) * sizeof(float));
+#if defined __AVX512F__
+    if (p->half) {
+        CPU(half_start)(t, free);
+        return;
+    }
+#endif
+    t->top = free;
+    t->q = t->top + whole(rows, W);
+    t->s = t->q + rows * a->dp;
+    t->columns = t->s + rows * KEYS;
+    t->k = t->columns + KEYS * a->dp;
+    t->v = t->k + KEYS * (a->dp > a->dvp ? a->dp : a->dvp);
+    for (int64_t r = 0; r < whole(rows, W); r++) t->top[r] = -INFINITY;
+    load_queries(t);
 }
 
 /* ---- scores and values, streamed in their own format ----------------------------------------- */
@@ -279,13 +302,11 @@ static struct stream stream_rows(wk_tensor x, int64_t at, int64_t n, int64_t wid
  * each. */
 static void limit_rows(const struct tile *t, int64_t key, int64_t n)
 {
-    const struct attend *a = &t->p->a;
-    const int64_t        last = t->first + t->n - 1;
-    const bool all = n == KEYS && a->softcap <= 0.0f && !a->mask->storage && first_seen(a, last) <= key &&
-                     last_seen(a, t->first) >= key + n;
+    const struct attend *a = t->a;
+    const bool           all = sees_all(t, key, n);
     for (int64_t r = 0; r < t->rows; r++) {
         float *s = t->s + r * KEYS;
-        if (!all) limit_scores(a, t->b, t->g * a->rep + r / t->n, t->first + r % t->n, key, n, s);
+        if (!all) limit_scores(a, t->b, head_of(t, r), query_of(t, r), key, n, s);
         vf top = v_load(s);
         for (int64_t j = W; j < KEYS; j += W) top = v_max(v_load(s + j), top);
         t->top[r] = v_most(top);
@@ -317,7 +338,7 @@ static void soften_blind(const struct tile *t, int64_t r)
 /* Scores become weights; the rows' largest scores, sums and weighted values follow. */
 static void soften(const struct tile *t, int64_t key, int64_t n)
 {
-    const struct attend *a = &t->p->a;
+    const struct attend *a = t->a;
     limit_rows(t, key, n);
     raise_most(t);
     for (int64_t r = 0; r < t->rows; r++) {
@@ -339,13 +360,19 @@ static void soften(const struct tile *t, int64_t key, int64_t n)
     }
 }
 
-static void block(const struct tile *t, int64_t key, int64_t n)
+static void block(const struct plan *p, const struct tile *t, int64_t key, int64_t n)
 {
-    const struct attend *a = &t->p->a;
+#if defined __AVX512F__
+    if (p->half) {
+        CPU(half_block)(t, key, n);
+        return;
+    }
+#endif
+    const struct attend *a = t->a;
     const int64_t        at_k = head_at(a->k, t->b, t->g) + key * row_step(a->k);
     const int64_t        at_v = head_at(a->v, t->b, t->g) + key * row_step(a->v);
     int64_t              step;
-    if (t->p->few) { /* the values come in while the keys are used, and the next keys with the values */
+    if (p->few) { /* the values come in while the keys are used, and the next keys with the values */
         struct stream x = stream_rows(a->k, at_k, n, a->dp, t->k, a->v, at_v);
         dots(&x, t->rows, t->q, a->dp, t->s);
         soften(t, key, n);
@@ -366,9 +393,9 @@ static void block(const struct tile *t, int64_t key, int64_t n)
 /* Row r of the tile: the weighted mean; 0 where nothing was seen. */
 static void finish_row(const struct tile *t, int64_t r, float most, float sum, float *o)
 {
-    const struct attend *a = &t->p->a;
+    const struct attend *a = t->a;
     const wk_tensor      y = a->call->out[0];
-    const int64_t        head = t->g * a->rep + r / t->n, query = t->first + r % t->n;
+    const int64_t        head = head_of(t, r), query = query_of(t, r);
     const float          scale = sum == 0.0f ? 0.0f : 1.0f / sum;
     for (int64_t i = 0; i < a->dv; i++) o[i] *= scale;
     CPU(from_f32)[y->dtype](o, address(y, head_at(y, t->b, head) + query * row_step(y)), a->dv);
@@ -383,7 +410,7 @@ static struct tile tile_at(const struct plan *p, int64_t i)
     const struct attend *a = &p->a;
     const int64_t heads = a->batch * a->groups, tile = p->tiles - 1 - i / heads; /* the longest first */
     const int64_t left = a->queries - tile * p->tile, n = left < p->tile ? left : p->tile;
-    return (struct tile){.p = p,
+    return (struct tile){.a = a,
                          .b = i % heads / a->groups,
                          .g = i % a->groups,
                          .first = tile * p->tile,
@@ -400,9 +427,9 @@ static void span_pieces(void *arg, int64_t from, int64_t to, int worker)
         const int64_t begin = first_seen(a, t.first) / KEYS * KEYS + i % p->used * p->span;
         int64_t       end = last_seen(a, t.first + t.n - 1);
         if (end > begin + p->span) end = begin + p->span;
-        carve(&t, (float *)a->call->scratch + worker * p->floats);
-        load_queries(&t);
-        for (int64_t key = begin; key < end; key += KEYS) block(&t, key, end - key < KEYS ? end - key : KEYS);
+        start_tile(p, &t, (float *)a->call->scratch + worker * p->floats);
+        for (int64_t key = begin; key < end; key += KEYS)
+            block(p, &t, key, end - key < KEYS ? end - key : KEYS);
         if (p->used == 1) {
             for (int64_t r = 0; r < t.rows; r++) finish_row(&t, r, t.most[r], t.sum[r], t.o + r * a->dvp);
             continue;
@@ -415,11 +442,10 @@ static void span_pieces(void *arg, int64_t from, int64_t to, int worker)
 }
 
 /* The spans of a row, in order, as one. The first part takes the result. */
-static void merge_row(const struct tile *t, int64_t r, float *parts)
+static void merge_row(const struct plan *p, const struct tile *t, int64_t r, float *parts)
 {
-    const struct plan *p = t->p;
-    const int64_t      dvp = p->a.dvp;
-    float              most = -INFINITY, sum = 0.0f, *o = parts + 2 * p->rows + r * dvp;
+    const int64_t dvp = p->a.dvp;
+    float         most = -INFINITY, sum = 0.0f, *o = parts + 2 * p->rows + r * dvp;
     for (int64_t i = 0; i < p->used; i++)
         most = parts[i * p->part + r] > most ? parts[i * p->part + r] : most;
     for (int64_t i = 0; i < p->used; i++) {
@@ -443,7 +469,7 @@ static void merge_pieces(void *arg, int64_t from, int64_t to, int worker)
     (void)worker;
     for (int64_t i = from; i < to; i++) {
         const struct tile t = tile_at(p, i);
-        for (int64_t r = 0; r < t.rows; r++) merge_row(&t, r, p->parts + i * p->used * p->part);
+        for (int64_t r = 0; r < t.rows; r++) merge_row(p, &t, r, p->parts + i * p->used * p->part);
     }
 }
 
