@@ -37,6 +37,11 @@ INLINE bool sees_all(const struct tile *t, int64_t key, int64_t n)
            first_seen(a, t->first + t->n - 1) <= key && last_seen(a, t->first) >= key + n;
 }
 
+/* ---- few rows: t->s = scores with n <= KEYS keys from `key` on; t->o += t->s times their values ---- */
+
+void CPU(few_scores)(const struct tile *t, int64_t key, int64_t n);
+void CPU(few_values)(const struct tile *t, int64_t key, int64_t n);
+
 /* ---- many rows through bf16 dot products: AVX-512 table only, needs WKI_CPU_BF16 ----------------- */
 
 int64_t CPU(half_rows)(int64_t rows); /* rows that o, most and sum must have room for */
