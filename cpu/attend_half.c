@@ -1,7 +1,7 @@
-/* Attention for many query rows through 16-bit dot products (AVX512-VNNI and -BF16): a block of keys and values
- * becomes panels of pairs once and serves all rows of the tile. Scores want more than bf16's eight bits (their
- * errors are errors of exponents): queries and keys are integers of as many bits as their sums leave room for,
- * with a scale per row. Weights and values are bf16. Scores, sums and results stay f32. */
+/* Attention for many query rows through 16-bit dot products (AVX512-VNNI and -BF16): a block of keys and
+ * values becomes panels of pairs once and serves all rows of the tile. Scores want more than bf16's eight bits
+ * (their errors are errors of exponents): queries and keys are integers of as many bits as their sums leave
+ * room for, with a scale per row. Weights and values are bf16. Scores, sums and results stay f32. */
 #include "cpu/attend_tile.h"
 
 #if defined __AVX512F__
@@ -18,7 +18,7 @@ struct panels {
     float    *scale; /* [KEYS], of the keys */
     float    *query_scale;
     uint32_t *values; /* [KEYS / 2 pairs of keys][width of a value] */
-    float    *rows;   /* [KEYS][width of the wider], */
+    float    *rows;   /* [KEYS][width of the wider] */
 };
 
 INLINE int64_t wide(int64_t d)
@@ -109,8 +109,8 @@ INLINE float largest(wk_dtype t, const char *row, int64_t width)
     return _mm512_cvtss_f32(_mm512_castsi512_ps(_mm512_set1_epi32(_mm512_reduce_max_epi32(most))));
 }
 
-/* From the largest values of rows: what turns values into codes; *scale turns them back, NaN where a row is not
- * finite. */
+/* From the largest values of rows: what turns values into codes; *scale turns them back, NaN where a row is
+ * not finite. */
 INLINE vf code_scale(vf most, float code, vf *scale)
 {
     *scale = most * v_set(1.0f / code) + (most - most);
@@ -151,7 +151,8 @@ INLINE void transpose16(__m512i *r)
     }
 }
 
-/* n rows, `step` bytes apart, of `width` values: panel[width / 2][KEYS] and the rows' scales, zeros from n on. */
+/* n rows, `step` bytes apart, of `width` values: panel[width / 2][KEYS] and the rows' scales, zeros from n
+ * on. */
 INLINE void key_panel(wk_dtype t, const char *rows, int64_t step, int64_t n, int64_t width, int32_t *panel,
                       float *scale)
 {
@@ -191,19 +192,24 @@ INLINE_BF16 void value_panel(wk_dtype t, const char *rows, int64_t step, int64_t
 }
 
 #define BY_DTYPE(fn, t, ...)                                                                                 \
-    if (t == WK_f32) fn(WK_f32, __VA_ARGS__);                                                                \
-    if (t == WK_f16) fn(WK_f16, __VA_ARGS__);                                                                \
-    if (t == WK_bf16) fn(WK_bf16, __VA_ARGS__);                                                              \
-    if (t == WK_q8_0) fn(WK_q8_0, __VA_ARGS__);                                                              \
-    if (t == WK_q4_0) fn(WK_q4_0, __VA_ARGS__);
+    do {                                                                                                     \
+        if (t == WK_f32) fn(WK_f32, __VA_ARGS__);                                                            \
+        if (t == WK_f16) fn(WK_f16, __VA_ARGS__);                                                            \
+        if (t == WK_bf16) fn(WK_bf16, __VA_ARGS__);                                                          \
+        if (t == WK_q8_0) fn(WK_q8_0, __VA_ARGS__);                                                          \
+        if (t == WK_q4_0) fn(WK_q4_0, __VA_ARGS__);                                                          \
+    } while (0)
 
 BF16 static void key_panels(wk_dtype t, const char *rows, int64_t step, int64_t n, int64_t width,
-                            int32_t *panel,
-                            float   *scale){BY_DTYPE(key_panel, t, rows, step, n, width, panel, scale)} BF16
-    static void value_panels(wk_dtype t, const char *rows, int64_t step, int64_t n, int64_t width,
-                             uint32_t *panel)
+                            int32_t *panel, float *scale)
 {
-    BY_DTYPE(value_panel, t, rows, step, n, width, panel)
+    BY_DTYPE(key_panel, t, rows, step, n, width, panel, scale);
+}
+
+BF16 static void value_panels(wk_dtype t, const char *rows, int64_t step, int64_t n, int64_t width,
+                              uint32_t *panel)
+{
+    BY_DTYPE(value_panel, t, rows, step, n, width, panel);
 }
 
 /* n rows of x from element `at`, where they lie if the panels can be made of them, else as f32. */

@@ -24,8 +24,8 @@ struct plan {
     int64_t       used;   /* spans in use */
 };
 
-/* Are 16-bit products for this call, and does the machine have them? Not for keys and values of more bits than
- * a cache has, nor for f16 throughout, whose results are finer. */
+/* Are 16-bit products for this call, and does the machine have them? Not for keys and values of more bits
+ * than a cache has, nor for f16 throughout, whose results are finer. */
 static bool in_halves(const struct attend *a)
 {
 #if defined __AVX512F__
