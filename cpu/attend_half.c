@@ -1,7 +1,7 @@
 /* Attention for many query rows through 16-bit dot products (AVX512-VNNI and -BF16): a block of keys and
- * values becomes panels of pairs once and serves all rows of the tile. Scores want more than bf16's eight bits
- * (their errors are errors of exponents): queries and keys are integers of as many bits as their sums leave
- * room for, with a scale per row. Weights and values are bf16. Scores, sums and results stay f32. */
+ * values becomes panels of pairs once and serves all rows of the tile. Scores want more than bf16's eight
+ * bits (their errors are errors of exponents): queries and keys are integers of as many bits as their sums
+ * leave room for, with a scale per row. Weights and values are bf16. Scores, sums and results stay f32. */
 #include "cpu/attend_tile.h"
 
 #if defined __AVX512F__
