@@ -1,4 +1,5 @@
-/* The thread pool. Work is cut into pieces that depend on its size alone; whoever is free takes the next one,
+/* The thread pool. Work is cut into pieces that depend on its size alone. Each thread has a run of them, which
+ * it takes in order, since memory is read faster without jumps; who has no more takes the last ones of others,
  * so a thread whose core is busy elsewhere holds up nobody. Workers spin briefly, then sleep. */
 #include "ctx.h"
 
@@ -18,12 +19,12 @@
 
 struct wk_pool {
     _Alignas(64) _Atomic uint64_t state;
-    _Alignas(64) _Atomic int64_t next; /* first piece not yet taken */
     /* the job; written by its owner before OPEN, read by workers that are inside */
     wk_device *device;
     wk_piece   fn;
     void      *arg;
-    int64_t    n, grain, pieces;
+    int64_t    n, grain;
+    int        n_runs;
     _Alignas(64) atomic_bool busy; /* one job at a time; who finds it busy works alone */
     _Atomic int     sleepers;
     atomic_bool     stop;
@@ -31,6 +32,9 @@ struct wk_pool {
     pthread_cond_t  wake;
     _Atomic int     threads;
     int             started, cpus;
+    struct run {
+        _Alignas(64) _Atomic uint64_t left; /* the first piece not yet taken; in the high half, the end */
+    } runs[MAX_THREADS];
     struct worker {
         struct wk_pool *pool;
         pthread_t       thread;
@@ -72,14 +76,38 @@ static int cpus_available(void)
     return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n;
 }
 
+/* The first or the last of the pieces that are left in a run; -1: none. */
+static int64_t take(struct run *r, bool first)
+{
+    uint64_t left = atomic_load_explicit(&r->left, memory_order_relaxed);
+    for (;;) {
+        const uint32_t from = (uint32_t)left, to = (uint32_t)(left >> 32);
+        if (from >= to) return -1;
+        const uint64_t rest = first ? left + 1 : left - ((uint64_t)1 << 32);
+        if (atomic_compare_exchange_weak_explicit(&r->left, &left, rest, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return first ? from : to - 1;
+    }
+}
+
 static void take_pieces(struct wk_pool *p, int worker)
 {
-    const int64_t n = p->n, grain = p->grain, pieces = p->pieces;
-    for (;;) {
-        const int64_t i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
-        if (i >= pieces) return;
-        const int64_t first = i * grain, last = n - first > grain ? first + grain : n;
-        p->fn(p->arg, first, last, worker);
+    for (int i = 0; i < p->n_runs; i++) {
+        struct run *r = &p->runs[(worker + i) % p->n_runs];
+        for (int64_t at; (at = take(r, i == 0)) >= 0;) {
+            const int64_t first = at * p->grain, last = p->n - first > p->grain ? first + p->grain : p->n;
+            p->fn(p->arg, first, last, worker);
+        }
+    }
+}
+
+static void share_out(struct wk_pool *p)
+{
+    const int64_t pieces = (p->n - 1) / p->grain + 1;
+    p->n_runs = p->threads;
+    for (int i = 0; i < p->n_runs; i++) {
+        const int64_t from = pieces * i / p->n_runs, to = pieces * (i + 1) / p->n_runs;
+        atomic_store_explicit(&p->runs[i].left, (uint64_t)to << 32 | (uint64_t)from, memory_order_relaxed);
     }
 }
 
@@ -203,7 +231,7 @@ void wki_parallel(wk_device *d, int64_t n, int64_t grain, wk_piece fn, void *arg
 {
     struct wk_pool *p = d->pool;
     if (grain < 1) grain = 1;
-    if (n <= grain || !p || p->threads < 2 || !claim(p)) {
+    if (n <= grain || n / grain >= INT32_MAX || !p || p->threads < 2 || !claim(p)) {
         run_alone(n, grain, fn, arg);
         return;
     }
@@ -212,8 +240,7 @@ void wki_parallel(wk_device *d, int64_t n, int64_t grain, wk_piece fn, void *arg
     p->arg = arg;
     p->n = n;
     p->grain = grain;
-    p->pieces = (n - 1) / grain + 1;
-    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+    share_out(p);
     uint64_t s = atomic_load_explicit(&p->state, memory_order_relaxed);
     s = (s / GENERATION + 1) * GENERATION;
     atomic_store(&p->state, (s ? s : GENERATION) | OPEN);
