@@ -1,16 +1,20 @@
 /* The thread pool. Work is cut into pieces that depend on its size alone. Each thread has a run of them, which
  * it takes in order, since memory is read faster without jumps; who has no more takes the last ones of others,
- * so a thread whose core is busy elsewhere holds up nobody. Workers spin briefly, then sleep. */
+ * so a slow thread holds up nobody. Workers spin briefly, then sleep. On a shared machine a thread may lose its
+ * core in the middle of a piece: whoever waits for it gives it theirs. */
 #include "ctx.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MAX_THREADS 256
 #define SPIN_NS     60000 /* longer than the serial gaps between the products of a decode step */
+#define PATIENCE_NS 40000 /* how long a piece is waited for before its thread is looked at */
+#define LOOK_NS     10000 /* a thread whose CPU clock stands still as long has no core */
 
 /* state: generation in the high half, OPEN while pieces may be taken, workers inside in the low half. */
 #define OPEN       ((uint64_t)1 << 31)
@@ -32,6 +36,8 @@ struct wk_pool {
     pthread_cond_t  wake;
     _Atomic int     threads;
     int             started, cpus;
+    _Atomic int     cpu; /* of the job's owner */
+    pthread_t       owner;
     struct run {
         _Alignas(64) _Atomic uint64_t left; /* the first piece not yet taken; in the high half, the end */
     } runs[MAX_THREADS];
@@ -39,6 +45,7 @@ struct wk_pool {
         struct wk_pool *pool;
         pthread_t       thread;
         int             index;
+        atomic_bool     inside;
     } workers[MAX_THREADS];
 };
 
@@ -111,10 +118,71 @@ static void share_out(struct wk_pool *p)
     }
 }
 
+/* Whether a thread has work and no core to do it on: its CPU clock stands still. */
+static bool preempted(pthread_t t)
+{
+    clockid_t       clock;
+    struct timespec a, b;
+    if (pthread_getcpuclockid(t, &clock) != 0 || clock_gettime(clock, &a) != 0) return false;
+    for (const int64_t until = now_ns() + LOOK_NS; now_ns() < until;) pause_cpu();
+    if (clock_gettime(clock, &b) != 0) return false;
+    return (b.tv_sec - a.tv_sec) * 1000000000 + (b.tv_nsec - a.tv_nsec) < LOOK_NS / 4;
+}
+
+/* Moves a thread to one of the CPUs of `to` that it may use; where it may run stays as it was. */
+static bool move(pthread_t t, const cpu_set_t *to)
+{
+    cpu_set_t was, now;
+    if (pthread_getaffinity_np(t, sizeof was, &was) != 0) return false;
+    CPU_AND(&now, &was, to);
+    if (CPU_COUNT(&now) == 0 || CPU_EQUAL(&now, &was)) return false;
+    if (pthread_setaffinity_np(t, sizeof now, &now) != 0) return false;
+    return pthread_setaffinity_np(t, sizeof was, &was) == 0;
+}
+
+static bool bring(pthread_t t, int cpu)
+{
+    cpu_set_t to;
+    CPU_ZERO(&to);
+    CPU_SET((size_t)cpu, &to);
+    return move(t, &to);
+}
+
+static void step_aside(int cpu)
+{
+    cpu_set_t all;
+    memset(&all, 0xff, sizeof all);
+    CPU_CLR((size_t)cpu, &all);
+    move(pthread_self(), &all);
+}
+
+/* The owner waits for a worker that lost its core: the worker ends its piece on the owner's. */
+static void help_workers(struct wk_pool *p)
+{
+    for (int i = 1; i < p->started; i++) {
+        struct worker *w = &p->workers[i];
+        if (atomic_load_explicit(&w->inside, memory_order_relaxed) && preempted(w->thread))
+            bring(w->thread, sched_getcpu());
+    }
+}
+
+/* Nothing is left of the job but what its owner does, who lost its core: it gets the worker's. The worker counts
+ * as inside meanwhile, so that the owner's thread lives. */
+static void help_owner(struct wk_pool *p)
+{
+    uint64_t s = atomic_load_explicit(&p->state, memory_order_relaxed);
+    if (!(s & OPEN) || !atomic_compare_exchange_strong(&p->state, &s, s + 1)) return;
+    const int  cpu = sched_getcpu();
+    const bool moved = preempted(p->owner) && bring(p->owner, cpu);
+    atomic_fetch_sub_explicit(&p->state, 1, memory_order_release);
+    if (moved) step_aside(cpu);
+}
+
 /* Waits for an open job of a generation other than `seen`; enters it. Returns its generation, 0 on stop. */
 static uint64_t enter(struct wk_pool *p, uint64_t seen)
 {
-    int64_t until = 0;
+    int64_t until = 0, patience = 0;
+    if (seen && sched_getcpu() == atomic_load_explicit(&p->cpu, memory_order_relaxed)) step_aside(p->cpu);
     for (unsigned round = 0;; round++) {
         uint64_t s = atomic_load_explicit(&p->state, memory_order_acquire);
         if (s & OPEN && s / GENERATION != seen) {
@@ -127,6 +195,12 @@ static uint64_t enter(struct wk_pool *p, uint64_t seen)
         pause_cpu();
         if (round % 64 != 63) continue;
         const int64_t now = now_ns();
+        if (s & OPEN && s / GENERATION == seen) {
+            if (patience == 0) patience = now + PATIENCE_NS;
+            if (now > patience) help_owner(p), patience = 0;
+            until = 0;
+            continue;
+        }
         if (until == 0) until = now + SPIN_NS;
         if (now < until) continue;
         pthread_mutex_lock(&p->lock);
@@ -146,7 +220,9 @@ static void *work(void *arg)
     struct wk_pool *p = me->pool;
     uint64_t        seen = 0;
     while ((seen = enter(p, seen)) != 0) {
+        atomic_store_explicit(&me->inside, true, memory_order_relaxed);
         if (me->index < p->threads) take_pieces(p, me->index);
+        atomic_store_explicit(&me->inside, false, memory_order_relaxed);
         atomic_fetch_sub_explicit(&p->state, 1, memory_order_release);
     }
     return NULL;
@@ -240,6 +316,8 @@ void wki_parallel(wk_device *d, int64_t n, int64_t grain, wk_piece fn, void *arg
     p->arg = arg;
     p->n = n;
     p->grain = grain;
+    p->owner = pthread_self();
+    atomic_store_explicit(&p->cpu, sched_getcpu(), memory_order_relaxed);
     share_out(p);
     uint64_t s = atomic_load_explicit(&p->state, memory_order_relaxed);
     s = (s / GENERATION + 1) * GENERATION;
@@ -251,9 +329,16 @@ void wki_parallel(wk_device *d, int64_t n, int64_t grain, wk_piece fn, void *arg
     }
     take_pieces(p, 0);
     atomic_fetch_and_explicit(&p->state, ~OPEN, memory_order_relaxed);
+    int64_t patience = 0;
     for (unsigned round = 1; atomic_load_explicit(&p->state, memory_order_acquire) & INSIDE; round++) {
         pause_cpu();
-        if (round % 1024 == 0) sched_yield(); /* the worker we wait for may need this core */
+        if (round % 64 != 0) continue;
+        const int64_t now = now_ns();
+        if (patience == 0) patience = now + PATIENCE_NS;
+        if (now < patience) continue;
+        help_workers(p);
+        sched_yield(); /* the worker we wait for may need this core */
+        patience = 0;
     }
     unclaim(p);
 }

@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #endif
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -87,6 +88,31 @@ Test(threads, a_fork_computes)
     int status = -1;
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child's status is %d", status);
+    wk_ctx_free(c);
+}
+
+static void *spin(void *arg)
+{
+    while (!atomic_load((atomic_bool *)arg)) {}
+    return NULL;
+}
+
+/* Threads lose their cores in the middle of pieces, and are helped out. */
+Test(threads, a_machine_busy_with_others)
+{
+    enum { OTHERS = 3 };
+    static float first[N * N], other[N * N];
+    pthread_t    t[OTHERS];
+    atomic_bool  stop = false;
+    wk_ctx      *c = wk_ctx_new("cpu");
+    cr_assert_eq(work(c, first), WK_OK);
+    for (int i = 0; i < OTHERS; i++) pthread_create(&t[i], NULL, spin, &stop);
+    for (int i = 0; i < 10; i++) {
+        cr_assert_eq(work(c, other), WK_OK);
+        cr_assert(memcmp(first, other, sizeof first) == 0, "round %d", i);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < OTHERS; i++) pthread_join(t[i], NULL);
     wk_ctx_free(c);
 }
 
