@@ -1,7 +1,7 @@
-/* The thread pool. Work is cut into pieces that depend on its size alone. Each thread has a run of them, which
- * it takes in order, since memory is read faster without jumps; who has no more takes the last ones of others,
- * so a slow thread holds up nobody. Workers spin briefly, then sleep. On a shared machine a thread may lose its
- * core in the middle of a piece: whoever waits for it gives it theirs. */
+/* The thread pool. Work is cut into pieces that depend on its size alone. Each thread has a run of them,
+ * which it takes in order, since memory is read faster without jumps; who has no more takes the last ones of
+ * others, so a slow thread holds up nobody. Workers spin briefly, then sleep. On a shared machine a thread
+ * may lose its core in the middle of a piece: whoever waits for it gives it theirs. */
 #include "ctx.h"
 
 #include <pthread.h>
@@ -166,8 +166,8 @@ static void help_workers(struct wk_pool *p)
     }
 }
 
-/* Nothing is left of the job but what its owner does, who lost its core: it gets the worker's. The worker counts
- * as inside meanwhile, so that the owner's thread lives. */
+/* Nothing is left of the job but what its owner does, who lost its core: it gets the worker's. The worker
+ * counts as inside meanwhile, so that the owner's thread lives. */
 static void help_owner(struct wk_pool *p)
 {
     uint64_t s = atomic_load_explicit(&p->state, memory_order_relaxed);
