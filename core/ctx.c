@@ -64,6 +64,18 @@ const char *wk_ctx_device(const wk_ctx *c)
     return c && c->device ? wki_device_name(c->device) : "";
 }
 
+wk_limits wk_measure_limits(wk_ctx *c)
+{
+    wk_limits l = {0};
+    if (wk_ctx_status(c) != WK_OK || !c->device->backend->limits) return l;
+    const wk_status s = c->device->backend->limits(c->device, &l);
+    if (s != WK_OK) {
+        wk_fail(c, s, "measure_limits: %s", wk_status_text(s));
+        l = (wk_limits){0};
+    }
+    return l;
+}
+
 int64_t wk_ctx_describe(const wk_ctx *c, char *out, size_t size)
 {
     char text[1024] = "";

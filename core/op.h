@@ -57,6 +57,7 @@ struct wk_backend {
                            size_t bytes); /* waits */
     wk_status (*sync)(wk_device *d, void *stream);
     void (*describe)(wk_device *d, char *text, size_t size); /* lines of "key: value" */
+    wk_status (*limits)(wk_device *d, wk_limits *out);       /* optional; fills in what it knows */
     bool host_memory;                                        /* blocks may be read and written by the host */
     /* optional: NULL on backends that need none */
     void *(*stream_new)(wk_device *d);

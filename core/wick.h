@@ -44,6 +44,14 @@ WK_API void        wk_ctx_clear(wk_ctx *c);         /* forget the error; tensors
 WK_API const char *wk_ctx_device(const wk_ctx *c);  /* "cpu" */
 /* What the device is, as lines of "key: value" (as snprintf: returns the length it needs, at most 1023). */
 WK_API int64_t wk_ctx_describe(const wk_ctx *c, char *out, size_t size);
+/* What the device can do at most, measured with its threads of now (a tenth of a second): bytes read from
+ * memory and operations (a multiply-add is two), both per second; 0: not known, or no such unit. All 0 after
+ * an error. The limits of the roofline model (Williams et al., 2009). */
+typedef struct wk_limits {
+    double read;
+    double f32, bf16, i8; /* products of pairs in this type, summed in 32 bits */
+} wk_limits;
+WK_API wk_limits wk_measure_limits(wk_ctx *c);
 /* The kernels of the OpenBLAS that large f32 and f64 products may use on the CPU, by its own name
  * ("SkylakeX"); "" where it is not installed. */
 WK_API const char *wk_blas_core(void);

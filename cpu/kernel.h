@@ -28,6 +28,8 @@
 #include "cpu/scratch.def"
 #undef WK_SCRATCH
 
+wk_status CPU(limits)(wk_device *d, wk_limits *out); /* limits.c */
+
 /* ---- rows of every dtype (convert.c) --------------------------------------------------------- */
 
 /* n consecutive values; block types in whole blocks. Entries are NULL where a conversion does not exist

@@ -13,6 +13,7 @@ static const wk_backend table = {
     .from_host = wki_cpu_copy_in,
     .sync = wki_cpu_sync,
     .describe = wki_cpu_describe,
+    .limits = CPU(limits),
     .host_memory = true,
     .kernels =
         {

@@ -1,4 +1,4 @@
-/* wick bench: tokens per second of prompt and generation. */
+/* wick bench: tokens per second of prompt and generation, and how near they are to the limits. */
 #include "wick.h"
 
 #include <jansson.h>
@@ -10,6 +10,17 @@ struct result {
     char    test[32];
     int64_t reps;
     double  rate[MAX_REPS];
+    double  of_memory, of_compute; /* percent of what the machine can read, and multiply and add */
+};
+
+/* What steps move and compute, and the limits of both. */
+struct work {
+    double      weights, cache; /* bytes: of the weights a step reads, of one cached position */
+    double      layers, output; /* operations of a token in the products of the layers, of the output layer */
+    double      attention;      /* with one cached position */
+    wk_limits   limits;
+    const char *unit; /* the fastest that the products may run on */
+    double      peak; /* its operations per second */
 };
 
 static int compare(const void *a, const void *b)
@@ -51,6 +62,59 @@ static bool feed(struct session *s, const int32_t *id, int64_t n, int64_t batch)
     return true;
 }
 
+/* A table of [vocab, dim] is looked up, unless it is the only one: then the output layer reads it. */
+static void look_at_tables(const wk_model_info *info, const wk_param_list *p, struct work *w)
+{
+    const double table = (double)info->vocab * (double)info->dim;
+    int64_t      n = 0, first = 0;
+    for (int64_t i = 0; i < wk_param_list_count(p); i++) {
+        const wk_tensor x = wk_param_list_tensor(p, i);
+        if (x->ndim != 2 || x->shape[0] != info->vocab || x->shape[1] != info->dim) continue;
+        if (n++ == 0) first = wk_bytes(x);
+    }
+    w->weights = (double)(info->bytes - (n > 1 ? first : 0));
+    w->layers = 2 * ((double)info->parameters - table * (double)(n > 1 ? 2 : 1));
+    w->output = 2 * table;
+}
+
+static void choose_unit(wk_ctx *c, const char *weights, struct work *w)
+{
+    const wk_dtype t = wk_dtype_find(weights);
+    w->unit = "f32";
+    w->peak = w->limits.f32;
+    if (wk_precise(c)) return;
+    if (wk_dtype_block(t) > 1 && w->limits.i8 > w->peak) {
+        w->unit = "int8";
+        w->peak = w->limits.i8;
+    } else if ((t == WK_f16 || t == WK_bf16) && w->limits.bf16 > w->peak) {
+        w->unit = "bf16";
+        w->peak = w->limits.bf16;
+    }
+}
+
+static struct work work_of(struct session *s)
+{
+    const wk_model_info info = wk_model_about(s->model);
+    struct work         w = {.limits = wk_measure_limits(s->c)};
+    look_at_tables(&info, wk_model_params(s->model), &w);
+    choose_unit(s->c, info.quantization, &w);
+    for (int64_t i = 0; i < s->cache->n_layers; i++)
+        w.cache += (double)(wk_bytes(s->cache->layers[i].k) + wk_bytes(s->cache->layers[i].v)) /
+                   (double)s->cache->capacity;
+    w.attention = 4.0 * (double)(info.layers * info.heads * info.head_dim);
+    return w;
+}
+
+/* The share of the limits, in percent, that a rate of n tokens in steps of `batch` makes; 0: not known. */
+static void share_of_limits(const struct work *w, double depth, double n, double batch, struct result *r)
+{
+    const double steps = batch < n ? n / batch : 1, seen = depth + n / 2;
+    const double bytes = (w->weights + w->cache * seen) * steps / n;
+    const double ops = w->layers + w->output * steps / n + w->attention * seen;
+    r->of_memory = w->limits.read > 0 ? 100 * median(r) * bytes / w->limits.read : 0;
+    r->of_compute = w->peak > 0 ? 100 * median(r) * ops / w->peak : 0;
+}
+
 /* Runs one test, once more than asked for: the first run warms up. */
 static bool measure(struct session *s, const struct options *o, const int32_t *id, int64_t n, bool one_by_one,
                     struct result *r)
@@ -70,25 +134,43 @@ static bool measure(struct session *s, const struct options *o, const int32_t *i
     return true;
 }
 
-static json_t *result_json(const struct session *s, const struct options *o, const struct result *r)
+static json_t *result_json(const struct session *s, const struct options *o, const struct result *r,
+                           const struct work *w)
 {
     const wk_model_info info = wk_model_about(s->model);
-    return json_pack("{s:s, s:I, s:s, s:i, s:I, s:s, s:I, s:{s:f, s:f, s:f}}", "model", info.name, "bytes",
-                     (json_int_t)wk_files_bytes(wk_model_files(s->model)), "device", wk_ctx_device(s->c),
-                     "threads", wk_threads(s->c), "depth", (json_int_t)o->depth, "test", r->test, "reps",
-                     (json_int_t)r->reps, "tokens_per_second", "median", median(r), "min", r->rate[0], "max",
-                     r->rate[r->reps - 1]);
+    return json_pack(
+        "{s:s, s:I, s:s, s:i, s:I, s:s, s:I, s:{s:f, s:f, s:f}, s:f, s:f, s:s, s:{s:f, s:f, s:f, s:f}}",
+        "model", info.name, "bytes", (json_int_t)wk_files_bytes(wk_model_files(s->model)), "device",
+        wk_ctx_device(s->c), "threads", wk_threads(s->c), "depth", (json_int_t)o->depth, "test", r->test,
+        "reps", (json_int_t)r->reps, "tokens_per_second", "median", median(r), "min", r->rate[0], "max",
+        r->rate[r->reps - 1], "percent_of_memory", r->of_memory, "percent_of_compute", r->of_compute,
+        "compute_unit", w->unit, "limits", "read_bytes", w->limits.read, "f32", w->limits.f32, "bf16",
+        w->limits.bf16, "int8", w->limits.i8);
 }
 
-static void print_row(const struct session *s, const struct options *o, const struct result *r, bool first)
+static void print_limits(const struct work *w, int threads)
+{
+    printf("%d thread%s of this machine: %.1f GB/s read", threads, threads == 1 ? "" : "s",
+           1e-9 * w->limits.read);
+    if (w->limits.f32 > 0) printf(", %.0f GFLOP/s f32", 1e-9 * w->limits.f32);
+    if (w->limits.bf16 > 0) printf(", %.0f bf16", 1e-9 * w->limits.bf16);
+    if (w->limits.i8 > 0) printf(", %.0f int8", 1e-9 * w->limits.i8);
+    printf("\n\n");
+}
+
+static void print_row(const struct session *s, const struct options *o, const struct result *r,
+                      const struct work *w, bool first)
 {
     const wk_model_info info = wk_model_about(s->model);
     if (first)
-        printf("| model | bytes | device | threads | depth | test | tokens/s | min | max |\n"
-               "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
-    printf("| %s | %lld | %s | %d | %lld | %s | %.1f | %.1f | %.1f |\n", info.name,
+        printf(
+            "| model | bytes | device | threads | depth | test | tokens/s | min | max | of memory | of %s |\n"
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+            w->unit);
+    printf("| %s | %lld | %s | %d | %lld | %s | %.1f | %.1f | %.1f | %.0f %% | %.0f %% |\n", info.name,
            (long long)wk_files_bytes(wk_model_files(s->model)), wk_ctx_device(s->c), wk_threads(s->c),
-           (long long)o->depth, r->test, median(r), r->rate[0], r->rate[r->reps - 1]);
+           (long long)o->depth, r->test, median(r), r->rate[0], r->rate[r->reps - 1], r->of_memory,
+           r->of_compute);
 }
 
 int verb_bench(const struct options *given)
@@ -108,16 +190,27 @@ int verb_bench(const struct options *given)
     struct result *r = wk_alloc_zero(2, sizeof *r);
     json_t        *all = json_array();
     int            code = id && r ? EXIT_OK : failed("out of memory"), done = 0;
-    if (code == EXIT_OK) fill(id, n, wk_model_about(s.model).vocab);
+    struct work    w = {0};
+    if (code == EXIT_OK) {
+        fill(id, n, wk_model_about(s.model).vocab);
+        w = work_of(&s);
+        if (wk_ctx_status(s.c) != WK_OK)
+            code = failed_ctx(s.c);
+        else if (!o.json)
+            print_limits(&w, wk_threads(s.c));
+    }
     for (int test = 0; test < 2 && code == EXIT_OK; test++) {
         const int64_t count = test ? tg : pp;
         if (count == 0) continue;
         if (!measure(&s, &o, id, count, test, &r[test])) {
             code = failed_ctx(s.c);
-        } else if (o.json) {
-            json_array_append_new(all, result_json(&s, &o, &r[test]));
+            break;
+        }
+        share_of_limits(&w, (double)o.depth, (double)count, test ? 1 : (double)o.batch, &r[test]);
+        if (o.json) {
+            json_array_append_new(all, result_json(&s, &o, &r[test], &w));
         } else {
-            print_row(&s, &o, &r[test], done++ == 0);
+            print_row(&s, &o, &r[test], &w, done++ == 0);
             fflush(stdout);
         }
     }
