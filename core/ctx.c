@@ -68,12 +68,15 @@ wk_limits wk_measure_limits(wk_ctx *c)
 {
     wk_limits l = {0};
     if (wk_ctx_status(c) != WK_OK || !c->device->backend->limits) return l;
-    const wk_status s = c->device->backend->limits(c->device, &l);
-    if (s != WK_OK) {
-        wk_fail(c, s, "measure_limits: %s", wk_status_text(s));
-        l = (wk_limits){0};
+    enum { SIZE = 256 << 20 }; /* beyond the caches */
+    const wk_scope  scope = wk_scope_begin(c);
+    const wk_tensor x = wk_empty(c, WK_u8, WK_SHAPE(SIZE));
+    if (wk_ctx_status(c) == WK_OK) {
+        const wk_status s = c->device->backend->limits(c->device, wki_data(x), SIZE, &l);
+        if (s != WK_OK) wk_fail(c, s, "measure_limits: %s", wk_status_text(s));
     }
-    return l;
+    wk_scope_end(c, scope, WK_NONE);
+    return wk_ctx_status(c) == WK_OK ? l : (wk_limits){0};
 }
 
 int64_t wk_ctx_describe(const wk_ctx *c, char *out, size_t size)

@@ -57,8 +57,9 @@ struct wk_backend {
                            size_t bytes); /* waits */
     wk_status (*sync)(wk_device *d, void *stream);
     void (*describe)(wk_device *d, char *text, size_t size); /* lines of "key: value" */
-    wk_status (*limits)(wk_device *d, wk_limits *out);       /* optional; fills in what it knows */
-    bool host_memory;                                        /* blocks may be read and written by the host */
+    /* optional: fills in what it knows; a block of the device to read from, of size bytes */
+    wk_status (*limits)(wk_device *d, void *block, int64_t size, wk_limits *out);
+    bool host_memory; /* blocks may be read and written by the host */
     /* optional: NULL on backends that need none */
     void *(*stream_new)(wk_device *d);
     void (*stream_free)(wk_device *d, void *stream);

@@ -28,7 +28,7 @@
 #include "cpu/scratch.def"
 #undef WK_SCRATCH
 
-wk_status CPU(limits)(wk_device *d, wk_limits *out); /* limits.c */
+wk_status CPU(limits)(wk_device *d, void *block, int64_t size, wk_limits *out); /* limits.c */
 
 /* ---- rows of every dtype (convert.c) --------------------------------------------------------- */
 

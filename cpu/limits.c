@@ -7,7 +7,6 @@
 
 #include <time.h>
 
-#define BUFFER ((int64_t)256 << 20) /* beyond every cache but the largest servers' */
 #define PIECE  ((int64_t)1 << 20)
 #define TRIES  5
 #define CHAINS 12 /* sums that do not wait for each other */
@@ -54,14 +53,14 @@ static void read_piece(void *arg, int64_t first, int64_t last, int worker)
     KEEP(sum);
 }
 
-static double read_rate(wk_device *d, char *buffer)
+static double read_rate(wk_device *d, char *buffer, int64_t size)
 {
     double best = 0;
-    wki_parallel(d, BUFFER, PIECE, fill_piece, buffer);
+    wki_parallel(d, size, PIECE, fill_piece, buffer);
     for (int i = 0; i < TRIES; i++) {
         const double from = seconds();
-        wki_parallel(d, BUFFER, PIECE, read_piece, &(struct reading){buffer});
-        const double rate = (double)BUFFER / (seconds() - from);
+        wki_parallel(d, size, PIECE, read_piece, &(struct reading){buffer});
+        const double rate = (double)size / (seconds() - from);
         if (rate > best) best = rate;
     }
     return best;
@@ -160,13 +159,10 @@ static double ops_rate(wk_device *d, int64_t (*run)(int64_t rounds))
     return best;
 }
 
-wk_status CPU(limits)(wk_device *d, wk_limits *out)
+wk_status CPU(limits)(wk_device *d, void *block, int64_t size, wk_limits *out)
 {
     const unsigned features = wki_cpu_features(d);
-    char          *buffer = wki_host_block((size_t)BUFFER, 64);
-    if (!buffer) return WK_ENOMEM;
-    out->read = read_rate(d, buffer);
-    wki_host_block_free(buffer);
+    out->read = read_rate(d, block, size / PIECE * PIECE);
     out->f32 = ops_rate(d, f32_ops);
     (void)features;
 #if defined __AVX512F__
