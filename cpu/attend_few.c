@@ -36,26 +36,35 @@ INLINE void call_for(const struct stream *x, int64_t row)
     for (int64_t b = 0; b < x->next_bytes; b += 64) __builtin_prefetch(x->next + row * x->next_step + b);
 }
 
+/* Vectors of products of four rows of keys with `rows` query rows. */
+INLINE void products4(enum format f, int rows, const char *k, int64_t step, const float *q, int64_t dp,
+                      vf (*sum)[4])
+{
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < 4; i++) sum[r][i] = v_set(0.0f);
+    for (int64_t e = 0; e < dp; e += W) {
+        vf key[4];
+        for (int i = 0; i < 4; i++) key[i] = load_format(f, k + i * step, e);
+        for (int r = 0; r < rows; r++) {
+            const vf query = v_load(q + r * dp + e);
+            for (int i = 0; i < 4; i++) sum[r][i] = v_fma(query, key[i], sum[r][i]);
+        }
+    }
+}
+
 /* s[r][j] = q[r] . row j, for `rows` query rows. */
 INLINE void dots_of(enum format f, int rows, const struct stream *x, const float *q, int64_t dp, float *s)
 {
     const char *k = x->rows;
     int64_t     j = 0;
-    for (; j + 4 <= x->n; j += 4, k += 4 * x->step) {
-        vf sum[4][4];
-        for (int i = 0; i < 4; i++) call_for(x, j + i);
-        for (int r = 0; r < rows; r++)
-            for (int i = 0; i < 4; i++) sum[r][i] = v_set(0.0f);
-        for (int64_t e = 0; e < dp; e += W) {
-            vf key[4];
-            for (int i = 0; i < 4; i++) key[i] = load_format(f, k + i * x->step, e);
-            for (int r = 0; r < rows; r++) {
-                const vf query = v_load(q + r * dp + e);
-                for (int i = 0; i < 4; i++) sum[r][i] = v_fma(query, key[i], sum[r][i]);
-            }
+    for (; j + W <= x->n; j += W) {
+        vf fold[4][W / 4], sum[4][4];
+        for (int p = 0; p < W / 4; p++, k += 4 * x->step) {
+            for (int i = 0; i < 4; i++) call_for(x, j + 4 * p + i);
+            products4(f, rows, k, x->step, q, dp, sum);
+            for (int r = 0; r < rows; r++) fold[r][p] = v_fold4(sum[r][0], sum[r][1], sum[r][2], sum[r][3]);
         }
-        for (int r = 0; r < rows; r++)
-            *(v4_any *)(void *)(s + r * KEYS + j) = v_sum4(sum[r][0], sum[r][1], sum[r][2], sum[r][3]);
+        for (int r = 0; r < rows; r++) v_store(s + r * KEYS + j, v_sum_folds(fold[r]));
     }
     for (; j < x->n; j++, k += x->step)
         for (int r = 0; r < rows; r++) {

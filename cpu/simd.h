@@ -231,6 +231,41 @@ INLINE v4 v_sum4(vf a, vf b, vf c, vf d)
     const v4 rs = __builtin_shufflevector(r, s, 0, 4, 1, 5) + __builtin_shufflevector(r, s, 2, 6, 3, 7);
     return __builtin_shufflevector(pq, rs, 0, 1, 4, 5) + __builtin_shufflevector(pq, rs, 2, 3, 6, 7);
 }
+/* W / 4 vectors of v_fold4 as the sums of W vectors. */
+INLINE vf v_sum_folds(const vf *p)
+{
+#if W == 16
+    const vf a =
+        __builtin_shufflevector(p[0], p[1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+        __builtin_shufflevector(p[0], p[1], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    const vf b =
+        __builtin_shufflevector(p[2], p[3], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+        __builtin_shufflevector(p[2], p[3], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+           __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+#elif W == 8
+    return __builtin_shufflevector(p[0], p[1], 0, 1, 2, 3, 8, 9, 10, 11) +
+           __builtin_shufflevector(p[0], p[1], 4, 5, 6, 7, 12, 13, 14, 15);
+#else
+    return p[0];
+#endif
+}
+/* Part sums of a, b, c and d in every four lanes; v_sum_folds adds up what these hold. */
+INLINE vf v_fold4(vf a, vf b, vf c, vf d)
+{
+#if W == 16
+    const __m512d ab = (__m512d)_mm512_add_ps(_mm512_unpacklo_ps((__m512)a, (__m512)b),
+                                              _mm512_unpackhi_ps((__m512)a, (__m512)b));
+    const __m512d cd = (__m512d)_mm512_add_ps(_mm512_unpacklo_ps((__m512)c, (__m512)d),
+                                              _mm512_unpackhi_ps((__m512)c, (__m512)d));
+    return (vf)_mm512_unpacklo_pd(ab, cd) + (vf)_mm512_unpackhi_pd(ab, cd);
+#elif W == 8
+    const __m256 ab = (__m256)_mm256_hadd_ps((__m256)a, (__m256)b);
+    return (vf)_mm256_hadd_ps(ab, _mm256_hadd_ps((__m256)c, (__m256)d));
+#else
+    return (vf)v_sum4(a, b, c, d);
+#endif
+}
 /* The largest lane; NaN may be passed over unless all lanes are NaN. */
 INLINE float v_most(vf v)
 {
