@@ -13,6 +13,9 @@
 #define FEW         8
 #define FEW_INTEGER 24
 
+/* Weights that a piece of INTEGER or STREAM takes, about. */
+#define PIECE 32768
+
 enum path {
     INTEGER, /* few rows, block weights: integer dot products with 8-bit activations */
     PANEL,   /* more rows: integer products, weights unpacked once for many rows */
@@ -84,8 +87,8 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
     switch (p->path) {
     case INTEGER:
     case STREAM:
-        p->grain = k > 0 && k < 131072 ? 131072 / k : 1;
-        if (p->grain < 4) p->grain = 4;
+        p->grain = k > 0 && k < PIECE ? PIECE / k / 8 * 8 : 8; /* short pieces: nobody waits long for the last */
+        if (p->grain < 8) p->grain = 8;
         p->pieces = (n + p->grain - 1) / p->grain;
         return lines((p->grain * j->m + TILE) * (int64_t)sizeof(float));
     case PANEL:
