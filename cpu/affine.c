@@ -87,7 +87,8 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
     switch (p->path) {
     case INTEGER:
     case STREAM:
-        p->grain = k > 0 && k < PIECE ? PIECE / k / 8 * 8 : 8; /* short pieces: nobody waits long for the last */
+        p->grain =
+            k > 0 && k < PIECE ? PIECE / k / 8 * 8 : 8; /* short pieces: nobody waits long for the last */
         if (p->grain < 8) p->grain = 8;
         p->pieces = (n + p->grain - 1) / p->grain;
         return lines((p->grain * j->m + TILE) * (int64_t)sizeof(float));
