@@ -11,7 +11,7 @@ struct tile {
     int64_t              b, g, first, n, rows;
     float               *o, *most, *sum; /* [rows][dvp], [rows], [rows] */
     float               *q;              /* the queries */
-    float               *own;            /* of the bf16 way */
+    float               *own;            /* of the ways that want more */
     float               *s, *top, *k, *columns,
         *v; /* of the others: [rows][KEYS], [rows]; a block of keys, turned; of values */
 };
@@ -41,6 +41,13 @@ INLINE bool sees_all(const struct tile *t, int64_t key, int64_t n)
 
 void CPU(few_scores)(const struct tile *t, int64_t key, int64_t n);
 void CPU(few_values)(const struct tile *t, int64_t key, int64_t n);
+
+/* ---- the same with blocks of codes: AVX-512 table only, needs WKI_CPU_VNNI ------------------------ */
+
+int64_t CPU(code_floats)(const struct attend *a, int64_t rows); /* of own */
+void    CPU(code_start)(const struct tile *t);                  /* after q is there */
+void    CPU(code_scores)(const struct tile *t, int64_t key, int64_t n);
+void    CPU(code_values)(const struct tile *t, int64_t key, int64_t n);
 
 /* ---- many rows through bf16 dot products: AVX-512 table only, needs WKI_CPU_BF16 ----------------- */
 

@@ -18,10 +18,11 @@ struct plan {
     int64_t       tile, tiles, rows; /* queries per tile, tiles, query rows per tile */
     int64_t       span, spans;       /* keys per span, spans at most */
     bool          few, half;
-    int64_t       floats; /* scratch per worker */
-    float        *parts;  /* per span: largest score, sum, weighted values of every row */
-    int64_t       part;   /* floats of one */
-    int64_t       used;   /* spans in use */
+    bool          code_k, code_v; /* few: integers for scores, for values */
+    int64_t       floats;         /* scratch per worker */
+    float        *parts;          /* per span: largest score, sum, weighted values of every row */
+    int64_t       part;           /* floats of one */
+    int64_t       used;           /* spans in use */
 };
 
 /* Are 16-bit products for this call, and does the machine have them? Not for keys and values of more bits
@@ -34,6 +35,19 @@ static bool in_halves(const struct attend *a)
     return !a->call->precise && !f32 && !f16 && (wki_cpu_features(a->call->device) & wanted) == wanted;
 #else
     (void)a;
+    return false;
+#endif
+}
+
+/* Are integer products for keys or values x? */
+static bool in_codes(const struct attend *a, wk_tensor x)
+{
+#if defined __AVX512F__
+    return !a->call->precise && (x->dtype == WK_q8_0 || x->dtype == WK_q4_0) &&
+           (wki_cpu_features(a->call->device) & WKI_CPU_VNNI) != 0;
+#else
+    (void)a;
+    (void)x;
     return false;
 #endif
 }
@@ -60,8 +74,11 @@ static struct plan plan_of(const wk_call *k)
     const int64_t width = a->dp > a->dvp ? a->dp : a->dvp;
     p.half = !p.few && in_halves(a);
     p.floats = p.rows * (a->dp + a->dvp + KEYS) + 3 * whole(p.rows, 16) + KEYS * (a->dp + width + a->dvp);
+    p.code_k = p.few && in_codes(a, a->k);
+    p.code_v = p.few && in_codes(a, a->v);
 #if defined __AVX512F__
     const int64_t rows = CPU(half_rows)(p.rows);
+    if (p.code_k || p.code_v) p.floats += whole(CPU(code_floats)(a, p.rows), W);
     if (p.half) p.floats = rows * a->dvp + 2 * whole(rows, W) + CPU(half_floats)(a, p.rows);
 #endif
     return p;
@@ -116,6 +133,10 @@ static void start_tile(const struct plan *p, struct tile *t, float *memory)
     t->v = t->k + KEYS * (a->dp > a->dvp ? a->dp : a->dvp);
     for (int64_t r = 0; r < whole(rows, W); r++) t->top[r] = -INFINITY;
     load_queries(t);
+#if defined __AVX512F__
+    t->own = t->v + KEYS * a->dvp;
+    if (p->code_k) CPU(code_start)(t);
+#endif
 }
 
 /* ---- the softmax, block by block ------------------------------------------------------------- */
@@ -182,6 +203,22 @@ static void soften(const struct tile *t, int64_t key, int64_t n)
     }
 }
 
+typedef void (*way)(const struct tile *t, int64_t key, int64_t n);
+
+static void few_block(const struct plan *p, const struct tile *t, int64_t key, int64_t n)
+{
+    way scores = CPU(few_scores), values = CPU(few_values);
+#if defined __AVX512F__
+    if (p->code_k) scores = CPU(code_scores);
+    if (p->code_v) values = CPU(code_values);
+#else
+    (void)p;
+#endif
+    scores(t, key, n);
+    soften(t, key, n);
+    values(t, key, n);
+}
+
 static void block(const struct plan *p, const struct tile *t, int64_t key, int64_t n)
 {
 #if defined __AVX512F__
@@ -192,9 +229,7 @@ static void block(const struct plan *p, const struct tile *t, int64_t key, int64
 #endif
     const struct attend *a = t->a;
     if (p->few) {
-        CPU(few_scores)(t, key, n);
-        soften(t, key, n);
-        CPU(few_values)(t, key, n);
+        few_block(p, t, key, n);
     } else {
         const int64_t at_k = head_at(a->k, t->b, t->g) + key * row_step(a->k);
         const int64_t at_v = head_at(a->v, t->b, t->g) + key * row_step(a->v);
