@@ -94,34 +94,31 @@ void CPU(code_start)(const struct tile *t)
 
 /* n rows of blocks where they lie; what is wanted next comes in meanwhile. */
 struct rows {
-    const char *at, *next;
-    int64_t     step, n, blocks, bytes, next_step, next_bytes; /* bytes of a block */
+    const char *at[KEYS], *next; /* past the last row, the last */
+    int64_t     blocks, bytes;   /* of a row, of a block */
+    int64_t     next_bytes;      /* of as many rows as W */
 };
 
-static struct rows rows_at(const struct tile *t, wk_tensor x, int64_t key, int64_t n, wk_tensor next,
-                           int64_t next_key)
+static void find_rows(struct rows *r, const struct tile *t, wk_tensor x, int64_t key, int64_t n,
+                      wk_tensor next, int64_t next_key)
 {
-    const int64_t at = head_at(x, t->b, t->g) + key * row_step(x);
     const int64_t next_at = head_at(next, t->b, t->g) + next_key * row_step(next);
-    const int64_t size = wk_dtype_bytes(next->dtype), block = wk_dtype_block(next->dtype);
-    struct rows   r = {.at = address(x, at), .next = address(next, next_at), .n = n};
-    r.bytes = wk_dtype_bytes(x->dtype);
-    r.blocks = wki_cols(x) / 32;
-    r.step = row_step(x) / 32 * r.bytes;
-    r.next_step = row_step(next) / block * size;
-    r.next_bytes = wki_cols(next) / block * size;
-    return r;
+    const int64_t size = wk_dtype_bytes(x->dtype), step = row_step(x) / 32 * size;
+    const char   *at = address(x, head_at(x, t->b, t->g) + key * row_step(x));
+    for (int64_t j = 0; j < KEYS; j++) r->at[j] = at + (j < n ? j : n - 1) * step;
+    r->blocks = wki_cols(x) / 32;
+    r->bytes = size;
+    r->next = address(next, next_at);
+    r->next_bytes = W * row_step(next) / wk_dtype_block(next->dtype) * wk_dtype_bytes(next->dtype);
+    const int64_t most = 64 * wki_cols(next); /* rows may be far apart */
+    if (r->next_bytes > most) r->next_bytes = most;
 }
 
-/* Row j of block b; past the last row, the last. */
-INLINE const char *row_at(const struct rows *x, int64_t j, int64_t b)
-{
-    return x->at + (j < x->n ? j : x->n - 1) * x->step + b * x->bytes;
-}
-
+/* Calls for the next rows j .. j + W. */
 INLINE void call_for(const struct rows *x, int64_t j)
 {
-    for (int64_t b = 0; b < x->next_bytes; b += 64) __builtin_prefetch(x->next + j * x->next_step + b);
+    const char *from = x->next + j / W * x->next_bytes;
+    for (int64_t i = 0; i < x->next_bytes; i += 64) __builtin_prefetch(from + i);
 }
 
 /* scale[blocks][KEYS] */
@@ -129,7 +126,8 @@ static void load_scales(const struct rows *x, float *scale)
 {
     for (int64_t b = 0; b < x->blocks; b++, scale += KEYS) {
         uint16_t half[KEYS];
-        for (int64_t j = 0; j < KEYS; j++) memcpy(half + j, row_at(x, j, b), sizeof *half);
+#pragma GCC unroll 8
+        for (int64_t j = 0; j < KEYS; j++) memcpy(half + j, x->at[j] + b * x->bytes, sizeof *half);
         for (int64_t j = 0; j < KEYS; j += W) v_store(scale + j, v_load_f16(half + j));
     }
 }
@@ -166,11 +164,12 @@ INLINE __m512i low_nibbles(__m512i v)
 /* panel[8] = words 0 .. 8 of block b of sixteen keys from j on, a key in a lane. */
 INLINE void turn_keys(bool nibbles, const struct rows *x, int64_t j, int64_t b, __m512i *panel)
 {
-    __m512i r[8];
+    const int64_t at = b * x->bytes + 2;
+    __m512i       r[8];
     if (nibbles) {
         for (int i = 0; i < 4; i++)
-            r[i] = four(row_at(x, j + i, b) + 2, row_at(x, j + 4 + i, b) + 2, row_at(x, j + 8 + i, b) + 2,
-                        row_at(x, j + 12 + i, b) + 2);
+            r[i] =
+                four(x->at[j + i] + at, x->at[j + 4 + i] + at, x->at[j + 8 + i] + at, x->at[j + 12 + i] + at);
         turn4(r);
         for (int i = 0; i < 4; i++) {
             _mm512_storeu_si512(panel + i, low_nibbles(r[i]));
@@ -180,8 +179,8 @@ INLINE void turn_keys(bool nibbles, const struct rows *x, int64_t j, int64_t b, 
     }
     const __m512i flip = _mm512_set1_epi8((char)0x80);
     for (int i = 0; i < 4; i++) {
-        r[i] = _mm512_xor_si512(pair(row_at(x, j + i, b) + 2, row_at(x, j + 4 + i, b) + 2), flip);
-        r[4 + i] = _mm512_xor_si512(pair(row_at(x, j + 8 + i, b) + 2, row_at(x, j + 12 + i, b) + 2), flip);
+        r[i] = _mm512_xor_si512(pair(x->at[j + i] + at, x->at[j + 4 + i] + at), flip);
+        r[4 + i] = _mm512_xor_si512(pair(x->at[j + 8 + i] + at, x->at[j + 12 + i] + at), flip);
     }
     turn4(r);
     turn4(r + 4);
@@ -194,8 +193,8 @@ INLINE void turn_keys(bool nibbles, const struct rows *x, int64_t j, int64_t b, 
 /* panel[2] = values 0 .. 16 and 16 .. 32 of block b of four keys from j on, a value of each in a lane. */
 INLINE void turn_values(bool nibbles, const struct rows *x, int64_t j, int64_t b, __m512i *panel)
 {
-    const char *k0 = row_at(x, j, b) + 2, *k1 = row_at(x, j + 1, b) + 2, *k2 = row_at(x, j + 2, b) + 2,
-               *k3 = row_at(x, j + 3, b) + 2;
+    const int64_t at = b * x->bytes + 2;
+    const char *k0 = x->at[j] + at, *k1 = x->at[j + 1] + at, *k2 = x->at[j + 2] + at, *k3 = x->at[j + 3] + at;
     const __m512i words = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
     const __m512i bytes =
         _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
@@ -220,7 +219,7 @@ static void key_panels(bool nibbles, const struct rows *x, __m512i *panel)
 {
     for (int64_t b = 0; b < x->blocks; b++)
         for (int64_t j = 0; j < KEYS; j += 16, panel += 8) {
-            for (int i = 0; i < 16 && b == 0; i++) call_for(x, j + i);
+            if (b == 0) call_for(x, j);
             if (nibbles)
                 turn_keys(true, x, j, b, panel);
             else
@@ -231,7 +230,7 @@ static void value_panels(bool nibbles, const struct rows *x, __m512i *panel)
 {
     for (int64_t b = 0; b < x->blocks; b++)
         for (int64_t j = 0; j < KEYS; j += 4, panel += 2) {
-            for (int i = 0; i < 4 && b == 0; i++) call_for(x, j + i);
+            if (b == 0 && j % W == 0) call_for(x, j);
             if (nibbles)
                 turn_values(true, x, j, b, panel);
             else
@@ -333,8 +332,9 @@ INLINE_VNNI void weigh_rows(int rows, const struct tile *t, const struct codes *
 VNNI void CPU(code_scores)(const struct tile *t, int64_t key, int64_t n)
 {
     const struct codes c = codes_of(t);
-    const struct rows  x = rows_at(t, t->a->k, key, n, t->a->v, key);
+    struct rows        x;
     const bool         nibbles = t->a->k->dtype == WK_q4_0;
+    find_rows(&x, t, t->a->k, key, n, t->a->v, key);
     load_scales(&x, c.scale);
     key_panels(nibbles, &x, c.panel);
     BY_ROWS(score_rows, t, &c, r, nibbles ? 8 : 128)
@@ -343,8 +343,9 @@ VNNI void CPU(code_scores)(const struct tile *t, int64_t key, int64_t n)
 VNNI void CPU(code_values)(const struct tile *t, int64_t key, int64_t n)
 {
     const struct codes c = codes_of(t);
-    const struct rows  x = rows_at(t, t->a->v, key, n, t->a->k, key + n);
+    struct rows        x;
     const bool         nibbles = t->a->v->dtype == WK_q4_0;
+    find_rows(&x, t, t->a->v, key, n, t->a->k, key + n);
     load_scales(&x, c.scale);
     value_panels(nibbles, &x, c.panel);
     BY_ROWS(weigh_rows, t, &c, r, nibbles ? 8 : 128)
