@@ -107,6 +107,23 @@ static void copy_same(wk_device *d, struct job *j)
     wki_parallel(d, j->w.n / rows / cols * blocks, 1 + GRAIN / (SIDE * cols), copy_turned, j);
 }
 
+/* attr.i[0]: a bit for each dim that is turned round. Its strides run backwards from its end. */
+wk_status CPU(flip)(const wk_call *k)
+{
+    struct wk_tensor_info x = *k->in[0];
+    struct job            j = {.y = k->out[0], .x = &x};
+    const wk_tensor       both[] = {j.y, j.x};
+    if (wk_count(j.y) == 0) return WK_OK;
+    for (int i = 0; i < x.ndim; i++) {
+        if (!(k->attr.i[0] >> i & 1)) continue;
+        x.offset += (x.shape[i] - 1) * x.stride[i] * wk_dtype_bytes(x.dtype);
+        x.stride[i] = -x.stride[i];
+    }
+    walk_over(&j.w, j.y, 2, both);
+    copy_same(k->device, &j);
+    return WK_OK;
+}
+
 /* ---- another dtype --------------------------------------------------------------------------- */
 
 #define CAST(cls, type)                                                                                      \

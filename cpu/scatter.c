@@ -1,0 +1,276 @@
+/* Writing by index: scatter, scatter_add, scatter_reduce, index_put. The values that go to one place go there in
+ * their order, by one thread, so that results do not depend on threads. */
+#include "cpu/index.h"
+
+#include <stdatomic.h>
+
+#define COLUMNS 256 /* neighbours written together */
+
+/* y[at without the dim, index[at]] takes in src[at], for places `at` of the index. Of dims of y, index and
+ * src, `last` is walked innermost; `dim` comes next when it is another one; the rest are units. */
+struct scatter {
+    wk_tensor        y, index, src;
+    enum wki_scatter mode;
+    int              dim, last;
+    bool             wrap;
+    int64_t          n, m, size; /* places along dim and last; what dim has room for */
+    int64_t          units, blocks;
+    int64_t          sy, si, ss;   /* strides along last; sy is 0 where that is the dim */
+    int64_t          step, di, ds; /* strides along the dim */
+    atomic_bool      bad;
+};
+
+/* Index values of a run, all in range (bad ones become 0); all: they are one and the same. */
+static const int64_t *places(struct scatter *o, int64_t at, int64_t n, int64_t *out)
+{
+    int64_t        buffer[TILE];
+    const int64_t *v = load_i64_strided(o->index, at, o->si, n, buffer);
+    bool           bad = false;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t p = o->wrap && v[i] < 0 ? v[i] + o->size : v[i];
+        bad |= (uint64_t)p >= (uint64_t)o->size;
+        out[i] = (uint64_t)p < (uint64_t)o->size ? p : 0;
+    }
+    if (bad) atomic_store_explicit(&o->bad, true, memory_order_relaxed);
+    return out;
+}
+
+/* ---- runs of n values ---------------------------------------------------------------------------- */
+
+#define MOVE(type)                                                                                           \
+    for (int64_t i = 0; i < n; i++)                                                                          \
+    memcpy(y + (i * o->sy + at[i] * o->step) * (int64_t)sizeof(type), x + i * o->ss * (int64_t)sizeof(type), \
+           sizeof(type))
+static void set_run(const struct scatter *o, int64_t to, int64_t from, const int64_t *at, int64_t n)
+{
+    const int64_t bytes = wk_dtype_bytes(o->y->dtype);
+    char         *y = address(o->y, to);
+    const char   *x = address(o->src, from);
+    if (o->si == 0 && o->sy == 1 && o->ss == 1)
+        memcpy(y + at[0] * o->step * bytes, x, (size_t)(n * bytes));
+    else if (bytes == 1)
+        MOVE(int8_t);
+    else if (bytes == 2)
+        MOVE(int16_t);
+    else if (bytes == 4)
+        MOVE(int32_t);
+    else
+        MOVE(int64_t);
+}
+
+#define NAN_MOST(a, b)   ((a) != (a) || (b) != (b) ? (a) + (b) : (a) > (b) ? (a) : (b))
+#define NAN_LEAST(a, b)  ((a) != (a) || (b) != (b) ? (a) + (b) : (a) < (b) ? (a) : (b))
+#define MOST(a, b)       ((a) > (b) ? (a) : (b))
+#define LEAST(a, b)      ((a) < (b) ? (a) : (b))
+#define PLUS(a, b)       ((a) + (b))
+#define TIMES(a, b)      ((a) * (b))
+#define WRAP_PLUS(a, b)  ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
+#define WRAP_TIMES(a, b) ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
+
+/* A whole row goes to one place, or each value to its own. */
+#define EACH(type, op)                                                                                       \
+    do {                                                                                                     \
+        if (o->si == 0 && o->sy == 1) {                                                                      \
+            type *row = y + at[0] * o->step;                                                                 \
+            for (int64_t i = 0; i < n; i++) row[i] = (type)op(row[i], v[i]);                                 \
+        } else {                                                                                             \
+            for (int64_t i = 0; i < n; i++) {                                                                \
+                type *p = y + i * o->sy + at[i] * o->step;                                                   \
+                *p = (type)op(*p, v[i]);                                                                     \
+            }                                                                                                \
+        }                                                                                                    \
+    } while (0)
+#define TAKE_IN(cls, type, plus, times, most, least)                                                         \
+    static void run_##cls(const struct scatter *o, int64_t to, int64_t from, const int64_t *at, int64_t n)   \
+    {                                                                                                        \
+        type        buffer[TILE];                                                                            \
+        const type *v = load_##cls##_strided(o->src, from, o->ss, n, buffer);                                \
+        type       *y = (type *)(void *)address(o->y, to);                                                   \
+        if (o->mode == WKI_SCATTER_ADD) EACH(type, plus);                                                    \
+        if (o->mode == WKI_SCATTER_PROD) EACH(type, times);                                                  \
+        if (o->mode == WKI_SCATTER_AMAX) EACH(type, most);                                                   \
+        if (o->mode == WKI_SCATTER_AMIN) EACH(type, least);                                                  \
+    }
+TAKE_IN(f32, float, PLUS, TIMES, NAN_MOST, NAN_LEAST)
+TAKE_IN(f64, double, PLUS, TIMES, NAN_MOST, NAN_LEAST)
+TAKE_IN(i64, int64_t, WRAP_PLUS, WRAP_TIMES, MOST, LEAST)
+
+/* ---- units --------------------------------------------------------------------------------------- */
+
+static void piece(void *arg, int64_t first, int64_t last, int worker)
+{
+    struct scatter *o = arg;
+    int64_t         own[TILE];
+    (void)worker;
+    for (int64_t u = first; u < last; u++) {
+        const int64_t start = u % o->blocks * COLUMNS;
+        const int64_t end = o->blocks == 1 || o->m - start < COLUMNS ? o->m : start + COLUMNS;
+        int64_t       y = 0, index = 0, src = 0, rest = u / o->blocks;
+        for (int i = o->index->ndim - 1; i >= 0; i--) {
+            if (i == o->last || i == o->dim) continue;
+            const int64_t at = rest % o->index->shape[i];
+            rest /= o->index->shape[i];
+            y += at * o->y->stride[i];
+            index += at * o->index->stride[i];
+            src += at * o->src->stride[i];
+        }
+        for (int64_t j = 0; j < o->n; j++)
+            for (int64_t i = start, m; i < end; i += m) {
+                m = end - i < TILE ? end - i : TILE;
+                const int64_t *at = places(o, index + j * o->di + i * o->si, o->si ? m : 1, own);
+                const int64_t  to = y + i * o->sy, from = src + j * o->ds + i * o->ss;
+                if (o->si == 0)
+                    for (int64_t e = 1; e < m && o->sy != 1; e++) own[e] = own[0];
+                if (o->mode == WKI_SCATTER_SET)
+                    set_run(o, to, from, at, m);
+                else if (o->y->dtype == WK_f32)
+                    run_f32(o, to, from, at, m);
+                else if (o->y->dtype == WK_f64)
+                    run_f64(o, to, from, at, m);
+                else
+                    run_i64(o, to, from, at, m);
+            }
+    }
+}
+
+/* y is of its class's own dtype, or mode is SET. */
+static wk_status scatter(const wk_call *k, struct scatter *o)
+{
+    const int ndim = o->index->ndim;
+    o->blocks = o->n = o->m = 1;
+    o->size = ndim ? o->y->shape[o->dim] : 1;
+    if (wk_count(o->index) == 0) return WK_OK;
+    if (o->size == 0) return CPU(bad_index)(k, o->index, 0, o->wrap);
+    /* neighbours in memory go together */
+    o->last = ndim - 1;
+    if (ndim && o->index->shape[ndim - 1] == 1) o->last = o->dim;
+    if (ndim) {
+        o->m = o->index->shape[o->last];
+        o->si = o->index->stride[o->last];
+        o->ss = o->src->stride[o->last];
+        o->sy = o->last == o->dim ? 0 : o->y->stride[o->last];
+        o->step = o->y->stride[o->dim];
+    }
+    if (ndim && o->last != o->dim) {
+        o->n = o->index->shape[o->dim];
+        o->di = o->index->stride[o->dim];
+        o->ds = o->src->stride[o->dim];
+        o->blocks = (o->m + COLUMNS - 1) / COLUMNS;
+    }
+    o->units = wk_count(o->index) / (o->n * o->m) * o->blocks;
+    const int64_t work = o->n * (o->blocks > 1 ? COLUMNS : o->m);
+    wki_parallel(k->device, o->units, 8192 / work + 1, piece, o);
+    return atomic_load(&o->bad) ? CPU(bad_index)(k, o->index, o->size, o->wrap) : WK_OK;
+}
+
+/* ---- kernels ------------------------------------------------------------------------------------- */
+
+/* Narrow dtypes are worked on in their class's own one, and rounded once: in scratch. */
+static wk_dtype wide_of(const wk_call *k, enum wki_scatter mode)
+{
+    return mode == WKI_SCATTER_SET  ? k->out[0]->dtype
+           : k->cls == WK_CLASS_F32 ? WK_f32
+           : k->cls == WK_CLASS_F64 ? WK_f64
+                                    : WK_i64;
+}
+static size_t wide_bytes(const wk_call *k, enum wki_scatter mode)
+{
+    const wk_dtype t = wide_of(k, mode);
+    return t == k->out[0]->dtype ? 0 : (size_t)(wk_count(k->out[0]) * wk_dtype_bytes(t));
+}
+
+static wk_status copy(const wk_call *k, wk_tensor y, wk_tensor x)
+{
+    return CPU(copy)(&(wk_call){.op = WK_OP_copy, .device = k->device, .in = &x, .n_in = 1, .out = {y}});
+}
+
+/* Seen as y: what is written to, of y's sizes. */
+static wk_status write(const wk_call *k, struct scatter *o, wk_tensor view)
+{
+    const wk_tensor        x = k->in[0], y = k->out[0];
+    struct wk_tensor_info  wide = *y, seen = *view;
+    struct wk_storage_head head = {k->scratch};
+    wide.dtype = seen.dtype = wide_of(k, o->mode);
+    const bool aside = wide.dtype != y->dtype;
+    if (aside) {
+        wide.offset = seen.offset = 0;
+        wide.storage = seen.storage = (wk_storage *)(void *)&head;
+    }
+    if (aside || wki_data(x) != wki_data(y)) WK_TRY(copy(k, &wide, x));
+    o->y = &seen;
+    WK_TRY(scatter(k, o));
+    return aside ? copy(k, y, &wide) : WK_OK;
+}
+
+/* attr.i: the dim, enum wki_scatter; in: x, index, src */
+static wk_status along_dim(const wk_call *k, enum wki_scatter mode)
+{
+    struct scatter o = {.index = k->in[1], .src = k->in[2], .dim = (int)k->attr.i[0], .mode = mode};
+    return write(k, &o, k->out[0]);
+}
+
+wk_status CPU(scatter)(const wk_call *k)
+{
+    return along_dim(k, WKI_SCATTER_SET);
+}
+wk_status CPU(scatter_add)(const wk_call *k)
+{
+    return along_dim(k, WKI_SCATTER_ADD);
+}
+wk_status CPU(scatter_reduce)(const wk_call *k)
+{
+    return along_dim(k, (enum wki_scatter)k->attr.i[1]);
+}
+size_t CPU(scatter_add_scratch)(const wk_call *k)
+{
+    return wide_bytes(k, WKI_SCATTER_ADD);
+}
+size_t CPU(scatter_reduce_scratch)(const wk_call *k)
+{
+    return wide_bytes(k, (enum wki_scatter)k->attr.i[1]);
+}
+
+/* attr.i: the first dim, enum wki_scatter (SET or ADD); in: x, values [lead, picks, behind], the index [picks] of
+ * each dim from there on, negative ones from the end */
+size_t CPU(index_put_scratch)(const wk_call *k)
+{
+    const size_t wide = wide_bytes(k, (enum wki_scatter)k->attr.i[1]);
+    return (wide + 63) / 64 * 64 + (size_t)wk_count(k->in[2]) * sizeof(int64_t);
+}
+
+wk_status CPU(index_put)(const wk_call *k)
+{
+    const wk_tensor y = k->out[0], v = k->in[1];
+    const int       d = (int)k->attr.i[0], n = k->n_in - 2;
+    const int64_t   picks = wk_count(k->in[2]);
+    const size_t    wide = wide_bytes(k, (enum wki_scatter)k->attr.i[1]);
+    int64_t        *linear = (int64_t *)(void *)((char *)k->scratch + (wide + 63) / 64 * 64), buffer[TILE];
+    int64_t         lead = 1, along = 1, behind = 1;
+    for (int i = 0; i < y->ndim; i++) *(i < d ? &lead : i < d + n ? &along : &behind) *= y->shape[i];
+    for (int i = 0; i < n; i++) { /* places count through all the indexed dims */
+        const wk_tensor index = k->in[2 + i];
+        const int64_t   size = y->ndim ? y->shape[d + i] : 1, si = index->ndim ? index->stride[0] : 0;
+        WK_TRY(CPU(bad_index)(k, index, size, true));
+        for (int64_t at = 0; at < picks; at += TILE) {
+            const int64_t  m = picks - at < TILE ? picks - at : TILE;
+            const int64_t *p = load_i64_strided(index, at * si, si, m, buffer);
+            for (int64_t j = 0; j < m; j++)
+                linear[at + j] = (i ? linear[at + j] * size : 0) + (p[j] < 0 ? p[j] + size : p[j]);
+        }
+    }
+    struct wk_tensor_info  view = *y, index = *v;
+    struct wk_storage_head head = {linear};
+    const int64_t          sizes[3] = {lead, along, behind};
+    view.ndim = 3;
+    for (int i = 0; i < 3; i++) view.shape[i] = sizes[i];
+    view.stride[0] = along * behind;
+    view.stride[1] = behind;
+    view.stride[2] = 1;
+    index.storage = (wk_storage *)(void *)&head;
+    index.offset = 0;
+    index.dtype = WK_i64;
+    index.stride[0] = index.stride[2] = 0;
+    index.stride[1] = 1;
+    struct scatter o = {.index = &index, .src = v, .dim = 1, .mode = (enum wki_scatter)k->attr.i[1]};
+    return write(k, &o, &view);
+}
