@@ -108,6 +108,20 @@ bool wki_broadcast(wk_tensor a, wk_tensor b, wk_shape *out);
 /* Sums a gradient over the dims in which `like` was broadcast, casts it to like's dtype. */
 wk_tensor wki_unbroadcast(wk_ctx *c, wk_tensor g, wk_tensor like);
 
+/* The index as i32 or i64: narrower integers are widened. WK_NONE after recording why it is none. */
+wk_tensor wki_as_index(wk_ctx *c, const char *op, wk_tensor i);
+/* May index, with x's dims, hold places along dim d of x? */
+bool wki_index_fits(wk_tensor x, wk_tensor index, int d);
+/* x at n indices of dims d .. d + n - 1, broadcast to picks: [dims before, picks, dims behind]. */
+wk_tensor wki_index(wk_ctx *c, wk_tensor x, int d, int n, const wk_tensor *index, wk_shape picks);
+/* x with values [dims before, picks, dims behind] put there (or added), index [picks]; into out, dense, where
+ * that is a tensor. wrap: negative indices count from the end. */
+wk_tensor wki_index_put(wk_ctx *c, wk_tensor x, int d, int n, const wk_tensor *index, wk_tensor values,
+                        bool add, bool wrap, wk_tensor out);
+/* x with src in a view of it: `view` is one of `dense`, a clone of x off the tape, which becomes the result. src is
+ * broadcast. */
+wk_tensor wki_view_scatter(wk_ctx *c, wk_tensor x, wk_tensor src, wk_tensor dense, wk_tensor view);
+
 wk_storage *wki_storage_new(wk_ctx *c, size_t bytes); /* NULL after recording the error */
 wk_storage *wki_storage_wrap(wk_ctx *c, void *data, void (*release)(void *), void *arg);
 void        wki_storage_drop(wk_ctx *c, wk_storage *s); /* the last one caches or frees the block */

@@ -330,7 +330,10 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 
 /* ---- 17. Further families, a header each ------------------------------------------------------- */
 
+#include "api/make.h"
 #include "api/random.h"
+#include "api/view.h"
+#include "api/shape.h"
 #include "api/conv.h"
 #include "api/products.h"
 #include "api/index.h"

@@ -9,7 +9,8 @@ struct job {
     struct walk w; /* tensor 0: y, 1: x */
     wk_class    cls;
     int         turned; /* dim along which x is dense, for turned copies */
-    double      start, step;
+    double      start, step, stop;
+    int64_t     n; /* of a sequence that has to end at stop, or 0 */
 };
 
 /* n elements of `bytes` bytes with strides in elements. */
@@ -199,6 +200,8 @@ static void sequence(void *arg, int64_t first, int64_t last, int worker)
     for (int64_t at = first; at < last; at += TILE) {
         const int64_t n = last - at < TILE ? last - at : TILE;
         for (int64_t i = 0; i < n; i++) v[i] = j->start + (double)(at + i) * j->step;
+        for (int64_t i = j->n / 2 > at ? j->n / 2 - at : 0; j->n && i < n; i++)
+            v[i] = j->stop - (double)(j->n - 1 - at - i) * j->step;
         if (put) {
             put(v, address(j->y, at), n);
             continue;
@@ -210,7 +213,7 @@ static void sequence(void *arg, int64_t first, int64_t last, int worker)
 
 static wk_status run_sequence(const wk_call *k, double start, double step)
 {
-    struct job j = {.y = k->out[0], .start = start, .step = step};
+    struct job j = {.y = k->out[0], .start = start, .step = step, .stop = k->attr.f[2], .n = k->attr.i[0]};
     if (!CPU(from_f64)[j.y->dtype] && !CPU(from_f32)[j.y->dtype]) return WK_EDTYPE;
     wki_parallel(k->device, wk_count(j.y), GRAIN, sequence, &j);
     return WK_OK;

@@ -230,8 +230,8 @@ size_t CPU(scatter_reduce_scratch)(const wk_call *k)
     return wide_bytes(k, (enum wki_scatter)k->attr.i[1]);
 }
 
-/* attr.i: the first dim, enum wki_scatter (SET or ADD); in: x, values [lead, picks, behind], the index [picks] of
- * each dim from there on, negative ones from the end */
+/* attr.i: the first dim, enum wki_scatter (SET or ADD), negative indices count from the end; in: x, values
+ * [lead, picks, behind], the index [picks] of each dim from there on */
 size_t CPU(index_put_scratch)(const wk_call *k)
 {
     const size_t wide = wide_bytes(k, (enum wki_scatter)k->attr.i[1]);
@@ -250,7 +250,7 @@ wk_status CPU(index_put)(const wk_call *k)
     for (int i = 0; i < n; i++) { /* places count through all the indexed dims */
         const wk_tensor index = k->in[2 + i];
         const int64_t   size = y->ndim ? y->shape[d + i] : 1, si = index->ndim ? index->stride[0] : 0;
-        WK_TRY(CPU(bad_index)(k, index, size, true));
+        WK_TRY(CPU(bad_index)(k, index, size, k->attr.i[2] != 0));
         for (int64_t at = 0; at < picks; at += TILE) {
             const int64_t  m = picks - at < TILE ? picks - at : TILE;
             const int64_t *p = load_i64_strided(index, at * si, si, m, buffer);

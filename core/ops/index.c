@@ -1,9 +1,8 @@
-/* Ops that pick by index: index_select, gather, scatter_add, embedding_rows, topk. A bad index is WK_EINDEX,
- * from the kernel, which names it. */
+/* Ops that pick by index: index_select, index, gather, embedding_rows, topk; and index_put. A bad index is
+ * WK_EINDEX, from the kernel, which names it. */
 #include "core/ctx.h"
 
-/* The index as i32 or i64: narrower integers are widened. */
-static wk_tensor as_index(wk_ctx *c, const char *op, wk_tensor i)
+wk_tensor wki_as_index(wk_ctx *c, const char *op, wk_tensor i)
 {
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(i) && wki_dtype_class(i->dtype) == 'I', WK_EDTYPE,
@@ -12,10 +11,11 @@ static wk_tensor as_index(wk_ctx *c, const char *op, wk_tensor i)
 }
 
 #define REQUIRE_INDEX(c, op, i)                                                                              \
-    if (wk_is_none(i = as_index(c, op, i))) return WK_NONE
+    if (wk_is_none(i = wki_as_index(c, op, i))) return WK_NONE
 
-/* ---- index_select: attr.i[0] the dim --------------------------------------------------------- */
+/* ---- slices: index_select, index, index_put --------------------------------------------------- */
 
+/* attr.i[0] the dim */
 wk_tensor wk_index_select(wk_ctx *c, wk_tensor x, int dim, wk_tensor index)
 {
     if (wki_failed(c)) return WK_NONE;
@@ -35,24 +35,83 @@ wk_tensor wk_index_select(wk_ctx *c, wk_tensor x, int dim, wk_tensor index)
                                  .attr.i = {d}});
 }
 
-void wki_vjp_index_select(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+wk_tensor wki_index(wk_ctx *c, wk_tensor x, int d, int n, const wk_tensor *index, wk_shape picks)
 {
-    const wk_tensor x = k->in[0];
-    const int       d = (int)k->attr.i[0];
-    wk_tensor       zero = wk_zeros(c, g[0]->dtype, wki_shape(x));
-    if (x->ndim == 0) {
-        dx[0] = wk_reshape(c, wk_sum(c, g[0], WK_ALL_DIMS, false), WK_SCALAR_SHAPE);
-        return;
-    }
-    wk_shape along = {.ndim = x->ndim};
-    for (int i = 0; i < x->ndim; i++) along.dim[i] = i == d ? g[0]->shape[d] : 1;
-    wk_tensor index = wk_expand(c, wk_reshape(c, k->in[1], along), wki_shape(g[0]));
-    dx[0] = wk_scatter_add(c, zero, d, index, g[0]);
+    wk_tensor in[WK_MAX_DIMS + 1] = {x};
+    wk_shape  shape = {.ndim = x->ndim - n + picks.ndim};
+    WK_REQUIRE(c, shape.ndim <= WK_MAX_DIMS, WK_ESHAPE, "index: a result of %d dims", shape.ndim);
+    WK_REQUIRE(c, !wki_is_block(x->dtype) || d + n < x->ndim, WK_EDTYPE, "index: inside blocks of %s",
+               wk_dtype_name(x->dtype));
+    for (int i = 0; i < n; i++) in[1 + i] = wk_reshape(c, wk_expand(c, index[i], picks), WK_SHAPE(-1));
+    for (int i = 0; i < shape.ndim; i++)
+        shape.dim[i] = i < d                ? x->shape[i]
+                       : i < d + picks.ndim ? picks.dim[i - d]
+                                            : x->shape[i - picks.ndim + n];
+    return wki_run(c, &(wk_call){.op = WK_OP_index,
+                                 .cls = wki_class_of(x->dtype),
+                                 .in = in,
+                                 .n_in = 1 + n,
+                                 .out = {wki_new(c, x->dtype, shape)},
+                                 .attr.i = {d}});
 }
 
-/* ---- gather, scatter_add: attr.i[0] the dim -------------------------------------------------- */
+/* x's dims as those before the indexed ones, the picks, and those behind. */
+static wk_shape three(wk_tensor x, int d, int n, int64_t picks)
+{
+    wk_shape s = WK_SHAPE(1, picks, 1);
+    for (int i = 0; i < x->ndim; i++)
+        if (i < d || i >= d + n) s.dim[i < d ? 0 : 2] *= x->shape[i];
+    return s;
+}
 
-static bool index_fits(wk_tensor x, wk_tensor index, int d)
+/* attr.i: the first dim, enum wki_scatter, negative indices count from the end */
+wk_tensor wki_index_put(wk_ctx *c, wk_tensor x, int d, int n, const wk_tensor *index, wk_tensor values,
+                        bool add, bool wrap, wk_tensor out)
+{
+    wk_tensor in[WK_MAX_DIMS + 2] = {x};
+    if (wki_failed(c)) return WK_NONE;
+    for (int i = 0; i < n; i++) in[2 + i] = wk_reshape(c, index[i], WK_SHAPE(-1));
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wki_is_block(x->dtype), WK_EDTYPE, "index_put: into %s", wk_dtype_name(x->dtype));
+    in[1] = wk_reshape(c, values, three(x, d, n, wk_count(in[2])));
+    return wki_run(c, &(wk_call){.op = WK_OP_index_put,
+                                 .cls = wki_class_of(x->dtype),
+                                 .in = in,
+                                 .n_in = 2 + n,
+                                 .out = {wk_is_none(out) ? wki_like(c, x) : out},
+                                 .attr.i = {d, add ? WKI_SCATTER_ADD : WKI_SCATTER_SET, wrap}});
+}
+
+void wki_vjp_index_select(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    wk_tensor zero = wk_zeros(c, g[0]->dtype, wki_shape(k->in[0]));
+    dx[0] = wki_index_put(c, zero, (int)k->attr.i[0], 1, k->in + 1, g[0], true, false, WK_NONE);
+}
+
+void wki_vjp_index(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    wk_tensor zero = wk_zeros(c, g[0]->dtype, wki_shape(k->in[0]));
+    dx[0] = wki_index_put(c, zero, (int)k->attr.i[0], k->n_in - 1, k->in + 1, g[0], true, true, WK_NONE);
+}
+
+void wki_vjp_index_put(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    const int d = (int)k->attr.i[0], n = k->n_in - 2;
+    wk_shape  shape = wki_shape(k->in[1]), all = {.ndim = 3};
+    dx[0] = g[0];
+    if (k->attr.i[1] == WKI_SCATTER_SET) {
+        all = three(k->in[0], d, n, shape.dim[1]);
+        const wk_tensor none = wk_expand(c, wk_full(c, 0, g[0]->dtype, WK_SCALAR_SHAPE), all);
+        dx[0] = wki_index_put(c, g[0], d, n, k->in + 2, none, false, k->attr.i[2] != 0, WK_NONE);
+    }
+    if (!k->in[1]->node) return;
+    wk_tensor back = k->in[0]->ndim ? g[0] : wk_reshape(c, g[0], WK_SHAPE(1));
+    dx[1] = wk_reshape(c, wki_index(c, back, d, n, k->in + 2, WK_SHAPE(shape.dim[1])), shape);
+}
+
+/* ---- gather: attr.i[0] the dim --------------------------------------------------------------- */
+
+bool wki_index_fits(wk_tensor x, wk_tensor index, int d)
 {
     if (index->ndim != x->ndim && wk_count(index) > 0) return false;
     for (int i = 0; i < x->ndim && wk_count(index) > 0; i++)
@@ -71,8 +130,8 @@ wk_tensor wk_gather(wk_ctx *c, wk_tensor x, int dim, wk_tensor index)
     const int d = wki_dim(c, "gather", x, dim);
     if (d < 0) return WK_NONE;
     WK_REQUIRE(c, !wki_is_block(x->dtype), WK_EDTYPE, "gather: from %s", wk_dtype_name(x->dtype));
-    WK_REQUIRE(c, index_fits(x, index, d), WK_ESHAPE, "gather: index %s in %s along dim %d", WKI_TEXT(index),
-               WKI_TEXT(x), d);
+    WK_REQUIRE(c, wki_index_fits(x, index, d), WK_ESHAPE, "gather: index %s in %s along dim %d",
+               WKI_TEXT(index), WKI_TEXT(x), d);
     return wki_run(c, &(wk_call){.op = WK_OP_gather,
                                  .cls = wki_class_of(x->dtype),
                                  WK_IN(x, index),
@@ -84,40 +143,6 @@ void wki_vjp_gather(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *
 {
     wk_tensor zero = wk_zeros(c, g[0]->dtype, wki_shape(k->in[0]));
     dx[0] = wk_count(g[0]) ? wk_scatter_add(c, zero, (int)k->attr.i[0], k->in[1], g[0]) : zero;
-}
-
-wk_tensor wk_scatter_add(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src)
-{
-    if (wki_failed(c)) return WK_NONE;
-    WK_REQUIRE(c, !wk_is_none(x) && !wk_is_none(src), WK_EARG, "scatter_add: no tensor");
-    REQUIRE_INDEX(c, "scatter_add", index);
-    const int d = wki_dim(c, "scatter_add", x, dim);
-    if (d < 0) return WK_NONE;
-    bool fit = index_fits(x, index, d) && !wki_is_block(x->dtype) && src->dtype == x->dtype;
-    for (int i = 0; i < index->ndim && wk_count(index) > 0 && fit; i++)
-        fit = src->ndim == index->ndim && index->shape[i] <= src->shape[i];
-    WK_REQUIRE(c, fit, WK_ESHAPE, "scatter_add: %s %s at index %s into %s %s along dim %d",
-               wk_dtype_name(src->dtype), WKI_TEXT(src), WKI_TEXT(index), wk_dtype_name(x->dtype),
-               WKI_TEXT(x), d);
-    return wki_run(c, &(wk_call){.op = WK_OP_scatter_add,
-                                 .cls = wki_class_of(x->dtype),
-                                 WK_IN(x, index, src),
-                                 .out = {wki_like(c, x)},
-                                 .attr.i = {d}});
-}
-
-void wki_vjp_scatter_add(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
-{
-    const wk_tensor index = k->in[1], src = k->in[2];
-    dx[0] = g[0];
-    if (!src->node) return;
-    wk_tensor back = wk_count(index) ? wk_gather(c, g[0], (int)k->attr.i[0], index)
-                                     : wk_zeros(c, g[0]->dtype, wki_shape(index));
-    /* Values of src beyond the index took no part. */
-    int64_t pads[2 * WK_MAX_DIMS] = {0};
-    for (int i = 0; i < src->ndim; i++) pads[2 * (src->ndim - 1 - i) + 1] = src->shape[i] - index->shape[i];
-    dx[2] =
-        wk_count(index) ? wk_pad(c, back, 2 * src->ndim, pads, 0.0) : wk_zeros(c, src->dtype, wki_shape(src));
 }
 
 /* ---- embedding_rows -------------------------------------------------------------------------- */
@@ -141,14 +166,12 @@ wk_tensor wk_embedding_rows(wk_ctx *c, wk_tensor table, wk_tensor tokens)
 void wki_vjp_embedding_rows(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
     const wk_tensor table = k->in[0];
-    const int64_t   d = table->shape[1], n = wk_count(k->in[1]);
     if (wki_is_block(table->dtype)) {
         wk_fail(c, WK_ENOGRAD, "embedding_rows: a table of %s has no gradient", wk_dtype_name(table->dtype));
         return;
     }
     wk_tensor zero = wk_zeros(c, g[0]->dtype, wki_shape(table));
-    wk_tensor index = wk_expand(c, wk_reshape(c, k->in[1], WK_SHAPE(n, 1)), WK_SHAPE(n, d));
-    dx[0] = n ? wk_scatter_add(c, zero, 0, index, wk_reshape(c, g[0], WK_SHAPE(n, d))) : zero;
+    dx[0] = wki_index_put(c, zero, 0, 1, k->in + 1, g[0], true, false, WK_NONE);
 }
 
 /* ---- topk: attr.i = dim, largest ------------------------------------------------------------- */

@@ -171,7 +171,7 @@ wk_tensor wk_slice(wk_ctx *c, wk_tensor x, int dim, int64_t start, int64_t stop,
     /* Strides stay non-negative: cut forwards, then turn by a copy. */
     wk_tensor forward = cut(c, x, d, start + (count - 1) * step, count, -step);
     if (count == 1 || wk_is_none(forward)) return forward;
-    return wk_index_select(c, forward, d, wk_arange(c, (double)(count - 1), -1, -1, WK_i64));
+    return wk_flip(c, forward, WK_DIMS(d));
 }
 
 void wki_vjp_slice(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
