@@ -110,6 +110,9 @@ wk_tensor wki_unbroadcast(wk_ctx *c, wk_tensor g, wk_tensor like);
 
 /* The index as i32 or i64: narrower integers are widened. WK_NONE after recording why it is none. */
 wk_tensor wki_as_index(wk_ctx *c, const char *op, wk_tensor i);
+/* wk_gather and wk_scatter_add; wrap: negative indices count from the end. */
+wk_tensor wki_gather(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, bool wrap);
+wk_tensor wki_scatter_add(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src, bool wrap);
 /* May index, with x's dims, hold places along dim d of x? */
 bool wki_index_fits(wk_tensor x, wk_tensor index, int d);
 /* x at n indices of dims d .. d + n - 1, broadcast to picks: [dims before, picks, dims behind]. */

@@ -215,6 +215,7 @@ struct gathering {
     wk_tensor   x, index, y;
     struct walk w;          /* of y's places: y, index, x without the dim */
     int64_t     size, step; /* of the dim */
+    bool        wrap;
     atomic_bool bad;
 };
 
@@ -256,8 +257,9 @@ static void gather_piece(void *arg, int64_t first, int64_t last, int worker)
         n = n < TILE ? n : TILE;
         const int64_t *v = load_i64_strided(g->index, index.offset + from * si, si, n, buffer);
         for (int64_t i = 0; i < n; i++) {
-            bad |= (uint64_t)v[i] >= (uint64_t)g->size;
-            safe[i] = (uint64_t)v[i] < (uint64_t)g->size ? v[i] : 0;
+            const int64_t p = g->wrap && v[i] < 0 ? v[i] + g->size : v[i];
+            bad |= (uint64_t)p >= (uint64_t)g->size;
+            safe[i] = (uint64_t)p < (uint64_t)g->size ? p : 0;
         }
         gather_row(g, address(g->y, y.offset + from * sy),
                    (const char *)wki_data(g->x) + (x.offset + from * sx) * bytes, safe, n);
@@ -269,14 +271,16 @@ static void gather_piece(void *arg, int64_t first, int64_t last, int worker)
     if (bad) atomic_store_explicit(&g->bad, true, memory_order_relaxed);
 }
 
+/* attr.i: the dim, negative indices count from the end */
 wk_status CPU(gather)(const wk_call *k)
 {
     const int        d = (int)k->attr.i[0];
-    struct gathering g = {.x = k->in[0], .index = k->in[1], .y = k->out[0], .size = 1};
+    struct gathering g = {
+        .x = k->in[0], .index = k->in[1], .y = k->out[0], .size = 1, .wrap = k->attr.i[1] != 0};
     if (g.x->ndim) g.size = g.x->shape[d];
     if (g.x->ndim) g.step = g.x->stride[d];
     if (wk_count(g.y) == 0) return WK_OK;
-    if (g.size == 0) return CPU(bad_index)(k, g.index, 0, false);
+    if (g.size == 0) return CPU(bad_index)(k, g.index, 0, g.wrap);
     struct wk_tensor_info without = *g.x;
     if (g.x->ndim) {
         memcpy(without.shape, g.y->shape, sizeof without.shape);
@@ -285,5 +289,5 @@ wk_status CPU(gather)(const wk_call *k)
     const wk_tensor all[] = {g.y, g.index, &without};
     walk_over(&g.w, g.y, 3, all);
     wki_parallel(k->device, g.w.n, 8192, gather_piece, &g);
-    return atomic_load(&g.bad) ? CPU(bad_index)(k, g.index, g.size, false) : WK_OK;
+    return atomic_load(&g.bad) ? CPU(bad_index)(k, g.index, g.size, g.wrap) : WK_OK;
 }

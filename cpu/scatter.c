@@ -119,8 +119,8 @@ static void piece(void *arg, int64_t first, int64_t last, int worker)
                 m = end - i < TILE ? end - i : TILE;
                 const int64_t *at = places(o, index + j * o->di + i * o->si, o->si ? m : 1, own);
                 const int64_t  to = y + i * o->sy, from = src + j * o->ds + i * o->ss;
-                if (o->si == 0)
-                    for (int64_t e = 1; e < m && o->sy != 1; e++) own[e] = own[0];
+                const bool     row = o->sy == 1 && (o->ss == 1 || o->mode != WKI_SCATTER_SET);
+                for (int64_t e = 1; e < m && o->si == 0 && !row; e++) own[e] = own[0];
                 if (o->mode == WKI_SCATTER_SET)
                     set_run(o, to, from, at, m);
                 else if (o->y->dtype == WK_f32)
@@ -202,10 +202,14 @@ static wk_status write(const wk_call *k, struct scatter *o, wk_tensor view)
     return aside ? copy(k, y, &wide) : WK_OK;
 }
 
-/* attr.i: the dim, enum wki_scatter; in: x, index, src */
+/* attr.i: the dim, enum wki_scatter, negative indices count from the end; in: x, index, src */
 static wk_status along_dim(const wk_call *k, enum wki_scatter mode)
 {
-    struct scatter o = {.index = k->in[1], .src = k->in[2], .dim = (int)k->attr.i[0], .mode = mode};
+    struct scatter o = {.index = k->in[1],
+                        .src = k->in[2],
+                        .dim = (int)k->attr.i[0],
+                        .wrap = k->attr.i[2] != 0,
+                        .mode = mode};
     return write(k, &o, k->out[0]);
 }
 

@@ -72,7 +72,8 @@ WK_API wk_tensor wk_index_copy(wk_ctx *c, wk_tensor x, int dim, wk_tensor index,
 WK_API wk_tensor wk_index_fill(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor value);
 WK_API wk_tensor wk_index_reduce(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src,
                                  wk_reduce how, bool include_self);
-/* gather with x and index broadcast against each other in dims other than dim. */
+/* gather with x and index broadcast against each other in dims other than dim; negative indices count from the
+ * end. */
 WK_API wk_tensor wk_take_along_dim(wk_ctx *c, wk_tensor x, wk_tensor index, int dim);
 /* Elements counted through all dims of x, negative ones from the end; the index has any shape. */
 WK_API wk_tensor wk_take(wk_ctx *c, wk_tensor x, wk_tensor index);

@@ -72,9 +72,10 @@ wk_tensor wk_arange(wk_ctx *c, double start, double stop, double step, wk_dtype 
 {
     if (wki_failed(c)) return WK_NONE;
     const double n = ceil((stop - start) / step);
+    const bool   whole = wki_dtype_class(t) == 'I';
     WK_REQUIRE(c, step != 0 && n == n && n < 9.0e15, WK_EARG, "arange: from %g to %g by %g", start, stop,
                step);
     return wki_run(c, &(wk_call){.op = WK_OP_arange,
                                  .out = {wki_new(c, t, WK_SHAPE(n > 0 ? (int64_t)n : 0))},
-                                 .attr.f = {start, step}});
+                                 .attr.f = {whole ? trunc(start) : start, whole ? trunc(step) : step}});
 }

@@ -109,7 +109,7 @@ void wki_vjp_index_put(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tenso
     dx[1] = wk_reshape(c, wki_index(c, back, d, n, k->in + 2, WK_SHAPE(shape.dim[1])), shape);
 }
 
-/* ---- gather: attr.i[0] the dim --------------------------------------------------------------- */
+/* ---- gather: attr.i the dim, negative indices count from the end --------------------------------------------------------------- */
 
 bool wki_index_fits(wk_tensor x, wk_tensor index, int d)
 {
@@ -119,14 +119,14 @@ bool wki_index_fits(wk_tensor x, wk_tensor index, int d)
     return true;
 }
 
-wk_tensor wk_gather(wk_ctx *c, wk_tensor x, int dim, wk_tensor index)
+wk_tensor wki_gather(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, bool wrap)
 {
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(x), WK_EARG, "gather: no tensor");
     REQUIRE_INDEX(c, "gather", index);
     if (x->ndim == 0) x = wk_unsqueeze(c, x, 0);
     if (index->ndim == 0 && x->ndim == 1)
-        return wk_squeeze(c, wk_gather(c, x, dim, wk_unsqueeze(c, index, 0)), 0);
+        return wk_squeeze(c, wki_gather(c, x, dim, wk_unsqueeze(c, index, 0), wrap), 0);
     const int d = wki_dim(c, "gather", x, dim);
     if (d < 0) return WK_NONE;
     WK_REQUIRE(c, !wki_is_block(x->dtype), WK_EDTYPE, "gather: from %s", wk_dtype_name(x->dtype));
@@ -136,13 +136,18 @@ wk_tensor wk_gather(wk_ctx *c, wk_tensor x, int dim, wk_tensor index)
                                  .cls = wki_class_of(x->dtype),
                                  WK_IN(x, index),
                                  .out = {wki_new(c, x->dtype, wki_shape(index))},
-                                 .attr.i = {d}});
+                                 .attr.i = {d, wrap}});
+}
+
+wk_tensor wk_gather(wk_ctx *c, wk_tensor x, int dim, wk_tensor index)
+{
+    return wki_gather(c, x, dim, index, false);
 }
 
 void wki_vjp_gather(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
     wk_tensor zero = wk_zeros(c, g[0]->dtype, wki_shape(k->in[0]));
-    dx[0] = wk_count(g[0]) ? wk_scatter_add(c, zero, (int)k->attr.i[0], k->in[1], g[0]) : zero;
+    dx[0] = wki_scatter_add(c, zero, (int)k->attr.i[0], k->in[1], g[0], k->attr.i[1] != 0);
 }
 
 /* ---- embedding_rows -------------------------------------------------------------------------- */

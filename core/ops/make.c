@@ -30,15 +30,23 @@ wk_tensor wk_linspace(wk_ctx *c, double start, double stop, int64_t n, wk_dtype 
 {
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, n >= 0, WK_EARG, "linspace: %lld values", (long long)n);
+    if (wki_dtype_class(t) == 'I') {
+        start = trunc(start);
+        stop = trunc(stop);
+    }
     const double step = n > 1 ? (stop - start) / (double)(n - 1) : 0;
     return wki_run(c, &(wk_call){.op = WK_OP_arange,
                                  .out = {wki_new(c, t, WK_SHAPE(n))},
                                  .attr.f = {start, step, stop},
-                                 .attr.i = {n}});
+                                 .attr.i = {n > 1 ? n : 0}});
 }
 
 wk_tensor wk_logspace(wk_ctx *c, double start, double stop, int64_t n, double base, wk_dtype t)
 {
+    if (wki_dtype_class(t) == 'I') {
+        start = trunc(start);
+        stop = trunc(stop);
+    }
     const wk_tensor y = wk_pow(c, wk_scalar(c, base), wk_linspace(c, start, stop, n, WK_f64));
     return wk_cast(c, y, t);
 }

@@ -200,7 +200,7 @@ wk_tensor wk_pad_with(wk_ctx *c, wk_tensor x, int n_pads, const int64_t *pads, w
                "pad_with: %d counts for %s", n_pads, WKI_TEXT(x));
     for (int i = 0; i < n_pads / 2; i++) {
         const int     d = x->ndim - 1 - i;
-        const int64_t before = pads[2 * i], after = pads[2 * i + 1], n = x->shape[d];
+        int64_t       before = pads[2 * i], after = pads[2 * i + 1], n = x->shape[d];
         const int64_t most = mode == WK_PAD_REFLECT ? n - 1 : mode == WK_PAD_CIRCULAR ? n : INT64_MAX / 4;
         WK_REQUIRE(c,
                    n > 0 && before <= most && after <= most && n + before + after >= 0 && before >= -n &&
@@ -208,6 +208,14 @@ wk_tensor wk_pad_with(wk_ctx *c, wk_tensor x, int n_pads, const int64_t *pads, w
                    WK_ESHAPE, "pad_with: %lld and %lld values beside %lld of them", (long long)before,
                    (long long)after, (long long)n);
         if (before == 0 && after == 0) continue;
+        if (mode == WK_PAD_CIRCULAR &&
+            (before < 0 || after < 0)) { /* what is cut off is not there to come again */
+            const int64_t front = before < 0 ? -before : 0, back = after < 0 ? -after : 0;
+            x = wk_narrow(c, x, d, front, n - front - back);
+            n -= front + back;
+            before += front;
+            after += back;
+        }
         x = before <= 0 && after <= 0 ? wk_narrow(c, x, d, -before, n + before + after)
                                       : wk_index_select(c, x, d, sources(c, n, before, after, mode));
         if (wki_failed(c)) return WK_NONE;

@@ -6,14 +6,14 @@
 /* ---- scatter: attr.i the dim, enum wki_scatter ------------------------------------------------- */
 
 static wk_tensor scatter(wk_ctx *c, wk_op op, enum wki_scatter mode, const char *name, wk_tensor x, int dim,
-                         wk_tensor index, wk_tensor src)
+                         wk_tensor index, wk_tensor src, bool wrap)
 {
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(x) && !wk_is_none(src), WK_EARG, "%s: no tensor", name);
     index = wki_as_index(c, name, index);
     if (wki_failed(c)) return WK_NONE;
     if (x->ndim == 0)
-        return wk_reshape(c, scatter(c, op, mode, name, wk_unsqueeze(c, x, 0), dim, index, src),
+        return wk_reshape(c, scatter(c, op, mode, name, wk_unsqueeze(c, x, 0), dim, index, src, wrap),
                           WK_SCALAR_SHAPE);
     if (index->ndim == 0) index = wk_unsqueeze(c, index, 0);
     if (src->ndim == 0) src = wk_unsqueeze(c, src, 0);
@@ -29,16 +29,20 @@ static wk_tensor scatter(wk_ctx *c, wk_op op, enum wki_scatter mode, const char 
                                  .cls = wki_class_of(x->dtype),
                                  WK_IN(x, index, src),
                                  .out = {wki_like(c, x)},
-                                 .attr.i = {d, mode}});
+                                 .attr.i = {d, mode, wrap}});
 }
 
 wk_tensor wk_scatter(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src)
 {
-    return scatter(c, WK_OP_scatter, WKI_SCATTER_SET, "scatter", x, dim, index, src);
+    return scatter(c, WK_OP_scatter, WKI_SCATTER_SET, "scatter", x, dim, index, src, false);
 }
 wk_tensor wk_scatter_add(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src)
 {
-    return scatter(c, WK_OP_scatter_add, WKI_SCATTER_ADD, "scatter_add", x, dim, index, src);
+    return wki_scatter_add(c, x, dim, index, src, false);
+}
+wk_tensor wki_scatter_add(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src, bool wrap)
+{
+    return scatter(c, WK_OP_scatter_add, WKI_SCATTER_ADD, "scatter_add", x, dim, index, src, wrap);
 }
 
 /* One value of x's dtype, as large as the index. */
@@ -59,7 +63,7 @@ static wk_tensor src_gradient(wk_ctx *c, const wk_call *k, wk_tensor g)
 {
     const wk_tensor index = k->in[1], src = k->in[2];
     if (wk_count(index) == 0) return wk_zeros(c, src->dtype, wki_shape(src));
-    wk_tensor back = wk_gather(c, g, (int)k->attr.i[0], index);
+    wk_tensor back = wki_gather(c, g, (int)k->attr.i[0], index, k->attr.i[2] != 0);
     /* Values of src beyond the index took no part. */
     int64_t pads[2 * WK_MAX_DIMS] = {0};
     bool    more = false;
@@ -127,7 +131,7 @@ wk_tensor wk_scatter_reduce(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk
     if (!include_self) x = wk_scatter(c, x, dim, index, start_of(c, x, index, how));
     const enum wki_scatter mode = modes[how];
     const wk_op            op = mode == WKI_SCATTER_ADD ? WK_OP_scatter_add : WK_OP_scatter_reduce;
-    const wk_tensor        y = scatter(c, op, mode, "scatter_reduce", x, dim, index, src);
+    const wk_tensor        y = scatter(c, op, mode, "scatter_reduce", x, dim, index, src, false);
     if (how != WK_REDUCE_MEAN || wki_failed(c)) return y;
     const bool     whole = wki_dtype_class(x->dtype) != 'F';
     const wk_dtype t = whole ? WK_i64 : x->dtype == WK_f64 ? WK_f64 : WK_f32;
@@ -232,11 +236,13 @@ wk_tensor wk_index_fill(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_ten
     const int d = slices(c, "index_fill", x, dim, &index, NULL);
     if (d < 0) return WK_NONE;
     WK_REQUIRE(c, wk_count(value) == 1, WK_ESHAPE, "index_fill: the value is %s", WKI_TEXT(value));
-    wk_shape shape = wki_shape(x);
-    if (x->ndim) shape.dim[d] = wk_count(index);
-    value = wk_expand(c, wk_reshape(c, wk_cast(c, value, x->dtype), WK_SCALAR_SHAPE), shape);
-    if (x->ndim == 0) value = wk_expand(c, wk_reshape(c, value, WK_SHAPE(1)), WK_SHAPE(wk_count(index)));
-    return wki_index_put(c, x, d, 1, &index, value, false, true, WK_NONE);
+    /* a mask, so that a place named twice counts once in the value's gradient */
+    wk_shape along = {.ndim = x->ndim, .dim = {1, 1, 1, 1, 1, 1, 1, 1}};
+    if (x->ndim) along.dim[d] = x->shape[d];
+    const wk_tensor no = wk_zeros(c, WK_bool, WK_SHAPE(x->ndim ? x->shape[d] : 1));
+    const wk_tensor yes = wk_expand(c, wk_ones(c, WK_bool, WK_SHAPE(1)), WK_SHAPE(wk_count(index)));
+    const wk_tensor mask = wki_index_put(c, no, 0, 1, &index, yes, false, true, WK_NONE);
+    return wk_masked_fill(c, x, wk_reshape(c, mask, along), value);
 }
 
 wk_tensor wk_index_reduce(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src, wk_reduce how,
@@ -288,5 +294,5 @@ wk_tensor wk_take_along_dim(wk_ctx *c, wk_tensor x, wk_tensor index, int dim)
                    "take_along_dim: index %s in %s along dim %d", WKI_TEXT(index), WKI_TEXT(x), d);
         if (i != d) wide.dim[i] = places.dim[i] = a == 1 ? b : a;
     }
-    return wk_gather(c, wk_expand(c, x, wide), d, wk_expand(c, index, places));
+    return wki_gather(c, wk_expand(c, x, wide), d, wk_expand(c, index, places), true);
 }

@@ -9,7 +9,7 @@
 #include <setjmp.h>
 
 #define MAX_ARGS    16
-#define MAX_RESULTS 8
+#define MAX_RESULTS 32
 
 enum verdict { CASE_OK, CASE_FAIL, CASE_UNSUPPORTED };
 

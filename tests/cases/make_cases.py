@@ -25,6 +25,13 @@ class CannotWrite(Exception):
     pass
 
 
+def subscript(v):
+    """What x[v] takes: a list stands for an index tensor, a tuple for several entries."""
+    if isinstance(v, list):
+        return torch.tensor(v)
+    return tuple(subscript(i) for i in v) if isinstance(v, tuple) else v
+
+
 class File:
     def __init__(self):
         self.tensors, self.cases = {}, []
@@ -49,6 +56,10 @@ class File:
             return v
         if isinstance(v, (list, tuple)):
             return [self.value(i) for i in v]
+        if isinstance(v, slice):
+            return {"slice": [v.start, v.stop, v.step]}
+        if v is Ellipsis:
+            return {"rest": True}
         raise CannotWrite(type(v).__name__)
 
 
@@ -114,7 +125,13 @@ def leaves(value):
 def add_case(f, op, name, sample, dtype, gradient):
     before = dict(f.tensors)
     try:
+        if op.name == "__getitem__":
+            sample.args = (subscript(sample.args[0]),)
         args = [sample.input, *sample.args]
+        if op.name == "where":  # OpInfo's order is not the function's
+            args[:2] = args[1::-1]
+        if op.name.startswith("as_strided") and sample.input.untyped_storage().size() != sample.input.nbytes:
+            raise CannotWrite("memory beyond the tensor")
         inputs = [t for a in args + list(sample.kwargs.values()) for t in leaves(a)]
         for t in inputs:
             t.requires_grad_(gradient and t.is_floating_point())

@@ -197,11 +197,6 @@ OP(t)
     wk_tensor x = tensor(r, "input");
     ONE(x->ndim < 2 ? x : wk_transpose(r->c, x, 0, 1));
 }
-OP(narrow)
-{
-    ONE(wk_narrow(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), integer(r, "start", 0),
-                  integer(r, "length", 0)));
-}
 OP(select_)
 {
     ONE(wk_select(r->c, tensor(r, "input"), (int)integer(r, "dim", 0), integer(r, "index", 0)));
@@ -209,17 +204,6 @@ OP(select_)
 OP(expand)
 {
     ONE(wk_expand(r->c, tensor(r, "input"), sizes(r, "size")));
-}
-OP(squeeze)
-{
-    wk_tensor x = tensor(r, "input");
-    wk_shape  dims = sizes(r, "dim");
-    if (given(r, "dim")) {
-        if (dims.ndim != 1) stop(r, CASE_UNSUPPORTED, "squeeze of several dims");
-        ONE(wk_squeeze(r->c, x, (int)dims.dim[0]));
-    }
-    for (int d = x->ndim - 1; d >= 0; d--) x = wk_squeeze(r->c, x, d);
-    ONE(x);
 }
 OP(unsqueeze)
 {
@@ -262,14 +246,6 @@ OP(stack)
 OP(repeat)
 {
     ONE(wk_repeat(r->c, tensor(r, "input"), sizes(r, "repeats")));
-}
-OP(pad)
-{
-    int64_t   pads[2 * WK_MAX_DIMS];
-    const int n = integers(r, "pad", pads, 2 * WK_MAX_DIMS);
-    if (strcmp(text(r, "mode", "constant"), "constant") != 0)
-        stop(r, CASE_UNSUPPORTED, "mode %s", text(r, "mode", ""));
-    ONE(wk_pad(r->c, tensor(r, "input"), n, pads, real(r, "value", 0)));
 }
 OP(tril)
 {
@@ -546,23 +522,20 @@ const struct op_row basic_ops[] = {
     {"multiply", "input other", op_mul},
     {"floor_divide", "input other", op_floor_div},
     {"where", "condition input other", where},
-    {"reshape view", "input *shape", reshape},
-    {"permute", "input *dims", permute},
-    {"transpose swapaxes swapdims", "input dim0 dim1", transpose},
-    {"t", "input", t},
-    {"narrow", "input dim start length", narrow},
+    {"reshape view view_copy", "input *shape", reshape},
+    {"permute permute_copy", "input *dims", permute},
+    {"transpose transpose_copy", "input dim0 dim1", transpose},
+    {"t t_copy", "input", t},
     {"select", "input dim index", select_},
-    {"expand broadcast_to", "input *size", expand},
-    {"squeeze", "input dim", squeeze},
-    {"unsqueeze", "input dim", unsqueeze},
+    {"expand broadcast_to expand_copy", "input *size", expand},
+    {"unsqueeze unsqueeze_copy", "input dim", unsqueeze},
     {"flatten", "input start_dim end_dim", flatten},
     {"contiguous", "input", contiguous},
-    {"clone", "input", clone_},
+    {"clone alias_copy", "input", clone_},
     {"to type", "input dtype", cast},
     {"cat concat concatenate", "tensors dim", cat},
     {"stack", "tensors dim", stack},
     {"repeat", "input *repeats", repeat},
-    {"pad", "input pad mode value", pad},
     {"tril", "input diagonal", tril},
     {"triu", "input diagonal", triu},
     {"index_select", "input dim index", index_select},

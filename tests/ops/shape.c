@@ -168,13 +168,179 @@ static int from_triangle(const struct op_case *k, const struct values *x, const 
     return (k->keep ? offset <= k->dims.dim[0] : offset >= k->dims.dim[0]) ? 0 : -1;
 }
 
+/* dims: the dims turned round */
+static wk_tensor run_flip(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    return wk_flip(c, x[0], k->dims);
+}
+static int from_flip(const struct op_case *k, const struct values *x, const struct values *y,
+                     const int64_t *at, int64_t *from)
+{
+    int64_t to[WK_MAX_DIMS];
+    memcpy(to, at, sizeof to);
+    for (int i = 0; i < k->dims.ndim; i++) {
+        const int64_t d = (k->dims.dim[i] + y->ndim) % y->ndim;
+        to[d] = y->shape[d] - 1 - at[d];
+    }
+    *from = flat(x, to);
+    return 0;
+}
+
+/* dims: shifts of all dims, or of all values */
+static wk_tensor run_roll(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    return wk_roll(c, x[0], k->dims, k->dims.ndim == 1 ? WK_ALL_DIMS : WK_DIMS(0, 1, 2));
+}
+static int from_roll(const struct op_case *k, const struct values *x, const struct values *y,
+                     const int64_t *at, int64_t *from)
+{
+    int64_t to[WK_MAX_DIMS];
+    for (int i = 0; i < y->ndim && k->dims.ndim == 3; i++)
+        to[i] = ((at[i] - k->dims.dim[i]) % y->shape[i] + y->shape[i]) % y->shape[i];
+    *from = k->dims.ndim == 3 ? flat(x, to) : ((flat(y, at) - k->dims.dim[0]) % y->n + y->n) % y->n;
+    return 0;
+}
+
+/* dims: offset and the two dims, of x with three; keep: embedded in zeros */
+static wk_tensor run_diagonal(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    const int64_t *a = k->dims.dim;
+    if (k->keep) return wk_diag_embed(c, x[0], a[0], (int)a[1], (int)a[2]);
+    return wk_diagonal(c, x[0], a[0], (int)a[1], (int)a[2]);
+}
+static int from_diagonal(const struct op_case *k, const struct values *x, const struct values *y,
+                         const int64_t *at, int64_t *from)
+{
+    const int64_t *a = k->dims.dim, row = a[0] < 0 ? -a[0] : 0, col = a[0] > 0 ? a[0] : 0;
+    int64_t        to[WK_MAX_DIMS];
+    int            n = 0;
+    if (k->keep) {
+        for (int i = 0; i < y->ndim; i++)
+            if (i != a[1] && i != a[2]) to[n++] = at[i];
+        to[n] = at[a[1]] - row;
+        *from = flat(x, to);
+        return at[a[2]] - at[a[1]] == a[0] ? 0 : -1;
+    }
+    for (int i = 0; i < x->ndim; i++)
+        if (i != a[1] && i != a[2]) to[i] = at[n++];
+    to[a[1]] = at[n] + row;
+    to[a[2]] = at[n] + col;
+    *from = flat(x, to);
+    return 0;
+}
+
+/* dims: dim, size, step */
+static wk_tensor run_unfold(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    return wk_unfold(c, x[0], (int)k->dims.dim[0], k->dims.dim[1], k->dims.dim[2]);
+}
+static int from_unfold(const struct op_case *k, const struct values *x, const struct values *y,
+                       const int64_t *at, int64_t *from)
+{
+    int64_t   to[WK_MAX_DIMS];
+    const int d = (int)k->dims.dim[0];
+    memcpy(to, at, sizeof to);
+    to[d] = at[d] * k->dims.dim[2] + at[y->ndim - 1];
+    *from = flat(x, to);
+    return 0;
+}
+
+/* [5, 4] windows from 3 on, 7 and 2 apart */
+static wk_tensor run_strided(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    (void)k;
+    return wk_as_strided(c, wk_contiguous(c, x[0]), WK_SHAPE(5, 4), WK_SHAPE(7, 2), 3);
+}
+static int from_strided(const struct op_case *k, const struct values *x, const struct values *y,
+                        const int64_t *at, int64_t *from)
+{
+    (void)k;
+    (void)x;
+    (void)y;
+    *from = 3 + 7 * at[0] + 2 * at[1];
+    return 0;
+}
+
+/* dims: dim, start, stop, step of x [4, 6, 5], where the second input goes; keep: at one index instead */
+static wk_tensor run_into(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    const int64_t *a = k->dims.dim;
+    if (k->keep) return wk_select_scatter(c, x[0], x[1], (int)a[0], a[1]);
+    return wk_slice_scatter(c, x[0], x[1], (int)a[0], a[1], a[2], a[3]);
+}
+static int from_into(const struct op_case *k, const struct values *x, const struct values *y,
+                     const int64_t *at, int64_t *from)
+{
+    const int64_t *a = k->dims.dim;
+    int64_t        to[WK_MAX_DIMS];
+    memcpy(to, at, sizeof to);
+    *from = flat(y, at);
+    if (k->keep ? at[a[0]] != a[1] : at[a[0]] < a[1] || at[a[0]] >= a[2] || (at[a[0]] - a[1]) % a[3])
+        return 0;
+    if (k->keep)
+        for (int i = (int)a[0]; i + 1 < y->ndim; i++) to[i] = at[i + 1];
+    else
+        to[a[0]] = (at[a[0]] - a[1]) / a[3];
+    *from = flat(&x[1], to);
+    return 1;
+}
+
+/* dims: dim, times */
+static wk_tensor run_each(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    const int64_t *a = k->dims.dim;
+    if (!k->keep) return wk_repeat_interleave(c, x[0], a[1], (int)a[0]);
+    return wk_repeat_interleave_each(c, x[0], wk_full(c, (double)a[1], WK_i64, WK_SHAPE(1)), (int)a[0]);
+}
+static int from_each(const struct op_case *k, const struct values *x, const struct values *y,
+                     const int64_t *at, int64_t *from)
+{
+    int64_t to[WK_MAX_DIMS];
+    memcpy(to, at, sizeof to);
+    to[k->dims.dim[0]] /= k->dims.dim[1];
+    (void)y;
+    *from = flat(x, to);
+    return 0;
+}
+
+/* dims: pads as wk_pad's; p is taken by the constant, keep is not: the mode is in dims.dim[7] */
+static wk_tensor run_pad_with(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    return wk_pad_with(c, x[0], 4, k->dims.dim, (wk_pad_mode)k->dims.dim[7]);
+}
+static int from_pad_with(const struct op_case *k, const struct values *x, const struct values *y,
+                         const int64_t *at, int64_t *from)
+{
+    int64_t to[WK_MAX_DIMS];
+    memcpy(to, at, sizeof to);
+    for (int i = 0; i < 2; i++) {
+        const int     d = y->ndim - 1 - i;
+        const int64_t n = x->shape[d], p = at[d] - k->dims.dim[2 * i];
+        to[d] = k->dims.dim[7] == WK_PAD_REFLECT     ? (p < 0    ? -p
+                                                        : p >= n ? 2 * n - 2 - p
+                                                                 : p)
+                : k->dims.dim[7] == WK_PAD_REPLICATE ? (p < 0    ? 0
+                                                        : p >= n ? n - 1
+                                                                 : p)
+                                                     : (p + n) % n;
+    }
+    *from = flat(x, to);
+    return 0;
+}
+
 static const struct row reshape = {"reshape", run_reshape, from_reshape},
                         permute = {"permute", run_permute, from_permute},
                         slice = {"slice", run_slice, from_slice},
                         expand = {"expand", run_expand, from_repeat},
                         repeat = {"repeat", run_repeat, from_repeat}, cat = {"cat", run_cat, from_cat},
                         stack = {"cat", run_stack, from_stack}, pad = {"pad", run_pad, from_pad},
-                        triangle = {"where", run_triangle, from_triangle};
+                        triangle = {"where", run_triangle, from_triangle},
+                        flip = {"flip", run_flip, from_flip}, roll = {"cat", run_roll, from_roll},
+                        diagonal = {"diagonal", run_diagonal, from_diagonal},
+                        unfold = {"unfold", run_unfold, from_unfold},
+                        strided = {"as_strided", run_strided, from_strided},
+                        into = {"view_scatter", run_into, from_into}, each = {"expand", run_each, from_each},
+                        pad_with = {"index_select", run_pad_with, from_pad_with};
 
 static void one(case_fn visit, void *arg, const struct row *r, const char *note, wk_shape dims, double p,
                 bool keep, int n, const struct input *in)
@@ -230,6 +396,27 @@ void family_shape(case_fn visit, void *arg)
             IN({.shape = WK_SHAPE(4, 2, 5)}, x, {.shape = WK_SHAPE(4, 1, 5), .layout = TURNED}));
         one(visit, arg, &stack, notes[i], WK_DIMS(2), 0, false, 2, IN(x, {.shape = WK_SHAPE(4, 6, 5)}));
         one(visit, arg, &expand, notes[i], WK_SHAPE(3, 4, 6, 5), 0, false, 1, &x);
+        one(visit, arg, &flip, notes[i], WK_DIMS(2), 0, false, 1, &x);
+        one(visit, arg, &flip, notes[i], WK_DIMS(0, -2), 0, false, 1, &x);
+        one(visit, arg, &flip, notes[i], WK_DIMS(0, 1, 2), 0, false, 1, &x);
+        one(visit, arg, &roll, notes[i], WK_DIMS(1, -2, 7), 0, false, 1, &x);
+        one(visit, arg, &roll, notes[i], WK_DIMS(-31), 0, false, 1, &x);
+        one(visit, arg, &diagonal, notes[i], WK_DIMS(0, 0, 1), 0, false, 1, &x);
+        one(visit, arg, &diagonal, notes[i], WK_DIMS(-2, 2, 0), 0, false, 1, &x);
+        one(visit, arg, &diagonal, notes[i], WK_DIMS(9, 0, 1), 0, false, 1, &x);
+        one(visit, arg, &diagonal, notes[i], WK_DIMS(1, 1, 3), 0, true, 1, &x);
+        one(visit, arg, &unfold, notes[i], WK_DIMS(1, 3, 1), 0, false, 1, &x);
+        one(visit, arg, &unfold, notes[i], WK_DIMS(2, 2, 3), 0, false, 1, &x);
+        one(visit, arg, &strided, notes[i], WK_DIMS(0), 0, false, 1, &x);
+        one(visit, arg, &into, notes[i], WK_DIMS(1, 1, 6, 2), 0, false, 2,
+            IN(x, {.shape = WK_SHAPE(4, 3, 5)}));
+        one(visit, arg, &into, notes[i], WK_DIMS(2, 3), 0, true, 2, IN(x, {.shape = WK_SHAPE(4, 6)}));
+        one(visit, arg, &each, notes[i], WK_DIMS(1, 3), 0, false, 1, &x);
+        one(visit, arg, &each, notes[i], WK_DIMS(0, 2), 0, true, 1, &x);
+        one(visit, arg, &pad_with, notes[i], WK_DIMS(2, 4, 5, 3, 0, 0, 0, WK_PAD_REFLECT), 0, false, 1, &x);
+        one(visit, arg, &pad_with, notes[i], WK_DIMS(2, 9, -1, 3, 0, 0, 0, WK_PAD_REPLICATE), 0, false, 1,
+            &x);
+        one(visit, arg, &pad_with, notes[i], WK_DIMS(5, 4, 1, 0, 0, 0, 0, WK_PAD_CIRCULAR), 0, false, 1, &x);
     }
     one(visit, arg, &expand, "size 1", WK_SHAPE(2, 7, 3), 0, false, 1, IN({.shape = WK_SHAPE(7, 1)}));
     one(visit, arg, &expand, "0-d", WK_SHAPE(2, 3), 0, false, 1, IN({.shape = WK_SCALAR_SHAPE}));
