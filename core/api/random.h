@@ -14,6 +14,21 @@ WK_API wk_tensor wk_uniform(wk_ctx *c, double low, double high, wk_dtype t, wk_s
 WK_API wk_tensor wk_normal(wk_ctx *c, double mean, double deviation, wk_dtype t, wk_shape shape);
 WK_API wk_tensor wk_randint(wk_ctx *c, int64_t low, int64_t high, wk_dtype t,
                             wk_shape shape); /* [low, high) */
+/* Exponential with a rate; logarithms, tangents and truncation are made of the above, values in t. */
+WK_API wk_tensor wk_exponential(wk_ctx *c, double rate, wk_dtype t, wk_shape shape);
+WK_API wk_tensor wk_log_normal(wk_ctx *c, double mean, double deviation, wk_dtype t, wk_shape shape);
+WK_API wk_tensor wk_cauchy(wk_ctx *c, double median, double scale, wk_dtype t, wk_shape shape);
+/* Trials until the first success, of probability p each: 1, 2, .. */
+WK_API wk_tensor wk_geometric(wk_ctx *c, double p, wk_dtype t, wk_shape shape);
+/* Normal values that lie in [low, high]. */
+WK_API wk_tensor wk_truncated_normal(wk_ctx *c, double mean, double deviation, double low, double high,
+                                     wk_dtype t, wk_shape shape);
+/* 1 with the probability that p (real) has there, else 0: of p's shape and dtype. */
+WK_API wk_tensor wk_bernoulli(wk_ctx *c, wk_tensor p);
+WK_API wk_tensor wk_randperm(wk_ctx *c, int64_t n, wk_dtype t); /* 0 .. n - 1 in random order */
+/* n indices (i64) from each row of weights [.., m] >= 0, drawn in proportion to them: [.., n]. Without
+ * replacement no index comes twice, and each row needs n weights that are not 0. */
+WK_API wk_tensor wk_multinomial(wk_ctx *c, wk_tensor weights, int64_t n, bool replacement);
 
 #ifdef __cplusplus
 }

@@ -194,7 +194,7 @@ static wk_tensor run_roll(wk_ctx *c, const wk_tensor *x, const struct op_case *k
 static int from_roll(const struct op_case *k, const struct values *x, const struct values *y,
                      const int64_t *at, int64_t *from)
 {
-    int64_t to[WK_MAX_DIMS];
+    int64_t to[WK_MAX_DIMS] = {0};
     for (int i = 0; i < y->ndim && k->dims.ndim == 3; i++)
         to[i] = ((at[i] - k->dims.dim[i]) % y->shape[i] + y->shape[i]) % y->shape[i];
     *from = k->dims.ndim == 3 ? flat(x, to) : ((flat(y, at) - k->dims.dim[0]) % y->n + y->n) % y->n;
@@ -212,7 +212,7 @@ static int from_diagonal(const struct op_case *k, const struct values *x, const 
                          const int64_t *at, int64_t *from)
 {
     const int64_t *a = k->dims.dim, row = a[0] < 0 ? -a[0] : 0, col = a[0] > 0 ? a[0] : 0;
-    int64_t        to[WK_MAX_DIMS];
+    int64_t        to[WK_MAX_DIMS] = {0};
     int            n = 0;
     if (k->keep) {
         for (int i = 0; i < y->ndim; i++)

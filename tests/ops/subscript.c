@@ -94,7 +94,7 @@ static wk_tensor run_index(wk_ctx *c, const wk_tensor *x, const struct op_case *
 static void exact_index(const struct op_case *k, const struct values *x, struct values *y)
 {
     for (int64_t i = 0; i < y->n; i++) {
-        int64_t at[WK_MAX_DIMS], from[WK_MAX_DIMS];
+        int64_t at[WK_MAX_DIMS], from[WK_MAX_DIMS] = {0};
         unflat(y, i, at);
         source(k, &x[1], &x[2], at, from);
         y->v[i] = x[0].v[flat(&x[0], from)];
@@ -112,7 +112,7 @@ static void exact_put(const struct op_case *k, const struct values *x, struct va
 {
     memcpy(y->v, x[0].v, (size_t)y->n * sizeof *y->v);
     for (int64_t i = 0; i < x[3].n; i++) {
-        int64_t at[WK_MAX_DIMS], to[WK_MAX_DIMS];
+        int64_t at[WK_MAX_DIMS], to[WK_MAX_DIMS] = {0};
         unflat(&x[3], i, at);
         source(k, &x[1], &x[2], at, to);
         double *v = &y->v[flat(y, to)];
@@ -142,7 +142,7 @@ static void exact_scatter(const struct op_case *k, const struct values *x, struc
     memcpy(y->v, x[0].v, (size_t)y->n * sizeof *y->v);
     for (int64_t i = 0; i < y->n; i++) { /* place by place: what goes there */
         double  v = x[0].v[i], n = k->keep || kind < 0;
-        int64_t at[WK_MAX_DIMS];
+        int64_t at[WK_MAX_DIMS] = {0};
         for (int64_t e = 0; e < x[1].n; e++) {
             unflat(&x[1], e, at);
             const double s = x[2].v[flat(&x[2], at)];
@@ -163,7 +163,7 @@ static void exact_scatter(const struct op_case *k, const struct values *x, struc
         }
         y->v[i] = kind == WK_REDUCE_MEAN && n > 0 ? v / n : v;
     }
-    if (kind == WK_REDUCE_MEAN && k->in[0].dtype == WK_i32)
+    if (kind == WK_REDUCE_MEAN && (k->in[0].dtype == WK_i32 || k->in[0].dtype == WK_i64))
         for (int64_t i = 0; i < y->n; i++) y->v[i] = floor(y->v[i]);
 }
 
@@ -190,7 +190,7 @@ static void exact_slices(const struct op_case *k, const struct values *x, struct
     for (int64_t i = 0; i < x[2].n; i++) sum += x[2].v[i];
     memcpy(y->v, x[0].v, (size_t)y->n * sizeof *y->v);
     for (int64_t i = 0; i < x[2].n; i++) {
-        int64_t at[WK_MAX_DIMS];
+        int64_t at[WK_MAX_DIMS] = {0};
         unflat(&x[2], i, at);
         at[d] = (int64_t)x[1].v[at[d]];
         double *v = &y->v[flat(y, at)];
@@ -237,7 +237,7 @@ static void exact_take(const struct op_case *k, const struct values *x, struct v
         put[at] += x[0].v[at];
     }
     for (int64_t i = 0; i < y->n; i++) {
-        int64_t at[WK_MAX_DIMS];
+        int64_t at[WK_MAX_DIMS] = {0};
         unflat(y, i, at);
         y->v[i] = k->p < 2 ? put[wrapped(x[1].v[i], x[0].n)]
                            : put[(at[0] * x[0].shape[1] + at[1]) * 5 + wrapped(x[1].v[at[0] * 3 + at[2]], 5)];
