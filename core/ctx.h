@@ -121,8 +121,8 @@ wk_tensor wki_index(wk_ctx *c, wk_tensor x, int d, int n, const wk_tensor *index
  * that is a tensor. wrap: negative indices count from the end. */
 wk_tensor wki_index_put(wk_ctx *c, wk_tensor x, int d, int n, const wk_tensor *index, wk_tensor values,
                         bool add, bool wrap, wk_tensor out);
-/* x with src in a view of it: `view` is one of `dense`, a clone of x off the tape, which becomes the result. src is
- * broadcast. */
+/* x with src in a view of it: `view` is one of `dense`, a clone of x off the tape, which becomes the
+ * result. src is broadcast. */
 wk_tensor wki_view_scatter(wk_ctx *c, wk_tensor x, wk_tensor src, wk_tensor dense, wk_tensor view);
 
 wk_storage *wki_storage_new(wk_ctx *c, size_t bytes); /* NULL after recording the error */

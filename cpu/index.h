@@ -4,7 +4,8 @@
 
 #include "cpu/walk.h"
 
-/* WK_EINDEX, with the first index that is not in [0, n) (wrap: in [-n, n)) named; WK_OK when there is none. */
+/* WK_EINDEX, with the first index that is not in [0, n) (wrap: in [-n, n)) named; WK_OK when there is none.
+ */
 wk_status CPU(bad_index)(const wk_call *k, wk_tensor index, int64_t n, bool wrap);
 
 #endif

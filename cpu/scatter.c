@@ -1,5 +1,5 @@
-/* Writing by index: scatter, scatter_add, scatter_reduce, index_put. The values that go to one place go there in
- * their order, by one thread, so that results do not depend on threads. */
+/* Writing by index: scatter, scatter_add, scatter_reduce, index_put. The values that go to one place go
+ * there in their order, by one thread, so that results do not depend on threads. */
 #include "cpu/index.h"
 
 #include <stdatomic.h>

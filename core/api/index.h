@@ -16,11 +16,11 @@ extern "C" {
  *     x[..., None, rows]         wk_index(c, x, WK_AT(WK_REST, WK_NEW, WK_T(rows)))
  *     x[mask] = 0                wk_index_write(c, x, WK_AT(WK_T(mask)), wk_scalar(c, 0))
  *
- * Numbers, slices and new dims give a view (a slice with a negative step a copy). Integer tensors are broadcast
- * against each other and pick; a bool tensor stands for as many dims as it has and is the integer tensors of
- * where it is true. As in PyTorch the picks take the place of the first such dim where those dims are
- * neighbours, and come first where they are not. Negative numbers count from the end. A number that is out of
- * range is WK_EINDEX, with the number and the size in the message. */
+ * Numbers, slices and new dims give a view (a slice with a negative step a copy). Integer tensors are
+ * broadcast against each other and pick; a bool tensor stands for as many dims as it has and is the integer
+ * tensors of where it is true. As in PyTorch the picks take the place of the first such dim where those
+ * dims are neighbours, and come first where they are not. Negative numbers count from the end. A number
+ * that is out of range is WK_EINDEX, with the number and the size in the message. */
 typedef struct wk_subscript {
     int       kind; /* 0 a number, 1 a slice, 2 the dims not named, 3 a new dim, 4 a tensor */
     int64_t   start, stop, step;
@@ -42,8 +42,8 @@ typedef struct wk_subscript {
     }
 
 WK_API wk_tensor wk_index(wk_ctx *c, wk_tensor x, int n, const wk_subscript *at);
-/* A copy of x with values there (or added, each as often as its place is named); values are broadcast and cast
- * to x's dtype. Of two values for one place the later one stays. */
+/* A copy of x with values there (or added, each as often as its place is named); values are broadcast and
+ * cast to x's dtype. Of two values for one place the later one stays. */
 WK_API wk_tensor wk_index_put(wk_ctx *c, wk_tensor x, int n, const wk_subscript *at, wk_tensor values,
                               bool accumulate);
 /* x[...] = values, in place; x may be a view. Writing in place has no gradient: it is WK_ENOGRAD where x or
@@ -52,8 +52,8 @@ WK_API void wk_index_write(wk_ctx *c, wk_tensor x, int n, const wk_subscript *at
 
 /* ---- along one dim ------------------------------------------------------------------------------ */
 
-/* A copy of x with src[at] at x[at, but index[at] in dim]: scatter puts it there, scatter_add adds it. index has
- * x's dims and is no larger than src, nor than x in dims other than dim. src is of x's dtype. */
+/* A copy of x with src[at] at x[at, but index[at] in dim]: scatter puts it there, scatter_add adds it.
+ * index has x's dims and is no larger than src, nor than x in dims other than dim. src is of x's dtype. */
 WK_API wk_tensor wk_scatter(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src);
 WK_API wk_tensor wk_scatter_value(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, double value);
 /* ... reduced: with x's own value there among them, or without it. */
@@ -66,14 +66,15 @@ typedef enum wk_reduce {
 } wk_reduce;
 WK_API wk_tensor wk_scatter_reduce(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src,
                                    wk_reduce how, bool include_self);
-/* Slices of src to slices index[i] (1-d) of dim: added alpha times, copied, reduced; or filled with one value. */
+/* Slices of src to slices index[i] (1-d) of dim: added alpha times, copied, reduced; or filled with one
+ * value. */
 WK_API wk_tensor wk_index_add(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src, double alpha);
 WK_API wk_tensor wk_index_copy(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src);
 WK_API wk_tensor wk_index_fill(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor value);
 WK_API wk_tensor wk_index_reduce(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src,
                                  wk_reduce how, bool include_self);
-/* gather with x and index broadcast against each other in dims other than dim; negative indices count from the
- * end. */
+/* gather with x and index broadcast against each other in dims other than dim; negative indices count from
+ * the end. */
 WK_API wk_tensor wk_take_along_dim(wk_ctx *c, wk_tensor x, wk_tensor index, int dim);
 /* Elements counted through all dims of x, negative ones from the end; the index has any shape. */
 WK_API wk_tensor wk_take(wk_ctx *c, wk_tensor x, wk_tensor index);

@@ -40,7 +40,8 @@ WK_API int wk_unbind(wk_ctx *c, wk_tensor x, int dim, wk_tensor *out, int most);
 WK_API wk_tensor wk_diagonal(wk_ctx *c, wk_tensor x, int64_t offset, int a, int b);
 /* Windows of `size` values of dim, `step` apart: dim counts windows, a new last dim the values in them. */
 WK_API wk_tensor wk_unfold(wk_ctx *c, wk_tensor x, int dim, int64_t size, int64_t step);
-/* Elements of dense x from offset on, at strides of its elements; a view that reaches outside is WK_EINDEX. */
+/* Elements of dense x from offset on, at strides of its elements; a view that reaches outside is WK_EINDEX.
+ */
 WK_API wk_tensor wk_as_strided(wk_ctx *c, wk_tensor x, wk_shape shape, wk_shape strides, int64_t offset);
 /* [n]: a matrix with it in a diagonal; [n, m]: its diagonal. */
 WK_API wk_tensor wk_diag(wk_ctx *c, wk_tensor x, int64_t offset);

@@ -109,7 +109,7 @@ void wki_vjp_index_put(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tenso
     dx[1] = wk_reshape(c, wki_index(c, back, d, n, k->in + 2, WK_SHAPE(shape.dim[1])), shape);
 }
 
-/* ---- gather: attr.i the dim, negative indices count from the end --------------------------------------------------------------- */
+/* ---- gather: attr.i the dim, negative indices count from the end ----------------------------- */
 
 bool wki_index_fits(wk_tensor x, wk_tensor index, int d)
 {

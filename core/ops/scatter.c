@@ -1,4 +1,5 @@
-/* Writing by index along one dim: scatter and its kin, index_add, index_copy, index_fill, index_reduce, put. */
+/* Writing by index along one dim: scatter and its kin, index_add, index_copy, index_fill, index_reduce,
+ * put. */
 #include "core/ctx.h"
 
 #include <math.h>

@@ -134,7 +134,8 @@ wk_tensor wk_index(wk_ctx *c, wk_tensor x, int n, const wk_subscript *at)
     return o.n ? wki_index(c, o.view, o.d, o.n, o.index, o.picks) : o.view;
 }
 
-/* values as the view's dtype and of the shape that the subscript reads; the indices broadcast to the picks. */
+/* values as the view's dtype and of the shape that the subscript reads; the indices broadcast to the picks.
+ */
 static wk_tensor fitted(wk_ctx *c, struct subscript *o, wk_tensor values)
 {
     wk_shape shape = {.ndim = o->view->ndim - o->n + o->picks.ndim}, turned = {.ndim = 0};
