@@ -209,73 +209,123 @@ static wk_tensor run_masked(wk_ctx *c, const wk_tensor *x, const struct op_case 
     if (k->p == 0) return wk_masked_fill(c, x[0], mask, wk_scalar(c, 3));
     if (k->p == 1) return wk_masked_scatter(c, x[0], mask, x[2]);
     if (k->p == 2) return wk_index_put(c, x[0], WK_AT(WK_REST, WK_T(mask)), wk_scalar(c, 3), false);
-    /* what is selected goes back to where it came from return wk_masked_scatter(c, wk_zeros_like(c, x[0]),
-     * mask, wk_masked_select(c, x[0], mask)); } static void exact_masked(const struct op_case *k, const
-     * struct values *x, struct values *y) { int64_t next = 0; for (int64_t i = 0; i < y->n; i++) { const
-     * bool on = x[1].v[i % x[1].n] > 0; y->v[i] = k->p == 3 ? (on ? x[0].v[i] : 0) : !on ? x[0].v[i] : k->p
-     * == 1 ? x[2].v[next++] : 3; } }
-     *
-     * static wk_tensor run_take(wk_ctx *c, const wk_tensor *x, const struct op_case *k) { if (k->p == 0)
-     * return wk_take(c, x[0], x[1]); const wk_tensor y = wk_put(c, x[0], x[1], wk_take(c, x[0], x[1]),
-     * true); return k->p == 1 ? wk_take(c, y, x[1]) : wk_take_along_dim(c, y, wk_reshape(c, x[1],
-     * WK_SHAPE(2, 1, 3)), 2); } static void exact_take(const struct op_case *k, const struct values *x,
-     * struct values *y) { double put[60]; /* place by place, those that are named doubled once for each
-     * time for (int64_t i = 0; i < x[0].n; i++) put[i] = x[0].v[i]; for (int64_t i = 0; i < x[1].n && k->p
-     * > 0; i++) { const int64_t at = wrapped(x[1].v[i], x[0].n); put[at] += x[0].v[at]; } for (int64_t i =
-     * 0; i < y->n; i++) { int64_t at[WK_MAX_DIMS] = {0}; unflat(y, i, at); y->v[i] = k->p < 2 ?
-     * put[wrapped(x[1].v[i], x[0].n)] : put[(at[0] * x[0].shape[1] + at[1]) * 5 + wrapped(x[1].v[at[0] * 3
-     * + at[2]], 5)]; } }
-     *
-     * static const double few[] = {2, -1, 0}, other[] = {1, 3}, lines[] = {2, 0, 1, 1, 2, 0, 0, 1, 2, 2, 1,
-     * 0, 1, 0, 2, 0, 2, 1}, unique[] = {3, 0, 2}, signs[] = {1, -1, 1,  1,  -1, -1, -1, 1, 1, 1,  -1, 1, 1,
-     * -1, -1, 1, 1,  -1, -1, 1,  1,  -1, 1, 1, -1, -1, 1, -1, 1,  -1};
-     *
-     * static void subscripts(case_fn visit, void *arg, struct input x) { static const wk_shape shapes[] =
-     * {{3, {3, 6, 5}}, {3, {4, 6, 3}},    {3, {4, 2, 3}}, {3, {2, 3, 6}}, {2, {3, 3}},    {4, {2, 1, 2,
-     * 1}}, {2, {2, 6}}}; struct op_case        k = {.op = "index", .n_in = 3, .run = run_index, .exact =
-     * exact_index, .gradient = x.dtype == WK_f32, .in = {x, {.shape = WK_SHAPE(3), .dtype = WK_i64, .values
-     * = few, .fixed = true}, {.shape = WK_SHAPE(2, 1), .dtype = WK_i32, .values = other, .fixed = true}}};
-     * for (int p = 0; p < 7; p++) { k.p = p; k.op = "index"; k.n_in = 3; k.run = run_index; k.exact =
-     * exact_index; k.gradient = x.dtype == WK_f32; visit(arg, &k); k.op = "index_put"; k.n_in = 4; k.run =
-     * run_put; k.exact = exact_put; k.in[3] = (struct input){.shape = shapes[p], .dtype = x.dtype, .high =
-     * 3}; for (k.keep = false;; k.keep = true) { visit(arg, &k); if (k.keep) break; } k.gradient = k.keep =
-     * false; k.run = run_write; visit(arg, &k); } }
-     *
-     * static void scatters(case_fn visit, void *arg, struct input x) { struct op_case k = {.n_in = 3, .run
-     * = run_scatter, .exact = exact_scatter, .in = {x}}; for (int d = 0; d < 3; d++) for (int kind = -1;
-     * kind <= WK_REDUCE_AMIN; kind++) for (int keep = 0; keep < 2; keep++) { k.p = d; k.q = kind; k.keep =
-     * keep; k.op = kind < 0                                          ? "scatter" : kind == WK_REDUCE_SUM ||
-     * kind == WK_REDUCE_MEAN ? "scatter_add" : "scatter_reduce"; k.tolerance = 1e-5; k.in[1] = (struct
-     * input){.shape = WK_SHAPE(3, 2, 3), .dtype = WK_i64, .high = 3.4, .fixed = true}; k.in[2] = (struct
-     * input){ .shape = WK_SHAPE(4, 6, 5), .dtype = x.dtype, .low = 1, .high = 3, .layout = x.layout}; if
-     * (kind < 0) { /* no place twice: which value stays has no derivative */
-    k.in[1].values = lines;
-    k.in[1].shape = d == 0 ? WK_SHAPE(1, 6, 3) : d == 1 ? WK_SHAPE(3, 1, 5) : WK_SHAPE(4, 4, 1);
+    /* what is selected goes back to where it came from */
+    return wk_masked_scatter(c, wk_zeros_like(c, x[0]), mask, wk_masked_select(c, x[0], mask));
 }
-k.gradient = x.dtype == WK_f32 && x.layout != EXPANDED;
-visit(arg, &k);
-if (kind < 0) { /* the later one stays */
-    k.gradient = false;
-    k.in[1].values = NULL;
-    k.in[1].shape = WK_SHAPE(3, 4, 2);
-    k.in[1].layout = keep ? EXPANDED : DENSE;
-    visit(arg, &k);
+static void exact_masked(const struct op_case *k, const struct values *x, struct values *y)
+{
+    int64_t next = 0;
+    for (int64_t i = 0; i < y->n; i++) {
+        const bool on = x[1].v[i % x[1].n] > 0;
+        y->v[i] = k->p == 3 ? (on ? x[0].v[i] : 0) : !on ? x[0].v[i] : k->p == 1 ? x[2].v[next++] : 3;
+    }
 }
+
+static wk_tensor run_take(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    if (k->p == 0) return wk_take(c, x[0], x[1]);
+    const wk_tensor y = wk_put(c, x[0], x[1], wk_take(c, x[0], x[1]), true);
+    return k->p == 1 ? wk_take(c, y, x[1])
+                     : wk_take_along_dim(c, y, wk_reshape(c, x[1], WK_SHAPE(2, 1, 3)), 2);
 }
-k = (struct op_case){.op = "index_put", .n_in = 3, .run = run_slices, .exact = exact_slices, .in = {x}};
-for (int d = 0; d < 3; d++)
-    for (int what = 0; what < 4; what++) {
-        wk_shape part = x.shape;
-        part.dim[d] = 3;
-        k.p = d;
-        k.dims = WK_DIMS(what);
-        k.tolerance = 1e-5;
-        k.gradient = x.dtype == WK_f32 && x.layout != EXPANDED;
-        k.in[1] = (struct input){.shape = WK_SHAPE(3), .dtype = WK_i64, .values = unique, .fixed = true};
-        k.in[2] = (struct input){.shape = part, .dtype = x.dtype, .high = 1.4, .layout = TURNED};
-        if (x.dtype == WK_bf16 && what == 3) continue; /* a sum of halves, rounded on the way */
+static void exact_take(const struct op_case *k, const struct values *x, struct values *y)
+{
+    double put[60]; /* place by place, those that are named doubled once for each time */
+    for (int64_t i = 0; i < x[0].n; i++) put[i] = x[0].v[i];
+    for (int64_t i = 0; i < x[1].n && k->p > 0; i++) {
+        const int64_t at = wrapped(x[1].v[i], x[0].n);
+        put[at] += x[0].v[at];
+    }
+    for (int64_t i = 0; i < y->n; i++) {
+        int64_t at[WK_MAX_DIMS] = {0};
+        unflat(y, i, at);
+        y->v[i] = k->p < 2 ? put[wrapped(x[1].v[i], x[0].n)]
+                           : put[(at[0] * x[0].shape[1] + at[1]) * 5 + wrapped(x[1].v[at[0] * 3 + at[2]], 5)];
+    }
+}
+
+static const double few[] = {2, -1, 0}, other[] = {1, 3},
+                    lines[] = {2, 0, 1, 1, 2, 0, 0, 1, 2, 2, 1, 0, 1, 0, 2, 0, 2, 1}, unique[] = {3, 0, 2},
+                    signs[] = {1, -1, 1,  1,  -1, -1, -1, 1, 1, 1,  -1, 1, 1,  -1, -1,
+                               1, 1,  -1, -1, 1,  1,  -1, 1, 1, -1, -1, 1, -1, 1,  -1};
+
+static void subscripts(case_fn visit, void *arg, struct input x)
+{
+    static const wk_shape shapes[] = {{3, {3, 6, 5}}, {3, {4, 6, 3}},    {3, {4, 2, 3}}, {3, {2, 3, 6}},
+                                      {2, {3, 3}},    {4, {2, 1, 2, 1}}, {2, {2, 6}}};
+    struct op_case        k = {.in = {x}};
+    k.in[1] = (struct input){.shape = WK_SHAPE(3), .dtype = WK_i64, .values = few, .fixed = true};
+    k.in[2] = (struct input){.shape = WK_SHAPE(2, 1), .dtype = WK_i32, .values = other, .fixed = true};
+    for (int p = 0; p < 7; p++) {
+        k.p = p;
+        k.op = "index";
+        k.n_in = 3;
+        k.run = run_index;
+        k.exact = exact_index;
+        k.gradient = x.dtype == WK_f32;
+        visit(arg, &k);
+        k.op = "index_put";
+        k.n_in = 4;
+        k.run = run_put;
+        k.exact = exact_put;
+        k.in[3] = (struct input){.shape = shapes[p], .dtype = x.dtype, .high = 3};
+        for (k.keep = false;; k.keep = true) {
+            visit(arg, &k);
+            if (k.keep) break;
+        }
+        k.gradient = k.keep = false;
+        k.run = run_write;
         visit(arg, &k);
     }
+}
+
+static void scatters(case_fn visit, void *arg, struct input x)
+{
+    struct op_case k = {.n_in = 3, .run = run_scatter, .exact = exact_scatter, .in = {x}};
+    for (int d = 0; d < 3; d++)
+        for (int kind = -1; kind <= WK_REDUCE_AMIN; kind++)
+            for (int keep = 0; keep < 2; keep++) {
+                k.p = d;
+                k.q = kind;
+                k.keep = keep;
+                k.op = kind < 0                                          ? "scatter"
+                       : kind == WK_REDUCE_SUM || kind == WK_REDUCE_MEAN ? "scatter_add"
+                                                                         : "scatter_reduce";
+                k.tolerance = 1e-5;
+                k.in[1] =
+                    (struct input){.shape = WK_SHAPE(3, 2, 3), .dtype = WK_i64, .high = 3.4, .fixed = true};
+                k.in[2] = (struct input){
+                    .shape = WK_SHAPE(4, 6, 5), .dtype = x.dtype, .low = 1, .high = 3, .layout = x.layout};
+                if (kind < 0) { /* no place twice: which value stays has no derivative */
+                    k.in[1].values = lines;
+                    k.in[1].shape = d == 0   ? WK_SHAPE(1, 6, 3)
+                                    : d == 1 ? WK_SHAPE(3, 1, 5)
+                                             : WK_SHAPE(4, 4, 1);
+                }
+                k.gradient = x.dtype == WK_f32 && x.layout != EXPANDED;
+                visit(arg, &k);
+                if (kind < 0) { /* the later one stays */
+                    k.gradient = false;
+                    k.in[1].values = NULL;
+                    k.in[1].shape = WK_SHAPE(3, 4, 2);
+                    k.in[1].layout = keep ? EXPANDED : DENSE;
+                    visit(arg, &k);
+                }
+            }
+    k = (struct op_case){.op = "index_put", .n_in = 3, .run = run_slices, .exact = exact_slices, .in = {x}};
+    for (int d = 0; d < 3; d++)
+        for (int what = 0; what < 4; what++) {
+            wk_shape part = x.shape;
+            part.dim[d] = 3;
+            k.p = d;
+            k.dims = WK_DIMS(what);
+            k.tolerance = 1e-5;
+            k.gradient = x.dtype == WK_f32 && x.layout != EXPANDED;
+            k.in[1] = (struct input){.shape = WK_SHAPE(3), .dtype = WK_i64, .values = unique, .fixed = true};
+            k.in[2] = (struct input){.shape = part, .dtype = x.dtype, .high = 1.4, .layout = TURNED};
+            if (x.dtype == WK_bf16 && what == 3) continue; /* a sum of halves, rounded on the way */
+            visit(arg, &k);
+        }
 }
 
 void family_subscript(case_fn visit, void *arg)
