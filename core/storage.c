@@ -59,15 +59,18 @@ static void block_free(wk_storage *s, bool was_cached)
     wk_free(s);
 }
 
+static void free_first(struct wki_cache *k, int cls)
+{
+    wk_storage *s = k->blocks[cls];
+    k->blocks[cls] = s->next;
+    k->bytes -= (int64_t)s->bytes;
+    block_free(s, true);
+}
+
 static void empty_blocks(struct wki_cache *k)
 {
     for (int i = 0; i < CLASSES; i++)
-        while (k->blocks[i]) {
-            wk_storage *s = k->blocks[i];
-            k->blocks[i] = s->next;
-            k->bytes -= (int64_t)s->bytes;
-            block_free(s, true);
-        }
+        while (k->blocks[i]) free_first(k, i);
 }
 
 void wki_cache_empty(wk_ctx *c)
@@ -186,6 +189,15 @@ wk_storage *wki_storage_hold(wk_storage *s)
     return s;
 }
 
+/* Frees kept blocks above a class, largest first, until no more than `most` bytes are kept: else one large
+ * block that is never wanted again would have every small one freed. */
+static bool make_room(struct wki_cache *k, int64_t most, int cls)
+{
+    for (int i = CLASSES - 1; k->bytes > most && i > cls; i--)
+        while (k->blocks[i] && k->bytes > most) free_first(k, i);
+    return k->bytes <= most;
+}
+
 void wki_storage_drop(wk_ctx *c, wk_storage *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
@@ -203,12 +215,12 @@ void wki_storage_drop(wk_ctx *c, wk_storage *s)
     }
     if (k) k->in_use -= (int64_t)s->bytes;
     const int64_t keep = k && k->peak > KEEP_BYTES ? k->peak : KEEP_BYTES;
-    if (!k || s->device != c->device || k->bytes + (int64_t)s->bytes > keep) {
+    size_t        size;
+    const int     cls = class_of(s->bytes, &size);
+    if (!k || s->device != c->device || !make_room(k, keep - (int64_t)s->bytes, cls)) {
         block_free(s, false);
         return;
     }
-    size_t    size;
-    const int cls = class_of(s->bytes, &size);
     s->next = k->blocks[cls];
     k->blocks[cls] = s;
     k->bytes += (int64_t)s->bytes;

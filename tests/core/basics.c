@@ -128,6 +128,24 @@ Test(basics, a_memory_limit_is_an_error_and_no_end)
     wk_ctx_free(c);
 }
 
+Test(basics, a_large_block_does_not_crowd_out_small_ones)
+{
+    wk_ctx  *c = open_cpu();
+    int64_t  before = 0;
+    wk_scope s = wk_scope_begin(c);
+    for (int i = 0; i < 3; i++) wk_empty(c, WK_u8, WK_SHAPE(90 << 20)); /* more than a context keeps */
+    wk_scope_end(c, s, WK_NONE);
+    for (int i = 0; i < 4; i++) {
+        s = wk_scope_begin(c);
+        for (int64_t n = 1; n <= 8; n++) wk_empty(c, WK_u8, WK_SHAPE(n << 20));
+        wk_scope_end(c, s, WK_NONE);
+        if (i == 1) before = wk_memory_stats(c).allocations;
+    }
+    cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c));
+    cr_assert_eq(wk_memory_stats(c).allocations, before, "small blocks are asked for again");
+    wk_ctx_free(c);
+}
+
 static void step(wk_ctx *c, void *state)
 {
     wk_tensor x = *(wk_tensor *)state;
