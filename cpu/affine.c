@@ -119,11 +119,9 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
 }
 
 /* Do weights of two types want x in the same form? */
-static bool same_form(enum path path, wk_tensor a, wk_tensor b, unsigned features)
+static bool same_form(enum path path, wk_tensor a, wk_tensor b)
 {
-    if (path == INTEGER)
-        return CPU(dot_order)(a->dtype) == CPU(dot_order)(b->dtype) &&
-               CPU(dot_by_words)(a->dtype, features) == CPU(dot_by_words)(b->dtype, features);
+    if (path == INTEGER) return CPU(dot_order)(a->dtype) == CPU(dot_order)(b->dtype);
 #if defined __AVX512F__
     if (path == CODES) return CPU(i8_same)(a, b);
 #endif
@@ -131,14 +129,14 @@ static bool same_form(enum path path, wk_tensor a, wk_tensor b, unsigned feature
 }
 
 /* Bytes of x in the form that part i wants; 0 where an earlier part has the same. */
-static size_t form_of_x(struct job *j, int i, unsigned features)
+static size_t form_of_x(struct job *j, int i)
 {
     struct part    *p = &j->part[i];
     const wk_tensor w = j->k->in[1 + i];
     if (p->path == BLOCKED) return 0;
     for (int e = 0; e < i; e++) {
         if (j->part[e].path != p->path) continue;
-        if (!same_form(p->path, j->k->in[1 + e], w, features)) continue;
+        if (!same_form(p->path, j->k->in[1 + e], w)) continue;
         p->x = j->part[e].x;
         return 0;
     }
@@ -166,7 +164,7 @@ static struct job describe(const wk_call *k)
         if (p->path == INTEGER) p->dot = CPU(dot_rows)(k->in[1 + i]->dtype, features);
         const size_t own = plan_part(&j, p, k->in[1 + i]);
         if (own > j.per_worker) j.per_worker = own;
-        j.shared += form_of_x(&j, i, features);
+        j.shared += form_of_x(&j, i);
     }
     return j;
 }
@@ -180,7 +178,7 @@ size_t CPU(affine_scratch)(const wk_call *k)
 /* ---- activations ----------------------------------------------------------------------------- */
 
 /* One row of x in groups of 16: finer than the weights' blocks of 32, which halves the error. */
-static void quantise(const float *x, int64_t k, const uint8_t *order, bool by_words, struct chunk *to)
+static void quantise(const float *x, int64_t k, const uint8_t *order, struct chunk *to)
 {
     for (; k > 0; k -= 256, x += 256, to++)
         for (int s = 0; s < 16; s++) {
@@ -190,8 +188,7 @@ static void quantise(const float *x, int64_t k, const uint8_t *order, bool by_wo
                 quantise_group(x + 16 * order[s], code, &to->scale[lane], &to->sum[lane]);
             else
                 to->scale[lane] = to->sum[lane] = 0.0f;
-            if (!by_words) memcpy(to->code + 16 * s, code, 16);
-            for (int i = 0; i < 4 && by_words; i++) memcpy(to->code + 64 * i + 4 * lane, code + 4 * i, 4);
+            for (int i = 0; i < 4; i++) memcpy(to->code + 64 * i + 4 * lane, code + 4 * i, 4);
         }
 }
 
@@ -199,7 +196,6 @@ struct forming {
     const struct job  *j;
     const struct part *p;
     wk_tensor          w;
-    bool               by_words; /* INTEGER */
 };
 
 static void form_rows(void *arg, int64_t first, int64_t last, int worker)
@@ -234,7 +230,7 @@ static void form_rows(void *arg, int64_t first, int64_t last, int worker)
             const int64_t n = j->k_values - at < TILE ? j->k_values - at : TILE;
             const float  *v = load_f32(j->x, i * j->x_step + at, n, buffer);
             if (f->p->path == INTEGER)
-                quantise(v, n, CPU(dot_order)(f->w->dtype), f->by_words,
+                quantise(v, n, CPU(dot_order)(f->w->dtype),
                          (struct chunk *)(void *)to + i * j->chunks + at / 256);
             else
                 memcpy((float *)(void *)to + i * j->k_values + at, v, (size_t)n * sizeof *v);
@@ -249,8 +245,7 @@ static void form_x(const struct job *j, int i)
     for (int e = 0; e < i; e++)
         if (j->part[e].path == p->path && j->part[e].x == p->x) return;
     const wk_tensor w = j->k->in[1 + i];
-    struct forming  f = {j, p, w,
-                         p->path == INTEGER && CPU(dot_by_words)(w->dtype, wki_cpu_features(j->k->device))};
+    struct forming  f = {j, p, w};
     const int64_t   together = p->path == HALF    ? WKI_BF16_ROWS
                                : p->path == CODES ? WKI_I8_ROWS
                                : p->path == PANEL ? CPU(block_rows)()

@@ -192,19 +192,47 @@ INLINE void halves8(const char *p, int64_t n, int step, vf *f)
 #endif
 #endif
 }
-/* Eight bytes below 128 as floats. */
+/* Bytes below 128 as floats: eight of them, in registers all the way (memory would stall what follows). */
 INLINE void bytes8(uint64_t bytes, vf *f)
 {
-    int8_t v[16] = {0};
-    memcpy(v, &bytes, sizeof bytes);
-    for (int i = 0; i < EIGHT; i++) f[i] = v_from_codes(v + i * W);
+#if W == 16
+    f[0] = (vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_cvtsi64_si128((int64_t)bytes)));
+#elif W == 8
+    f[0] = (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128((int64_t)bytes)));
+#elif defined __ARM_NEON
+    const int16x8_t h = vmovl_s8(vcreate_s8(bytes));
+    f[0] = (vf)vcvtq_f32_s32(vmovl_s16(vget_low_s16(h)));
+    f[1] = (vf)vcvtq_f32_s32(vmovl_s16(vget_high_s16(h)));
+#else
+    const __m128i v = _mm_cvtsi64_si128((int64_t)bytes);
+    f[0] = (vf)_mm_cvtepi32_ps(_mm_cvtepi8_epi32(v));
+    f[1] = (vf)_mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_srli_si128(v, 4)));
+#endif
 }
 /* Sixteen signed bytes in the order of lanes, times d. */
-INLINE void scale16(const int8_t *bytes, const uint8_t *order, float d, vf *y)
+INLINE void scale16(v16_u8 bytes, const uint8_t *order, float d, vf *y)
 {
-    int8_t v[16];
-    lookup16(bytes, order, v);
-    for (int i = 0; i < SCALES; i++) y[i] = v_from_codes(v + i * W) * v_set(d);
+#if defined __ARM_NEON
+    const int8x16_t v = vqtbl1q_s8((int8x16_t)bytes, vld1q_u8(order));
+    const int16x8_t a = vmovl_s8(vget_low_s8(v)), b = vmovl_high_s8(v);
+    y[0] = (vf)vmulq_n_f32(vcvtq_f32_s32(vmovl_s16(vget_low_s16(a))), d);
+    y[1] = (vf)vmulq_n_f32(vcvtq_f32_s32(vmovl_high_s16(a)), d);
+    y[2] = (vf)vmulq_n_f32(vcvtq_f32_s32(vmovl_s16(vget_low_s16(b))), d);
+    y[3] = (vf)vmulq_n_f32(vcvtq_f32_s32(vmovl_high_s16(b)), d);
+#else
+    const __m128i v = _mm_shuffle_epi8((__m128i)bytes, _mm_loadu_si128((const __m128i *)(const void *)order));
+#if W == 16
+    y[0] = (vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(v)) * v_set(d);
+#elif W == 8
+    y[0] = (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v)) * v_set(d);
+    y[1] = (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(v, 8))) * v_set(d);
+#else
+    y[0] = (vf)_mm_cvtepi32_ps(_mm_cvtepi8_epi32(v)) * v_set(d);
+    y[1] = (vf)_mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_srli_si128(v, 4))) * v_set(d);
+    y[2] = (vf)_mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_srli_si128(v, 8))) * v_set(d);
+    y[3] = (vf)_mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_srli_si128(v, 12))) * v_set(d);
+#endif
+#endif
 }
 
 /* ---- formats --------------------------------------------------------------------------------- */
@@ -326,7 +354,7 @@ INLINE void unpack_q6_k(const char *p, int64_t n, struct codes256 *c)
     for (int j = 0; j < 4; j++)
         for (int L = 0; L < SCALES; L++)
             c->v[j * SCALES + L] |= b_planes(p + 128 + j / 2 * 32, L, j % 2 * 4, 2, 3, 4);
-    scale16((const int8_t *)p + 192, order, from_f16(word_at(p + 208)), c->d);
+    scale16(*(const v16_any *)(const void *)(p + 192), order, from_f16(word_at(p + 208)), c->d);
 }
 
 /* Groups of 16 of q2_k and q3_k in the order of lanes. */
@@ -341,29 +369,23 @@ INLINE void two_bits(const char *p, struct codes256 *c)
 INLINE void unpack_q2_k(const char *p, int64_t n, struct codes256 *c)
 {
     (void)n;
-    int8_t d[16], m[16];
+    const v16_u8 both = *(const v16_any *)(const void *)p, d = both & 15, m = both >> 4;
     two_bits(p + 16, c);
-    for (int i = 0; i < 16; i++) {
-        d[i] = p[i] & 15;
-        m[i] = (int8_t)((uint8_t)p[i] >> 4);
-    }
     scale16(d, lanes_k2, from_f16(word_at(p + 80)), c->d);
     scale16(m, lanes_k2, -from_f16(word_at(p + 82)), c->m);
 }
 INLINE void unpack_q3_k(const char *p, int64_t n, struct codes256 *c)
 {
     (void)n;
-    const uint32_t s0 = long_at(p + 96), s1 = long_at(p + 100), s2 = long_at(p + 104);
-    const uint32_t low = 0x0f0f0f0f, two = 0x30303030;
-    const uint32_t packed[4] = {(s0 & low) | (s2 << 4 & two), (s1 & low) | (s2 << 2 & two),
-                                (s0 >> 4 & low) | (s2 & two), (s1 >> 4 & low) | (s2 >> 2 & two)};
-    int8_t         s[16];
+    const uint32_t   s0 = long_at(p + 96), s1 = long_at(p + 100), s2 = long_at(p + 104);
+    const uint32_t   low = 0x0f0f0f0f, two = 0x30303030;
+    typedef uint32_t v4_u32 __attribute__((vector_size(16)));
+    const v4_u32     packed = {(s0 & low) | (s2 << 4 & two), (s1 & low) | (s2 << 2 & two),
+                               (s0 >> 4 & low) | (s2 & two), (s1 >> 4 & low) | (s2 >> 2 & two)};
     two_bits(p + 32, c);
     for (int j = 0; j < 4; j++)
         for (int L = 0; L < SCALES; L++) c->v[j * SCALES + L] |= b_planes(p, L, j, 4, 1, 2);
-    memcpy(s, packed, sizeof s);
-    for (int i = 0; i < 16; i++) s[i] = (int8_t)(s[i] - 32);
-    scale16(s, lanes_k2, from_f16(word_at(p + 108)), c->d);
+    scale16((v16_u8)packed - 32, lanes_k2, from_f16(word_at(p + 108)), c->d);
 }
 
 INLINE void through_table(const int8_t *table, struct codes256 *c)
@@ -395,19 +417,35 @@ INLINE void unpack_iq4_xs(const char *p, int64_t n, struct codes256 *c)
     for (int i = 0; i < EIGHT; i++) f[i] = (f[i] - v_set(32.0f)) * d;
     SPREAD(c->d, f, LANES_XS);
 }
+/* 2^(e - 128) of eight bytes e; the first two are subnormal. */
+INLINE void exponents8(uint64_t bytes, vf *f)
+{
+#if W == 16
+    const vi e[] = {(vi)_mm512_cvtepu8_epi32(_mm_cvtsi64_si128((int64_t)bytes))};
+#elif W == 8
+    const vi e[] = {(vi)_mm256_cvtepu8_epi32(_mm_cvtsi64_si128((int64_t)bytes))};
+#elif defined __ARM_NEON
+    const uint16x8_t h = vmovl_u8(vcreate_u8(bytes));
+    const vi         e[] = {(vi)vmovl_u16(vget_low_u16(h)), (vi)vmovl_high_u16(h)};
+#else
+    const __m128i v = _mm_cvtsi64_si128((int64_t)bytes);
+    const vi      e[] = {(vi)_mm_cvtepu8_epi32(v), (vi)_mm_cvtepu8_epi32(_mm_srli_si128(v, 4))};
+#endif
+    for (int i = 0; i < EIGHT; i++) {
+        const vi tiny = e[i] < 2; /* 0x200000 << e */
+        f[i] = (vf)((tiny & (0x200000 + (e[i] & 1) * 0x200000)) | (~tiny & (e[i] - 1) << 23));
+    }
+}
 /* Codes of 0 to 24: 4-bit floats, doubled, and 12. The scale is half of 2^(exponent - 127). */
 INLINE void unpack_mxfp4(const char *p, int64_t n, struct codes256 *c)
 {
     static const int8_t table[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
-    float               d[16] = {0};
+    uint64_t            exponents = 0;
     vf                  f[EIGHT];
     nibbles(p + 1, n, 17, c);
     through_table(table, c);
-    for (int i = 0; i < 8; i++) {
-        const uint8_t e = (uint8_t)p[run_at(i, n, 17)];
-        d[i] = float_of(e < 2 ? 0x200000u << e : (uint32_t)(e - 1) << 23);
-    }
-    for (int i = 0; i < EIGHT; i++) f[i] = v_load(d + i * W);
+    for (int i = 0; i < 8; i++) exponents |= (uint64_t)(uint8_t)p[run_at(i, n, 17)] << 8 * i;
+    exponents8(exponents, f);
     SPREAD(c->d, f, LANES_BLOCKS);
 }
 

@@ -29,16 +29,6 @@ INLINE sums turned(sums x, sums w)
     return X86(sign_epi8)(x, w);
 #endif
 }
-
-/* 32-bit lanes in each quarter: two of a, two of b, as sums of two each; as 16-bit and as 32-bit numbers. */
-INLINE sums halved16(sums a, sums b)
-{
-    return X86(add_epi16)(X86(unpacklo_epi32)(a, b), X86(unpackhi_epi32)(a, b));
-}
-INLINE sums halved32(sums a, sums b)
-{
-    return X86(add_epi32)(X86(unpacklo_epi32)(a, b), X86(unpackhi_epi32)(a, b));
-}
 #endif
 
 /* Rows 4 h + a of quarter h of t[a], four columns of 32 bits: columns. */
@@ -64,43 +54,42 @@ INLINE void transposed(sums *t)
 #endif
 }
 
-/* Lane 4 L + j: the sum of the 32-bit lanes of quarter L of v[j]. */
-INLINE sums quarter_sums(const sums *v)
+/* In each lane of 32 bits: the sum of the sixteen products of w[0] .. w[3] and x[0] .. x[3]. Pairs of products
+ * are 16-bit numbers: they hold the sum of eight products of narrow codes, four of medium ones and two of
+ * signed ones. */
+INLINE sums sixteen_words_pairs(enum kind kind, const vb *w, const char *x, int step)
 {
 #if defined __ARM_NEON
-    return vpaddq_s32(vpaddq_s32(v[0], v[1]), vpaddq_s32(v[2], v[3]));
-#else
-    const sums ab = halved32(v[0], v[1]), cd = halved32(v[2], v[3]);
-    return X86(add_epi32)(X86(unpacklo_epi64)(ab, cd), X86(unpackhi_epi64)(ab, cd));
-#endif
-}
-
-/* Lane 4 L + j: the products of quarter L of w[j] and x[j]. Pairs of products are 16-bit numbers: they
- * hold the sum of eight products of narrow codes, four of medium ones and two of signed ones. */
-INLINE sums quarters_pairs(enum kind kind, const vb *w, const vb *x)
-{
-    sums p[4];
-#if defined __ARM_NEON
-    (void)kind;
-    for (int j = 0; j < 4; j++) {
-        const int8x16_t a = (int8x16_t)w[j], b = (int8x16_t)x[j];
-        p[j] = vpaddlq_s16(vmlal_high_s8(vmull_s8(vget_low_s8(a), vget_low_s8(b)), a, b));
+    sums      s = vdupq_n_s32(0);
+    int16x8_t a = vdupq_n_s16(0), b = a;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        const int8x16_t c = (int8x16_t)w[i], v = (int8x16_t)b_load(x + i * step);
+        if (i == 0 || kind == SIGNED) {
+            a = vmull_s8(vget_low_s8(c), vget_low_s8(v));
+            b = vmull_high_s8(c, v);
+        } else {
+            a = vmlal_s8(a, vget_low_s8(c), vget_low_s8(v));
+            b = vmlal_high_s8(b, c, v);
+        }
+        if (i == 3 || kind == SIGNED) s = vaddq_s32(s, vpaddq_s32(vpaddlq_s16(a), vpaddlq_s16(b)));
     }
-    return quarter_sums(p);
+    return s;
 #else
+    const int  at_once = kind == NARROW ? 4 : kind == MEDIUM ? 2 : 1;
     const sums one = TWO_TO_ONE;
-    for (int j = 0; j < 4; j++)
-        p[j] = kind == SIGNED
-                   ? X86(madd_epi16)(
-                         X86(maddubs_epi16)(X86(abs_epi8)((sums)w[j]), turned((sums)x[j], (sums)w[j])), one)
-                   : X86(maddubs_epi16)((sums)w[j], (sums)x[j]);
-    if (kind == SIGNED) return quarter_sums(p);
-    sums ab = halved16(p[0], p[1]), cd = halved16(p[2], p[3]);
-    if (kind == NARROW)
-        return X86(madd_epi16)(X86(add_epi16)(X86(unpacklo_epi64)(ab, cd), X86(unpackhi_epi64)(ab, cd)), one);
-    ab = X86(madd_epi16)(ab, one);
-    cd = X86(madd_epi16)(cd, one);
-    return X86(add_epi32)(X86(unpacklo_epi64)(ab, cd), X86(unpackhi_epi64)(ab, cd));
+    sums       s = (sums)b_set(0), pairs = s;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        const sums c = (sums)w[i], v = (sums)b_load(x + i * step);
+        const sums p =
+            kind == SIGNED ? X86(maddubs_epi16)(X86(abs_epi8)(c), turned(v, c)) : X86(maddubs_epi16)(c, v);
+        pairs = i % at_once ? X86(add_epi16)(pairs, p) : p;
+        if ((i + 1) % at_once) continue;
+        const sums four = X86(madd_epi16)(pairs, one);
+        s = i < at_once ? four : X86(add_epi32)(s, four);
+    }
+    return s;
 #endif
 }
 
@@ -127,20 +116,13 @@ WK_DOTS_TARGET INLINE sums dots(sums s, vb w, vb x)
 #endif
 
 #if defined                WK_DOTS_TARGET
-WK_DOTS_TARGET INLINE sums quarters_dots(enum kind kind, const vb *w, const vb *x)
+WK_DOTS_TARGET INLINE sums sixteen_words_dots(enum kind kind, const vb *w, const char *x, int step)
 {
-    sums p[4];
-    for (int j = 0; j < 4; j++) {
-#if defined __ARM_NEON
-        (void)kind;
-        p[j] = dots(vdupq_n_s32(0), w[j], x[j]);
-#else
-        p[j] = kind == SIGNED ? dots(_mm256_setzero_si256(), (vb)_mm256_abs_epi8((__m256i)w[j]),
-                                     (vb)turned((__m256i)x[j], (__m256i)w[j]))
-                              : dots(_mm256_setzero_si256(), w[j], x[j]);
-#endif
-    }
-    return quarter_sums(p);
+    (void)kind;
+    sums s = dots((sums)b_set(0), w[0], b_load(x));
+#pragma GCC unroll 3
+    for (int i = 1; i < 4; i++) s = dots(s, w[i], b_load(x + i * step));
+    return s;
 }
 #endif
 

@@ -102,23 +102,13 @@ FORMATS(DOT)
 #define ROW(t, block, bytes, offset, order) [WK_##t] = dot_##t,
 static const wki_dot_rows table[WK_DTYPE_COUNT] = {FORMATS(ROW)};
 
-bool CPU(dot_by_words)(wk_dtype t, unsigned features)
-{
-    return features & WKI_CPU_VNNI && table[t];
-}
 wki_dot_rows CPU(dot_rows)(wk_dtype t, unsigned features)
 {
-    return CPU(dot_by_words)(t, features) ? table[t] : CPU(dot_rows_bytes)(t, features);
+    return features & WKI_CPU_VNNI && table[t] ? table[t] : CPU(dot_rows_bytes)(t, features);
 }
 
 #else
 
-bool CPU(dot_by_words)(wk_dtype t, unsigned features)
-{
-    (void)t;
-    (void)features;
-    return false;
-}
 wki_dot_rows CPU(dot_rows)(wk_dtype t, unsigned features)
 {
     return CPU(dot_rows_bytes)(t, features);

@@ -6,8 +6,7 @@
 
 /* 256 activations: codes in sixteen groups of 16 with a scale each. Group g of the values lies where the
  * weight format's unpacking puts it: at slot s with order[s] == g; its scale is in lane
- * l = 4 (s % 4) + s / 4. A slot's codes are bytes 16 s .., or, where the product goes by words, word i of
- * them is byte 64 i + 4 l, under its scale. */
+ * l = 4 (s % 4) + s / 4. Word i of its codes is byte 64 i + 4 l, under its scale. */
 struct chunk {
     int8_t code[256];
     float  scale[16];
@@ -23,6 +22,5 @@ typedef void (*wki_dot_rows)(const char *w, int64_t row_bytes, int64_t n, const 
 wki_dot_rows   CPU(dot_rows)(wk_dtype t, unsigned features);
 wki_dot_rows   CPU(dot_rows_bytes)(wk_dtype t, unsigned features);
 const uint8_t *CPU(dot_order)(wk_dtype t);
-bool           CPU(dot_by_words)(wk_dtype t, unsigned features);
 
 #endif

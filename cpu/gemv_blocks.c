@@ -4,20 +4,28 @@
 
 #if defined WK_BLOCKS_HERE
 
-enum { MOST_ROWS = 4 };
+enum { MOST_ROWS = 8 };
 
 #define UNIT(name) name##_pairs
 #define TARGET
+#define FLIP 0
 #include "cpu/gemv_blocks_unit.h"
 #undef UNIT
 #undef TARGET
+#undef FLIP
 
 #if defined WK_DOTS_TARGET
 #define UNIT(name) name##_dots
 #define TARGET     WK_DOTS_TARGET
+#if defined __ARM_NEON
+#define FLIP 0
+#else
+#define FLIP 128 /* one operand has no sign */
+#endif
 #include "cpu/gemv_blocks_unit.h"
 #undef UNIT
 #undef TARGET
+#undef FLIP
 #endif
 
 wki_dot_rows CPU(dot_rows_bytes)(wk_dtype t, unsigned features)
