@@ -64,8 +64,7 @@ static enum path choose(const struct job *j, wk_tensor w, unsigned features)
 {
     const bool block = wk_dtype_block(w->dtype) > 1, quick = block && !j->k->precise;
     if (j->k->cls != WK_CLASS_F32) return BLOCKED;
-    const int64_t few = features & WKI_CPU_VNNI ? FEW_INTEGER : FEW;
-    if (j->m <= few && quick && CPU(dot_rows)(w->dtype, features)) return INTEGER;
+    if (j->m <= FEW_INTEGER && quick && CPU(dot_rows)(w->dtype, features)) return INTEGER;
 #if defined __AVX512F__
     if (quick && CPU(i8_offset)(w->dtype, features) >= 0) return CODES;
 #endif
