@@ -27,11 +27,12 @@ enum path {
 
 /* One weight's share of the call. */
 struct part {
-    enum path        path;
-    struct gemm_plan plan; /* BLOCKED */
-    wki_dot_rows     dot;  /* INTEGER */
-    size_t           x;    /* where in scratch the activations lie, in the form this part wants */
-    int64_t          grain, pieces, rows; /* rows of x in a piece of PANEL */
+    enum path                path;
+    struct gemm_plan         plan;   /* BLOCKED */
+    wki_dot_rows             dot;    /* INTEGER */
+    const struct wki_panels *panels; /* PANEL */
+    size_t                   x;      /* where in scratch the activations lie, in the form this part wants */
+    int64_t                  grain, pieces, rows; /* rows of x in a piece of PANEL */
 };
 struct job {
     const wk_call *k;
@@ -60,6 +61,14 @@ static size_t lines(int64_t bytes)
     return ((size_t)bytes + 63) / 64 * 64;
 }
 
+/* Panels of integers for this product, or NULL. */
+static const struct wki_panels *panels_of(const struct job *j, wk_tensor w, unsigned features)
+{
+    if (j->k->precise || j->k->cls != WK_CLASS_F32) return NULL;
+    if (wk_dtype_block(w->dtype) > 1) return CPU(block_panels)(w->dtype, features);
+    return j->x->dtype == WK_f32 ? CPU(word_panels)(w->dtype, features) : NULL;
+}
+
 static enum path choose(const struct job *j, wk_tensor w, unsigned features)
 {
     const bool block = wk_dtype_block(w->dtype) > 1, quick = block && !j->k->precise;
@@ -76,7 +85,7 @@ static enum path choose(const struct job *j, wk_tensor w, unsigned features)
     const bool round = !j->k->precise && j->x->dtype == WK_f32 && (w->dtype == WK_bf16 || w->dtype == WK_f16);
     if (features & WKI_CPU_BF16 && (quick || ((exact || round) && j->k_values % 2 == 0))) return HALF;
 #endif
-    if (quick && CPU(has_block_panel)(w->dtype, features)) return PANEL;
+    if (panels_of(j, w, features)) return PANEL;
     return BLOCKED;
 }
 
@@ -93,9 +102,9 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
         return lines((p->grain * j->m + TILE) * (int64_t)sizeof(float));
     case PANEL:
         p->grain = WKI_BLOCK_COLUMNS;
-        p->rows = (j->m - 1) / ((j->m - 1) / WKI_BLOCK_ROWS + 1) / 12 * 12 + 12;
+        p->rows = (j->m - 1) / ((j->m - 1) / p->panels->most + 1) / 12 * 12 + 12;
         p->pieces = (n + p->grain - 1) / p->grain * ((j->m + p->rows - 1) / p->rows);
-        return lines(p->rows * WKI_BLOCK_COLUMNS * (int64_t)sizeof(float)) + CPU(block_panel_bytes)();
+        return lines(p->rows * WKI_BLOCK_COLUMNS * (int64_t)sizeof(float)) + p->panels->panel_bytes();
 #if defined __AVX512F__
     case CODES:
         p->grain = WKI_I8_COLUMNS;
@@ -135,13 +144,14 @@ static size_t form_of_x(struct job *j, int i)
     if (p->path == BLOCKED) return 0;
     for (int e = 0; e < i; e++) {
         if (j->part[e].path != p->path) continue;
-        if (!same_form(p->path, j->k->in[1 + e], w)) continue;
+        if (p->path == PANEL ? j->part[e].panels != p->panels : !same_form(p->path, j->k->in[1 + e], w))
+            continue;
         p->x = j->part[e].x;
         return 0;
     }
     p->x = j->shared;
     if (p->path == INTEGER) return (size_t)(j->m * j->chunks) * sizeof(struct chunk);
-    if (p->path == PANEL) return lines(CPU(block_rows_bytes)(j->m, j->k_values));
+    if (p->path == PANEL) return lines(p->panels->rows_bytes(j->m, j->k_values));
 #if defined __AVX512F__
     if (p->path == CODES) return lines(CPU(i8_rows_bytes)(j->m, j->k_values));
     if (p->path == HALF) return lines(CPU(bf16_rows_bytes)(j->m, j->k_values));
@@ -160,6 +170,7 @@ static struct job describe(const wk_call *k)
     for (int i = 0; i < j.n_w; i++) {
         struct part *p = &j.part[i];
         p->path = choose(&j, k->in[1 + i], features);
+        p->panels = panels_of(&j, k->in[1 + i], features);
         if (p->path == INTEGER) p->dot = CPU(dot_rows)(k->in[1 + i]->dtype, features);
         const size_t own = plan_part(&j, p, k->in[1 + i]);
         if (own > j.per_worker) j.per_worker = own;
@@ -206,10 +217,10 @@ static void form_rows(void *arg, int64_t first, int64_t last, int worker)
     (void)worker;
     for (int64_t i = first; i < last; i++) {
         if (f->p->path == PANEL) {
-            const int64_t row = i * CPU(block_rows)();
-            CPU(block_pack_rows)
-            (j->x, j->x_step, row, j->m, j->k_values, wki_cpu_features(j->k->device),
-             to + CPU(block_rows_bytes)(row, j->k_values));
+            const struct wki_panels *panels = f->p->panels;
+            panels->pack_rows(j->x, j->x_step, i * panels->rows, j->m, j->k_values,
+                              wki_cpu_features(j->k->device),
+                              to + panels->rows_bytes(i * panels->rows, j->k_values));
             continue;
         }
 #if defined __AVX512F__
@@ -247,7 +258,7 @@ static void form_x(const struct job *j, int i)
     struct forming  f = {j, p, w};
     const int64_t   together = p->path == HALF    ? WKI_BF16_ROWS
                                : p->path == CODES ? WKI_I8_ROWS
-                               : p->path == PANEL ? CPU(block_rows)()
+                               : p->path == PANEL ? p->panels->rows
                                                   : 1;
     const int64_t   work = j->k_values * together;
     wki_parallel(j->k->device, (j->m + together - 1) / together, work < 16384 ? 16384 / (work + 1) + 1 : 1,
@@ -371,9 +382,8 @@ static void run_panel(const struct job *j, int i, int64_t at, const char *x, flo
     const int64_t      i0 = at / across * p->rows, j0 = at % across * p->grain;
     const int64_t      m = j->m - i0 < p->rows ? j->m - i0 : p->rows;
     const int64_t      n = w->shape[0] - j0 < p->grain ? w->shape[0] - j0 : p->grain;
-    CPU(block_panel)
-    (x + CPU(block_rows_bytes)(i0, j->k_values), m, w, j0, n, wki_cpu_features(j->k->device), tile,
-     tile + p->rows * WKI_BLOCK_COLUMNS);
+    p->panels->panel(x + p->panels->rows_bytes(i0, j->k_values), m, w, j0, n, wki_cpu_features(j->k->device),
+                     tile, tile + p->rows * WKI_BLOCK_COLUMNS);
     finish(j, i, i0, m, j0, n, tile, WKI_BLOCK_COLUMNS);
 }
 

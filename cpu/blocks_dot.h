@@ -54,6 +54,23 @@ INLINE void transposed(sums *t)
 #endif
 }
 
+/* W rows of 16 columns of 32 bits, `step` bytes apart, as columns. */
+INLINE void columns(const void *rows, int64_t step, sums *y)
+{
+    for (int i = 0; i < 16; i += 4) {
+        for (int a = 0; a < 4; a++)
+            y[i + a] = (sums)b_quarters((const char *)rows + a * step + 4 * i, 0, 4, (int)(4 * step));
+        transposed(y + i);
+    }
+}
+
+/* s has its value here, not later: sums stay in the order they are written in, and in registers. */
+#if defined __ARM_NEON
+#define SETTLE(s) __asm__("" : "+w"(s))
+#else
+#define SETTLE(s) __asm__("" : "+v"(s))
+#endif
+
 /* In each lane of 32 bits: the sum of the sixteen products of w[0] .. w[3] and x[0] .. x[3]. Pairs of products
  * are 16-bit numbers: they hold the sum of eight products of narrow codes, four of medium ones and two of
  * signed ones. */

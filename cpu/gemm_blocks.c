@@ -51,16 +51,6 @@ INLINE void pack_group(const float *v, bool eights, int r, struct rows32 *to)
 
 /* ---- columns of w ---------------------------------------------------------------------------- */
 
-/* W rows of 16 columns of 32 bits, `step` bytes apart, as columns. */
-INLINE void columns(const void *rows, int64_t step, sums *y)
-{
-    for (int i = 0; i < 16; i += 4) {
-        for (int a = 0; a < 4; a++)
-            y[i + a] = (sums)b_quarters((const char *)rows + a * step + 4 * i, 0, 4, (int)(4 * step));
-        transposed(y + i);
-    }
-}
-
 /* Scales of 16 groups in the order of lanes, in W columns, to where they belong. */
 INLINE void place_scales(const float (*lanes)[16], const uint8_t *order, int64_t groups, float *first)
 {
@@ -137,13 +127,6 @@ INLINE void pack(unpack256 f, int block, int offset, enum kind kind, wk_tensor w
 WK_BLOCK_FORMATS(PACK)
 
 /* ---- sums of sixteen products for each row and column ---------------------------------------- */
-
-/* s has its value here, not later: sums stay in the order they are written in, and in registers. */
-#if defined __ARM_NEON
-#define SETTLE(s) __asm__("" : "+w"(s))
-#else
-#define SETTLE(s) __asm__("" : "+v"(s))
-#endif
 
 /* Four bytes, repeated. */
 INLINE vb b_repeat(const int32_t *four)
@@ -331,17 +314,13 @@ static const struct format {
 #undef ROW
 };
 
-int64_t CPU(block_rows)(void)
-{
-    return MR;
-}
-int64_t CPU(block_rows_bytes)(int64_t m, int64_t k)
+static int64_t rows_bytes(int64_t m, int64_t k)
 {
     return (m + MR - 1) / MR * (k / 32) * (int64_t)sizeof(struct rows32);
 }
 
-void CPU(block_pack_rows)(wk_tensor x, int64_t step, int64_t first, int64_t m, int64_t k, unsigned features,
-                          void *to)
+static void pack_rows(wk_tensor x, int64_t step, int64_t first, int64_t m, int64_t k, unsigned features,
+                      void *to)
 {
     const bool eights = best_unit(features)->eights;
     float      buffer[TILE];
@@ -360,13 +339,8 @@ void CPU(block_pack_rows)(wk_tensor x, int64_t step, int64_t first, int64_t m, i
     }
 }
 
-bool CPU(has_block_panel)(wk_dtype t, unsigned features)
-{
-    return features & WKI_CPU_BYTES && formats[t].pack;
-}
-
-void CPU(block_panel)(const void *rows, int64_t m, wk_tensor w, int64_t j0, int64_t n, unsigned features,
-                      float *y, void *scratch)
+static void panel(const void *rows, int64_t m, wk_tensor w, int64_t j0, int64_t n, unsigned features,
+                  float *y, void *scratch)
 {
     const struct unit   *u = best_unit(features);
     const struct format *f = &formats[w->dtype];
@@ -381,41 +355,24 @@ void CPU(block_panel)(const void *rows, int64_t m, wk_tensor w, int64_t j0, int6
                 u->micro[f->kind][f->parts - 1](x, scratch, now, y + i * WKI_BLOCK_COLUMNS + j, at > 0);
         }
 }
-size_t CPU(block_panel_bytes)(void)
+static size_t panel_bytes(void)
 {
     return GROUPS * sizeof(struct columns32);
 }
 
+const struct wki_panels *CPU(block_panels)(wk_dtype t, unsigned features)
+{
+    static const struct wki_panels p = {MR, 264, rows_bytes, pack_rows, panel, panel_bytes};
+    return features & WKI_CPU_BYTES && formats[t].pack ? &p : NULL;
+}
+
 #else
 
-bool CPU(has_block_panel)(wk_dtype t, unsigned features)
+const struct wki_panels *CPU(block_panels)(wk_dtype t, unsigned features)
 {
-    (void)t, (void)features;
-    return false;
-}
-void CPU(block_panel)(const void *rows, int64_t m, wk_tensor w, int64_t j0, int64_t n, unsigned features,
-                      float *y, void *scratch)
-{
-    (void)rows, (void)m, (void)w, (void)j0, (void)n, (void)features, (void)y, (void)scratch;
-}
-size_t CPU(block_panel_bytes)(void)
-{
-    return 0;
-}
-int64_t CPU(block_rows)(void)
-{
-    return 1;
-}
-int64_t CPU(block_rows_bytes)(int64_t m, int64_t k)
-{
-    (void)m;
-    (void)k;
-    return 0;
-}
-void CPU(block_pack_rows)(wk_tensor x, int64_t step, int64_t first, int64_t m, int64_t k, unsigned features,
-                          void *to)
-{
-    (void)x, (void)step, (void)first, (void)m, (void)k, (void)features, (void)to;
+    (void)t;
+    (void)features;
+    return NULL;
 }
 
 #endif
