@@ -9,9 +9,8 @@
 #include "cpu/matmul.h"
 #include "cpu/simd.h"
 
-/* Rows of x up to which weights go row by row: unpacking a panel pays later for integer products. */
-#define FEW         8
-#define FEW_INTEGER 24
+/* Rows of x up to which weights go row by row: unpacking a panel of them pays later. */
+#define FEW 24
 
 /* Weights that a piece of INTEGER or STREAM takes, about. */
 #define PIECE 32768
@@ -73,7 +72,7 @@ static enum path choose(const struct job *j, wk_tensor w, unsigned features)
 {
     const bool block = wk_dtype_block(w->dtype) > 1, quick = block && !j->k->precise;
     if (j->k->cls != WK_CLASS_F32) return BLOCKED;
-    if (j->m <= FEW_INTEGER && quick && CPU(dot_rows)(w->dtype, features)) return INTEGER;
+    if (j->m <= FEW && quick && CPU(dot_rows)(w->dtype, features)) return INTEGER;
 #if defined __AVX512F__
     if (quick && CPU(i8_offset)(w->dtype, features) >= 0) return CODES;
 #endif
@@ -267,12 +266,14 @@ static void form_x(const struct job *j, int i)
 
 /* ---- weights row by row ---------------------------------------------------------------------- */
 
-/* Partial sums per row: enough of them to hide the latency of a fused multiply-add. */
+/* Rows of w at a time: enough sums to hide the latency of a fused multiply-add, and each value of x is read
+ * once for all of them. By rows of x: 4, 2, 1. */
 #if defined __AVX512F__ || defined __ARM_NEON
-#define UNROLL 4
+enum { WITH_4 = 4, WITH_2 = 4, WITH_1 = 4 };
 #else
-#define UNROLL 2
+enum { WITH_4 = 2, WITH_2 = 4, WITH_1 = 4 };
 #endif
+enum { MOST_W = 4, MOST_X = 4 };
 
 INLINE vf load_as(wk_dtype t, const void *row, int64_t at)
 {
@@ -281,67 +282,88 @@ INLINE vf load_as(wk_dtype t, const void *row, int64_t at)
     return v_load((const float *)row + at);
 }
 
-/* acc and tail += n values of a row of w, of dtype t, times M rows of x. */
-INLINE void stream_run(wk_dtype t, const void *v, int64_t n, const float *x, const int M, int64_t x_step,
-                       vf (*acc)[UNROLL], float *tail)
+struct stream_sums {
+    vf    acc[MOST_W][MOST_X];
+    float tail[MOST_W][MOST_X];
+};
+
+/* n values of R rows of w, of dtype t, times M rows of x. */
+INLINE void stream_run(wk_dtype t, const int R, const int M, const char *const *v, int64_t n, const float *x,
+                       int64_t x_step, struct stream_sums *s)
 {
     const int64_t bytes = t == WK_f32 ? 4 : 2;
     int64_t       j = 0;
-    for (; j + UNROLL * W <= n; j += UNROLL * W) {
-        vf a[UNROLL];
-        __builtin_prefetch((const char *)v + j * bytes + 2048);
-        if (UNROLL * W * bytes > 64) __builtin_prefetch((const char *)v + j * bytes + 2112);
-        if (UNROLL * W * bytes > 128) __builtin_prefetch((const char *)v + j * bytes + 2176);
-        if (UNROLL * W * bytes > 128) __builtin_prefetch((const char *)v + j * bytes + 2240);
-        for (int u = 0; u < UNROLL; u++) a[u] = load_as(t, v, j + u * W);
-        for (int i = 0; i < M; i++)
-            for (int u = 0; u < UNROLL; u++)
-                acc[i][u] = v_fma(a[u], v_load(x + i * x_step + j + u * W), acc[i][u]);
-    }
-    for (; j < n; j++) {
-        float value;
-        CPU(to_f32)[t]((const char *)v + j * bytes, &value, 1);
-        for (int i = 0; i < M; i++) tail[i] += value * x[i * x_step + j];
-    }
-}
-
-/* y[i] = row of w times row i of x, i < M. The order of sums is the same for every M. */
-INLINE void stream_row(wk_dtype t, wk_tensor w, int64_t at, const float *x, const int M, int64_t k, float *y,
-                       int64_t y_step, float *buffer)
-{
-    vf    acc[4][UNROLL];
-    float tail[4] = {0};
-    for (int i = 0; i < M; i++)
-        for (int u = 0; u < UNROLL; u++) acc[i][u] = (vf){0};
-    if (t == w->dtype) {
-        stream_run(t, address(w, at), k, x, M, k, acc, tail);
-    } else {
-        for (int64_t p = 0; p < k; p += TILE) {
-            const int64_t n = k - p < TILE ? k - p : TILE;
-            CPU(to_f32)[w->dtype](address(w, at + p), buffer, n);
-            stream_run(WK_f32, buffer, n, x + p, M, k, acc, tail);
+    for (; j + W <= n; j += W) {
+        vf a[MOST_W];
+        for (int r = 0; r < R; r++) {
+            if (j * bytes % 64 == 0) __builtin_prefetch(v[r] + j * bytes + 2048);
+            a[r] = load_as(t, v[r], j);
+        }
+        for (int i = 0; i < M; i++) {
+            const vf b = v_load(x + i * x_step + j);
+            for (int r = 0; r < R; r++) s->acc[r][i] = v_fma(a[r], b, s->acc[r][i]);
         }
     }
-    for (int i = 0; i < M; i++) {
-        vf sum = acc[i][0] + acc[i][1];
-        for (int u = 2; u < UNROLL; u += 2) sum += acc[i][u] + acc[i][u + 1];
-        y[i * y_step] = v_sum(sum) + tail[i];
+    for (; j < n; j++)
+        for (int r = 0; r < R; r++) {
+            float value;
+            CPU(to_f32)[t](v[r] + j * bytes, &value, 1);
+            for (int i = 0; i < M; i++) s->tail[r][i] += value * x[i * x_step + j];
+        }
+}
+
+/* y[i][r] = row r of R of w times row i of M of x. The order of sums is the same for every R and M. */
+INLINE void stream_rows(wk_dtype t, const int R, const int M, wk_tensor w, int64_t row, const float *x,
+                        int64_t k, float *y, int64_t y_step)
+{
+    struct stream_sums s;
+    const char        *v[MOST_W];
+    for (int r = 0; r < R; r++)
+        for (int i = 0; i < M; i++) {
+            s.acc[r][i] = (vf){0};
+            s.tail[r][i] = 0;
+        }
+    if (t == w->dtype) {
+        for (int r = 0; r < R; r++) v[r] = address(w, (row + r) * w->stride[0]);
+        stream_run(t, R, M, v, k, x, k, &s);
+    } else {
+        float buffer[MOST_W][TILE];
+        for (int64_t p = 0; p < k; p += TILE) {
+            const int64_t n = k - p < TILE ? k - p : TILE;
+            for (int r = 0; r < R; r++) {
+                CPU(to_f32)[w->dtype](address(w, (row + r) * w->stride[0] + p), buffer[r], n);
+                v[r] = (const char *)buffer[r];
+            }
+            stream_run(WK_f32, R, M, v, n, x + p, k, &s);
+        }
     }
+    for (int r = 0; r < R; r++)
+        for (int i = 0; i < M; i++) y[i * y_step + r] = v_sum(s.acc[r][i]) + s.tail[r][i];
+}
+
+/* n rows of w with M rows of x, R at a time. */
+INLINE void stream_some(wk_dtype t, const int R, const int M, wk_tensor w, int64_t first, int64_t n,
+                        const float *x, int64_t k, float *y, int64_t y_step)
+{
+    int64_t r = 0;
+    for (; r + R <= n; r += R) stream_rows(t, R, M, w, first + r, x, k, y + r, y_step);
+    for (; r < n; r++) stream_rows(t, 1, M, w, first + r, x, k, y + r, y_step);
 }
 
 INLINE void stream_as(wk_dtype t, const struct job *j, wk_tensor w, const float *x, int64_t first, int64_t n,
                       float *y)
 {
-    float buffer[TILE];
-    for (int64_t r = 0; r < n; r++) {
-        const int64_t at = (first + r) * w->stride[0], k = j->k_values;
-        int           i = 0, m = (int)j->m;
-        for (; m - i >= 4; i += 4) stream_row(t, w, at, x + i * k, 4, k, y + i * n + r, n, buffer);
+    const int64_t k = j->k_values, m = j->m;
+    for (int64_t at = 0; at < n; at += MOST_W) { /* rows of w stay near while x passes by */
+        const int64_t now = n - at < MOST_W ? n - at : MOST_W;
+        int64_t       i = 0;
+        for (; m - i >= 4; i += 4)
+            stream_some(t, WITH_4, 4, w, first + at, now, x + i * k, k, y + i * n + at, n);
         if (m - i >= 2) {
-            stream_row(t, w, at, x + i * k, 2, k, y + i * n + r, n, buffer);
+            stream_some(t, WITH_2, 2, w, first + at, now, x + i * k, k, y + i * n + at, n);
             i += 2;
         }
-        if (m > i) stream_row(t, w, at, x + i * k, 1, k, y + i * n + r, n, buffer);
+        if (m > i) stream_some(t, WITH_1, 1, w, first + at, now, x + i * k, k, y + i * n + at, n);
     }
 }
 

@@ -152,18 +152,6 @@ INLINE uint32_t long_at(const char *p)
     return u;
 }
 
-#if W == 4 && !defined __ARM_NEON
-/* Four halves in the low bits of the lanes: the exponent is moved by a product, which is exact. */
-INLINE vf halves4(__m128i h)
-{
-    const __m128i low = _mm_slli_epi32(_mm_and_si128(h, _mm_set1_epi32(0x7fff)), 13);
-    const __m128i sign = _mm_slli_epi32(_mm_srli_epi32(h, 15), 31);
-    const __m128i odd = _mm_cmpgt_epi32(low, _mm_set1_epi32(0x0f7fffff)); /* not finite */
-    const __m128  v = _mm_mul_ps(_mm_castsi128_ps(low), _mm_set1_ps(0x1p112f));
-    return (vf)_mm_or_ps(_mm_or_ps(v, _mm_castsi128_ps(_mm_and_si128(odd, _mm_set1_epi32(0x7f800000)))),
-                         _mm_castsi128_ps(sign));
-}
-#endif
 /* The halves of eight runs. */
 INLINE void halves8(const char *p, int64_t n, int step, vf *f)
 {

@@ -71,9 +71,9 @@ INLINE void columns(const void *rows, int64_t step, sums *y)
 #define SETTLE(s) __asm__("" : "+v"(s))
 #endif
 
-/* In each lane of 32 bits: the sum of the sixteen products of w[0] .. w[3] and x[0] .. x[3]. Pairs of products
- * are 16-bit numbers: they hold the sum of eight products of narrow codes, four of medium ones and two of
- * signed ones. */
+/* In each lane of 32 bits: the sum of the sixteen products of w[0] .. w[3] and x[0] .. x[3]. Pairs of
+ * products are 16-bit numbers: they hold the sum of eight products of narrow codes, four of medium ones
+ * and two of signed ones. */
 INLINE sums sixteen_words_pairs(enum kind kind, const vb *w, const char *x, int step)
 {
 #if defined __ARM_NEON

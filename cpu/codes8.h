@@ -4,8 +4,9 @@
 
 #include "cpu/simd.h"
 
-/* Sixteen codes, their scale, and `low`, their sum times the scale. Magnitudes are compared as integers, which
- * keep their order and make NaN the largest. Zeros or next to it are 0; what is infinite or NaN must show. */
+/* Sixteen codes, their scale, and `low`, their sum times the scale. Magnitudes are compared as integers,
+ * which keep their order and make NaN the largest. Zeros or next to it are 0; what is infinite or NaN must
+ * show. */
 #if defined __SSE4_1__
 INLINE void quantise_group(const float *v, int8_t *code, float *scale, float *low)
 {

@@ -1,4 +1,5 @@
-/* Products of many rows of x in integers: the codes of some rows of w are unpacked once for many rows of x. */
+/* Products of many rows of x in integers: the codes of some rows of w are unpacked once for many rows of
+ * x. */
 #ifndef WK_CPU_GEMM_BLOCKS_H
 #define WK_CPU_GEMM_BLOCKS_H
 
@@ -13,8 +14,8 @@ struct wki_panels {
     /* Quantises and packs rows first .. first + rows of the m rows of x, `step` elements apart. */
     void (*pack_rows)(wk_tensor x, int64_t step, int64_t first, int64_t m, int64_t k, unsigned features,
                       void *to);
-    /* y [m][WKI_BLOCK_COLUMNS] = m packed rows of x times rows j0 .. j0 + n of w. All of y may be written, and m
-     * up to the next multiple of 12. */
+    /* y [m][WKI_BLOCK_COLUMNS] = m packed rows of x times rows j0 .. j0 + n of w. All of y may be written,
+     * and m up to the next multiple of 12. */
     void (*panel)(const void *rows, int64_t m, wk_tensor w, int64_t j0, int64_t n, unsigned features,
                   float *y, void *scratch);
     size_t (*panel_bytes)(void); /* of scratch */

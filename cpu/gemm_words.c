@@ -1,13 +1,14 @@
-/* Many rows of x times f16 or bf16 weights in 16-bit integers, on x86: both sides become codes of 13 bits with a
- * scale per 64 values. That is finer than bf16, and a product of pairs does twice what a multiply-add of
- * floats does. */
+/* Many rows of x times f16 or bf16 weights in 16-bit integers, on x86: both sides become codes of 13 bits
+ * with a scale per 64 values. That is finer than bf16, and a product of pairs does twice what a multiply-
+ * add of floats does. */
 #include "cpu/blocks_dot.h"
 #include "cpu/cpu.h"
 #include "cpu/gemm_blocks.h"
 
 #if defined WK_BLOCKS_HERE && !defined __ARM_NEON
 
-/* Vectors and columns of a tile, values under one scale, groups of them unpacked at a time, rows of a tile. */
+/* Vectors and columns of a tile, values under one scale, groups of them unpacked at a time, rows of a
+ * tile. */
 enum { NV = 2, NR = NV * W, GROUP = 64, PAIRED = GROUP / 2, GROUPS = 8 };
 #if W == 16
 #define MR 12

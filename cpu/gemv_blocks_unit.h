@@ -1,4 +1,5 @@
-/* Rows of block-quantised weights times few rows of x, by UNIT(sixteen_words). Included once for each unit. */
+/* Rows of block-quantised weights times few rows of x, by UNIT(sixteen_words). Included once for each
+ * unit. */
 
 /* 256 weights, `blocks` blocks of them, with M rows of x. */
 TARGET INLINE void UNIT(step)(unpack256 f, int64_t blocks, int offset, enum kind kind, const int M,

@@ -78,13 +78,25 @@ INLINE vf v_max(vf a, vf b)
 #endif
 }
 
-/* Are there instructions for halves? */
-#if defined __AVX2__ || defined __AVX512F__ || (defined __ARM_NEON && defined __aarch64__)
+/* Do halves become floats in vectors? */
+#if defined __SSE4_1__ || (defined __ARM_NEON && defined __aarch64__)
 #define V_HALF 1
 #else
 #define V_HALF 0
 #endif
 
+#if W == 4 && defined __SSE4_1__
+/* Four halves in the low bits of the lanes: the exponent is moved by a product, which is exact. */
+INLINE vf halves4(__m128i h)
+{
+    const __m128i low = _mm_slli_epi32(_mm_and_si128(h, _mm_set1_epi32(0x7fff)), 13);
+    const __m128i sign = _mm_slli_epi32(_mm_srli_epi32(h, 15), 31);
+    const __m128i odd = _mm_cmpgt_epi32(low, _mm_set1_epi32(0x0f7fffff)); /* not finite */
+    const __m128  v = _mm_mul_ps(_mm_castsi128_ps(low), _mm_set1_ps(0x1p112f));
+    return (vf)_mm_or_ps(_mm_or_ps(v, _mm_castsi128_ps(_mm_and_si128(odd, _mm_set1_epi32(0x7f800000)))),
+                         _mm_castsi128_ps(sign));
+}
+#endif
 INLINE vf v_load_f16(const uint16_t *p)
 {
 #if defined __AVX512F__
@@ -93,6 +105,8 @@ INLINE vf v_load_f16(const uint16_t *p)
     return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
 #elif defined __ARM_NEON && defined __aarch64__
     return (vf)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+#elif defined                       __SSE4_1__
+    return halves4(_mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 #else
     float v[W];
     CPU(to_f32)[WK_f16](p, v, W);
@@ -105,7 +119,7 @@ INLINE float v_half(uint16_t code)
 {
 #if defined __AVX2__ || defined __AVX512F__
     return _cvtsh_ss(code);
-#elif V_HALF
+#elif defined __ARM_NEON && defined __aarch64__
     return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(code))), 0);
 #else
     float v;
@@ -122,6 +136,8 @@ INLINE vf v_load_bf16(const uint16_t *p)
 #elif defined __AVX2__
     return (vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)),
                                  16);
+#elif defined __SSE4_1__
+    return (vf)_mm_slli_epi32(_mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)), 16);
 #else
     return (vf)(__builtin_convertvector(*(const vh_any *)(const void *)p, vi) << 16);
 #endif

@@ -86,8 +86,8 @@ static bool reference(struct product *p, char *message, size_t size)
 }
 
 /* The 8-bit codes of a group of 16 uniform values have an error of 1 / (127 sqrt 12) of the largest, where
- * the values themselves have 1 / sqrt 3: 0.004 of them. Three times that must not be passed; bf16 is
- * finer. */
+ * the values themselves have 1 / sqrt 3: 0.004 of them. Three times that must not be passed; bf16
+ * and 16-bit integers are finer. */
 #define EIGHT_BITS 0.012
 #define PRECISE    2e-6
 
@@ -146,7 +146,7 @@ static int64_t check(struct product p, const int64_t *batch, char *message, size
 int64_t check_block_products(char *message, size_t size)
 {
     /* Around the sizes where a path ends, a tile is not full, or work is cut. */
-    static const int64_t batches[] = {1, 2, 3, 5, 7, 8, 9, 12, 15, 33, 0}, few[] = {1, 2, 9, 14, 0},
+    static const int64_t batches[] = {1, 2, 3, 5, 7, 8, 9, 12, 24, 25, 33, 0}, few[] = {1, 2, 9, 26, 0},
                          many[] = {70, 0};
     int64_t all = 0;
     for (wk_dtype t = 0; t < WK_DTYPE_COUNT; t++) {
@@ -159,7 +159,9 @@ int64_t check_block_products(char *message, size_t size)
         /* wide products take coarser activations on some paths */
         if (!(n = check((struct product){.t = t, .n = 149, .k = 256}, many, message, size))) return 0;
         all += n;
-        for (int64_t k = 32; k <= 320 && wk_dtype_block(t) == 32; k += 32) {
+        /* Ends of rows that do not fill a vector, a group or a chunk. */
+        const int64_t first = wk_dtype_block(t) == 1 ? 1 : 32, step = wk_dtype_block(t) == 1 ? 29 : 32;
+        for (int64_t k = first; k <= 320 && wk_dtype_block(t) <= 32; k += step) {
             if (!(n = check((struct product){.t = t, .n = 3, .k = k}, few, message, size))) return 0;
             all += n;
         }
