@@ -4,9 +4,10 @@
 /* ---- how a call is cut (conv.h) -------------------------------------------------------------- */
 
 /* The copy that a task works on should stay in the second-level cache. */
-#define COPY_VALUES 98304
-#define DOT_PLACES  2048 /* and a gradient's rows in the first */
-#define TASKS       8    /* at least, where there is work for them */
+#define COPY_VALUES   98304
+#define WEIGHT_VALUES 65536
+#define DOT_PLACES    2048 /* and a gradient's rows in the first */
+#define DOT_TASKS     8
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -73,6 +74,7 @@ static void flatten(struct conv *o, wk_class cls)
 static void read_call(struct conv *o, const wk_call *k)
 {
     const wk_tensor x = o->x, w = o->w;
+    o->data = wki_data(x);
     o->images = x->shape[0];
     o->groups = k->attr.i[9];
     o->c = x->shape[1] / o->groups;
@@ -127,7 +129,7 @@ static void spread_bands(struct conv *o)
     static const int64_t small[] = {2, 8, 128};
     const int64_t all[] = {o->bands[1] * o->band[1], o->bands[2] * o->band[2], o->bands[3] * o->band[3]};
     for (int i = 0; i < 3; i++) {
-        while (tasks_of(o) < TASKS && o->band[1 + i] >= small[i]) {
+        while (tasks_of(o) < o->tasks && o->band[1 + i] >= small[i]) {
             o->band[1 + i] = over(o->band[1 + i], 2);
             o->bands[1 + i] = over(all[i], o->band[1 + i]);
         }
@@ -160,7 +162,7 @@ static void join_images(struct conv *o)
     if (!o->pack || o->bands[1] * o->bands[2] * o->bands[3] > 1 || places % W == 0) return;
     int64_t n = least(o->images, over(128, places));
     if (!o->whole) n = least(n, most(1, COPY_VALUES / most(1, o->c * o->channel)));
-    while (n > 1 && over(o->images, n) * o->groups * o->phases * over(o->m, CONV_ROWS) < TASKS) n--;
+    while (n > 1 && over(o->images, n) * o->groups * o->phases * over(o->m, CONV_ROWS) < o->tasks) n--;
     o->band[0] = most(n, 1);
     o->bands[0] = over(o->images, o->band[0]);
 }
@@ -190,6 +192,7 @@ static struct conv describe(const wk_call *k, bool turned)
 {
     struct conv o = {
         .x = k->in[0], .w = k->in[1], .bias = k->in[2], .y = k->out[0], .turned = turned, .blocks = 1};
+    o.tasks = wki_workers(k->device) > 1 ? 4 * wki_workers(k->device) : 1;
     const size_t size = value_bytes(k->cls);
     read_call(&o, k);
     flatten(&o, k->cls);
@@ -200,8 +203,10 @@ static struct conv describe(const wk_call *k, bool turned)
     o.pack = o.whole || gathering_pays(&o);
     join_images(&o);
     o.panels = most(1, over(o.m, CONV_ROWS));
-    o.blocks = least(o.panels, most(1, over(TASKS, most(1, tasks_of(&o)))));
-    const int64_t tile = tile_vectors(&o) * (int64_t)(64 / size); /* no vector is wider */
+    o.blocks = least(o.panels, most(1, over(o.tasks, most(1, tasks_of(&o)))));
+    /* weights that do not stay in the second-level cache are read once for several tiles */
+    o.strip = (double)o.m * (double)o.c * (double)o.taps > WEIGHT_VALUES ? CONV_STRIP : 1;
+    const int64_t tile = o.strip * tile_vectors(&o) * (int64_t)(64 / size); /* no vector is wider */
     size_t        at = 0, mine = 0;
     o.weights = place(&at, o.w->dtype == own(k->cls) ? 0 : wk_count(o.w), size);
     o.packed = place(&at, wk_count(o.w), size);
@@ -228,9 +233,9 @@ static struct conv describe_dot(const wk_call *k)
     even_bands(&o);
     measure_copy(&o);
     o.panels = 1;
-    o.blocks = least(most(1, over(o.m, 4 * CONV_DOT_ROWS)), most(1, over(TASKS, o.groups)));
+    o.blocks = least(most(1, over(o.m, 4 * CONV_DOT_ROWS)), most(1, over(DOT_TASKS, o.groups)));
     const int64_t parts = o.images * o.bands[1] * o.bands[2] * o.bands[3];
-    o.chunks = most(1, least(parts, over(TASKS, o.groups * o.blocks)));
+    o.chunks = most(1, least(parts, over(DOT_TASKS, o.groups * o.blocks)));
     size_t at = 0, mine = 0;
     o.offsets = place(&at, o.c * o.taps, sizeof(int64_t));
     o.partial = place(&at, o.chunks * wk_count(o.w), size);

@@ -25,6 +25,7 @@ enum { CONV_ROWS = 6, CONV_DOT_ROWS = 4, CONV_DOT_TAPS = 2 };
 #endif
 enum {
     CONV_K = 256,    /* taps that a product takes at once */
+    CONV_STRIP = 4,  /* most tiles that it does so for */
     CONV_VECTORS = 8 /* most vectors of a tile */
 };
 
@@ -44,6 +45,8 @@ struct conv {
     int64_t image;   /* one image in the copy */
     bool    whole;   /* x itself can be read in place of a copy */
     bool    pack;    /* gather the places of a tile before the product */
+    int64_t tasks;   /* that there should be: how places are cut changes no sum */
+    int64_t strip;   /* tiles that share the weights in cache */
     int64_t panels;  /* of rows; in */
     int64_t blocks;  /* which are tasks of their own */
     int64_t chunks;  /* conv_weight: parts of images and bands that are summed apart */

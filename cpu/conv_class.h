@@ -18,21 +18,37 @@ INLINE void CONV(put)(CONV_T *p, CONV(vec) v)
 
 /* ---- the padded copy ------------------------------------------------------------------------- */
 
+/* Every second of 2 n values. */
+static void CONV(halve)(const CONV_T *restrict from, int64_t n, CONV_T *restrict to)
+{
+    for (int64_t j = 0; j < n; j++) to[j] = from[2 * j];
+}
+
+static void CONV(load_row)(const struct conv *o, int64_t at, int64_t step, int64_t n, CONV_T *to)
+{
+    const CONV_T *x = (const CONV_T *)o->data + at;
+    if (o->x->dtype != CONV_DTYPE)
+        CONV_LOAD_STRIDED(o->x, at, step, n, to); /* converts into `to` */
+    else if (step == 1)
+        memcpy(to, x, (size_t)n * sizeof *to);
+    else if (step == 2)
+        CONV(halve)(x, n, to);
+    else
+        for (int64_t j = 0; j < n; j++) to[j] = x[j * step];
+}
+
 /* n values of a row at the places first, first + step .., zeros where x has none. */
-static void CONV(fill_row)(const struct conv *o, int64_t at, int64_t first, int64_t step, int64_t n,
+INLINE void CONV(fill_row)(const struct conv *o, int64_t at, int64_t first, int64_t step, int64_t n,
                            CONV_T *to)
 {
     int64_t low = first < 0 ? (-first + step - 1) / step : 0, high;
     if (low > n) low = n;
     high = first < o->in[2] ? (o->in[2] - first + step - 1) / step : 0;
     high = high > n ? n : high < low ? low : high;
-    if (low) memset(to, 0, (size_t)low * sizeof *to);
-    if (high > low) {
-        const CONV_T *v = CONV_LOAD_STRIDED(o->x, at + (first + low * step) * o->along[2], step * o->along[2],
-                                            high - low, to + low);
-        if (v != to + low) memcpy(to + low, v, (size_t)(high - low) * sizeof *to);
-    }
-    if (n > high) memset(to + high, 0, (size_t)(n - high) * sizeof *to);
+    for (int64_t j = 0; j < low; j++) to[j] = 0;
+    if (high > low)
+        CONV(load_row)(o, at + (first + low * step) * o->along[2], step * o->along[2], high - low, to + low);
+    for (int64_t j = high; j < n; j++) to[j] = 0;
 }
 
 /* One slot of one channel. */

@@ -13,7 +13,8 @@ static void CONV(columns)(const CONV_T *w, int64_t rows, int64_t n, CONV_T *to)
 {
     int64_t i = 0;
 #ifdef CONV_TRANSPOSE4
-    for (; i + 4 <= rows; i += 4) {
+    for (; i < rows && rows >= 4; i += 4) {
+        if (i > rows - 4) i = rows - 4; /* the last four, some of them again */
         int64_t t = 0;
         for (; t + 4 <= n; t += 4) CONV_TRANSPOSE4(w + i * n + t, n, to + t * rows + i, rows);
         for (; t < n; t++)
@@ -114,91 +115,152 @@ static void CONV(gather)(const CONV_T *from, const int64_t *off, int64_t n, cons
     }
 }
 
-/* One row of a tile, with its bias, into the result. */
-static void CONV(store)(const struct conv *o, int64_t channel, const CONV_T *c, const struct conv_segment *s,
-                        int64_t count)
+/* Rows of a tile, with their bias, into the result: n values side by side. */
+static void CONV(store_rows)(const CONV_T *c, int64_t step, int64_t rows, int64_t n, const CONV_T *bias,
+                             CONV_T *y, int64_t area)
 {
-    const int64_t area = o->out[0] * o->out[1] * o->out[2], step = o->turned ? o->stride[2] : 1;
-    const size_t  size = (size_t)wk_dtype_bytes(o->y->dtype);
-    CONV_T        bias = 0, sum[CONV_VECTORS * CONV_W];
-    if (!wk_is_none(o->bias)) bias = *CONV_LOAD_STRIDED(o->bias, channel * o->bias->stride[0], 1, 1, &bias);
-    for (int64_t i = 0; i < count; i++, s++) {
-        char *to = address(o->y, s->to + channel * area);
-        if (o->y->dtype == CONV_DTYPE) {
-            CONV_T *y = (CONV_T *)(void *)to;
-            if (step == 1)
-                for (int64_t j = 0; j < s->n; j++) y[j] = c[s->col + j] + bias;
-            else
-                for (int64_t j = 0; j < s->n; j++) y[j * step] = c[s->col + j] + bias;
+    for (int64_t r = 0; r < rows; r++, c += step, y += area) {
+        const CONV_T b = bias[r];
+        int64_t      j = 0;
+        for (; j + CONV_W <= n; j += CONV_W) CONV(put)(y + j, CONV(load)(c + j) + b);
+        if (j < n && n >= CONV_W) {
+            CONV(put)(y + n - CONV_W, CONV(load)(c + n - CONV_W) + b);
             continue;
         }
-        for (int64_t j = 0; j < s->n; j++) sum[j] = c[s->col + j] + bias;
-        if (step == 1)
-            CONV_FROM[o->y->dtype](sum, to, s->n);
-        else
-            for (int64_t j = 0; j < s->n; j++)
-                CONV_FROM[o->y->dtype](sum + j, to + (size_t)(j * step) * size, 1);
+        for (; j < n; j++) y[j] = c[j] + b;
     }
 }
 
-/* Where a worker's scratch has what. */
+/* The same where results are converted or lie apart. */
+static void CONV(store_apart)(const struct conv *o, const CONV_T *c, int64_t step, int64_t rows, int64_t n,
+                              const CONV_T *bias, int64_t at)
+{
+    const int64_t area = o->out[0] * o->out[1] * o->out[2], every = o->turned ? o->stride[2] : 1;
+    const int64_t size = wk_dtype_bytes(o->y->dtype);
+    CONV_T        sum[CONV_VECTORS * CONV_W];
+    for (int64_t r = 0; r < rows; r++, c += step, at += area) {
+        char *to = address(o->y, at);
+        for (int64_t j = 0; j < n; j++) sum[j] = c[j] + bias[r];
+        if (o->y->dtype == CONV_DTYPE)
+            for (int64_t j = 0; j < n; j++) ((CONV_T *)(void *)to)[j * every] = sum[j];
+        else if (every == 1)
+            CONV_FROM[o->y->dtype](sum, to, n);
+        else
+            for (int64_t j = 0; j < n; j++) CONV_FROM[o->y->dtype](sum + j, to + j * every * size, 1);
+    }
+}
+
+/* Tiles that go through the product together. */
+struct CONV(strip) {
+    int64_t             tiles;
+    const CONV_T       *from[CONV_STRIP];
+    int64_t             count[CONV_STRIP];
+    bool                narrow[CONV_STRIP];
+    struct conv_segment s[CONV_STRIP][CONV_VECTORS * CONV_W];
+};
+/* What a worker's scratch has, and the weights of the part. */
 struct CONV(room) {
-    CONV_T *copy, *panel, *tile;
+    CONV_T        *panel, *tile, *copy; /* panel and tile: of step columns, one after the other */
+    const CONV_T  *a;
+    const int64_t *off, *steps;
+    int64_t        step, k, first, last; /* panels */
 };
 
-/* The places of the segments, for the rows of the part's block. */
-static void CONV(tile)(const struct conv *o, const wk_call *k, const struct conv_part *p,
-                       const struct CONV(room) * room, const CONV_T *from, const struct conv_segment *s,
-                       int64_t count, bool narrow)
+static void CONV(store)(const struct conv *o, const struct conv_part *p, const struct CONV(room) * m,
+                        const struct CONV(strip) * t)
 {
-    const int64_t  n = o->c * p->phase.taps, step = tile_vectors(o) * CONV_W;
-    const int64_t *off =
-        (const int64_t *)(const void *)((const char *)k->scratch + o->offsets) + o->c * p->phase.before;
-    const int64_t *steps = (const int64_t *)(const void *)((const char *)k->scratch + o->steps);
-    const CONV_T  *a = (const CONV_T *)(const void *)((const char *)k->scratch + o->packed) +
-                      o->m * o->c * (p->group * o->taps + p->phase.before);
-    const int64_t first = p->block * o->panels / o->blocks, last = (p->block + 1) * o->panels / o->blocks;
-    const int64_t row0 = panel_row(o, first), pieces = (n + CONV_K - 1) / CONV_K;
-    if (n == 0) memset(room->tile, 0, (size_t)((panel_row(o, last) - row0) * step) * sizeof *room->tile);
+    const int64_t area = o->out[0] * o->out[1] * o->out[2];
+    const bool    plain = o->y->dtype == CONV_DTYPE && (!o->turned || o->stride[2] == 1);
+    for (int64_t panel = m->first, at = 0; panel < m->last; panel++) {
+        const int64_t row = panel_row(o, panel), rows = panel_row(o, panel + 1) - row;
+        const int64_t channel = p->group * o->m + row;
+        CONV_T        bias[CONV_ROWS] = {0};
+        if (!wk_is_none(o->bias)) {
+            const int64_t step = o->bias->stride[0];
+            const CONV_T *v = CONV_LOAD_STRIDED(o->bias, channel * step, step, rows, bias);
+            if (v != bias) memcpy(bias, v, (size_t)rows * sizeof *v);
+        }
+        for (int64_t i = 0; i < t->tiles; i++) {
+            const CONV_T *c = m->tile + (i * (panel_row(o, m->last) - panel_row(o, m->first)) + at) * m->step;
+            for (int64_t j = 0; j < t->count[i]; j++) {
+                const struct conv_segment *s = &t->s[i][j];
+                if (plain)
+                    CONV(store_rows)
+                    (c + s->col, m->step, rows, s->n, bias, (CONV_T *)wki_data(o->y) + s->to + channel * area,
+                     area);
+                else
+                    CONV(store_apart)(o, c + s->col, m->step, rows, s->n, bias, s->to + channel * area);
+            }
+        }
+        at += rows;
+    }
+}
+
+static void CONV(strip_products)(const struct conv *o, const struct CONV(room) * m,
+                                 const struct CONV(strip) * t)
+{
+    const int64_t row0 = panel_row(o, m->first), block = panel_row(o, m->last) - row0;
+    const int64_t pieces = (m->k + CONV_K - 1) / CONV_K;
+    if (m->k == 0) memset(m->tile, 0, (size_t)(t->tiles * block * m->step) * sizeof *m->tile);
     for (int64_t i = 0; i < pieces; i++) {
-        const int64_t k0 = n * i / pieces, kc = n * (i + 1) / pieces - k0;
-        if (o->pack) CONV(gather)(from, off + k0, kc, s, count, room->panel, step);
-        for (int64_t j = first; j < last; j++) {
+        const int64_t k0 = m->k * i / pieces, kc = m->k * (i + 1) / pieces - k0;
+        for (int64_t n = 0; n < t->tiles && o->pack; n++)
+            CONV(gather)
+            (t->from[n], m->off + k0, kc, t->s[n], t->count[n], m->panel + n * CONV_K * m->step, m->step);
+        for (int64_t j = m->first; j < m->last; j++) {
             const int64_t row = panel_row(o, j), rows = panel_row(o, j + 1) - row;
-            CONV(micros)
-            [rows - 1][narrow](a + row * n + k0 * rows, o->pack ? room->panel : from,
-                               o->pack ? steps : off + k0, kc, room->tile + (row - row0) * step, step, i > 0);
+            const CONV_T *a = m->a + row * m->k + k0 * rows;
+            for (int64_t n = 0; n < t->tiles; n++) {
+                CONV_T *c = m->tile + (n * block + row - row0) * m->step;
+                CONV(micros)
+                [rows - 1][t->narrow[n]](a, o->pack ? m->panel + n * CONV_K * m->step : t->from[n],
+                                         o->pack ? m->steps : m->off + k0, kc, c, m->step, i > 0);
+            }
         }
     }
-    for (int64_t row = row0; row < panel_row(o, last); row++)
-        CONV(store)(o, p->group * o->m + row, room->tile + (row - row0) * step, s, count);
+}
+
+static struct CONV(room)
+    CONV(room_of)(const struct conv *o, const wk_call *k, const struct conv_part *p, int worker)
+{
+    char *scratch = k->scratch;
+    struct CONV(room) m = {.step = tile_vectors(o) * CONV_W, .k = o->c * p->phase.taps};
+    m.panel = (CONV_T *)(void *)(scratch + o->worker + (size_t)worker * o->worker_bytes);
+    m.tile = m.panel + (o->pack ? o->strip * CONV_K * m.step : 0);
+    m.copy = m.tile + o->strip * max_block_rows(o) * m.step;
+    m.a = (const CONV_T *)(const void *)(scratch + o->packed) +
+          o->m * o->c * (p->group * o->taps + p->phase.before);
+    m.off = (const int64_t *)(const void *)(scratch + o->offsets) + o->c * p->phase.before;
+    m.steps = (const int64_t *)(const void *)(scratch + o->steps);
+    m.first = p->block * o->panels / o->blocks;
+    m.last = (p->block + 1) * o->panels / o->blocks;
+    return m;
 }
 
 static void CONV(task)(const struct conv *o, const wk_call *k, const struct conv_part *p, int worker)
 {
-    const int64_t step = tile_vectors(o) * CONV_W;
-    struct CONV(room) room;
-    room.panel = (CONV_T *)(void *)((char *)k->scratch + o->worker + (size_t)worker * o->worker_bytes);
-    room.tile = room.panel + (o->pack ? CONV_K * step : 0);
-    room.copy = room.tile + (max_block_rows(o) * step);
-    const CONV_T *from = room.copy;
+    const struct CONV(room) m = CONV(room_of)(o, k, p, worker);
+    const CONV_T *from = m.copy;
     if (o->whole)
-        from = (const CONV_T *)(const void *)address(o->x, p->image * o->x->stride[0] +
-                                                               p->group * o->c * o->x->stride[1]);
+        from = (const CONV_T *)o->data + p->image * o->x->stride[0] + p->group * o->c * o->x->stride[1];
     else
-        CONV(fill)(o, p, room.copy);
-    struct conv_segment s[CONV_VECTORS * CONV_W];
-    const int64_t       places = p->images * p->count[0] * p->count[1] * p->count[2];
-    const int64_t       run = (p->count[1] - 1) * o->ext[2] + p->count[2];
-    const int64_t       all = o->pack ? places : p->count[0] * run;
+        CONV(fill)(o, p, m.copy);
+    const int64_t places = p->images * p->count[0] * p->count[1] * p->count[2];
+    const int64_t run = (p->count[1] - 1) * o->ext[2] + p->count[2];
+    const int64_t all = o->pack ? places : p->count[0] * run;
     for (int64_t at = 0; at < all;) {
-        /* without packing, a tile ends where a plane does */
-        const int64_t left = o->pack ? all - at : run - at % run;
-        const bool    narrow = left <= step / 2;
-        const int64_t most = narrow ? CONV_W : step, n = left < most ? left : most;
-        const int64_t q = o->pack ? 0 : at / run * o->ext[1] * o->ext[2] + at % run;
-        const int64_t count = o->pack ? packed_segments(o, p, at, n, s) : plain_segments(o, p, q, n, s);
-        CONV(tile)(o, k, p, &room, from + q, s, count, narrow);
-        at += n;
+        struct CONV(strip) t;
+        for (t.tiles = 0; t.tiles < o->strip && at < all; t.tiles++) {
+            /* without packing, a tile ends where a plane does */
+            const int64_t i = t.tiles, left = o->pack ? all - at : run - at % run;
+            t.narrow[i] = left <= m.step / 2;
+            const int64_t most = t.narrow[i] ? CONV_W : m.step, n = left < most ? left : most;
+            const int64_t q = o->pack ? 0 : at / run * o->ext[1] * o->ext[2] + at % run;
+            t.count[i] = o->pack ? packed_segments(o, p, at, n, t.s[i]) : plain_segments(o, p, q, n, t.s[i]);
+            t.from[i] = from + q;
+            at += n;
+        }
+        CONV(strip_products)(o, &m, &t);
+        CONV(store)(o, p, &m, &t);
     }
 }
