@@ -30,14 +30,15 @@ enum {
 };
 
 struct conv {
-    wk_tensor x, w, bias, y;        /* conv_weight: y is the gradient of the result, w the output */
-    bool      turned;               /* transposed */
-    int64_t   images, groups, c, m; /* channels of a group in x and in y */
-    int64_t   in[3], ker[3], out[3], stride[3], pad[3], dil[3];
-    int64_t   along[3]; /* strides of x, in elements */
-    int64_t   taps;     /* of one channel */
-    int64_t   reach[3]; /* places between the first tap and the last */
-    int64_t   slots[3], phases;
+    const void *data;                 /* of x */
+    wk_tensor   x, w, bias, y;        /* conv_weight: y is the gradient of the result, w the output */
+    bool        turned;               /* transposed */
+    int64_t     images, groups, c, m; /* channels of a group in x and in y */
+    int64_t     in[3], ker[3], out[3], stride[3], pad[3], dil[3];
+    int64_t     along[3]; /* strides of x, in elements */
+    int64_t     taps;     /* of one channel */
+    int64_t     reach[3]; /* places between the first tap and the last */
+    int64_t     slots[3], phases;
     /* tasks: images and places of one, and how many there are */
     int64_t band[4], bands[4];
     int64_t ext[3];  /* of one slot in the copy */

@@ -184,12 +184,10 @@ static void CONV(store)(const struct conv *o, const struct conv_part *p, const s
             const CONV_T *c = m->tile + (i * (panel_row(o, m->last) - panel_row(o, m->first)) + at) * m->step;
             for (int64_t j = 0; j < t->count[i]; j++) {
                 const struct conv_segment *s = &t->s[i][j];
-                if (plain)
-                    CONV(store_rows)
-                    (c + s->col, m->step, rows, s->n, bias, (CONV_T *)wki_data(o->y) + s->to + channel * area,
-                     area);
-                else
-                    CONV(store_apart)(o, c + s->col, m->step, rows, s->n, bias, s->to + channel * area);
+                if (plain) CONV(store_rows)
+                (c + s->col, m->step, rows, s->n, bias, (CONV_T *)wki_data(o->y) + s->to + channel * area,
+                 area);
+                else CONV(store_apart)(o, c + s->col, m->step, rows, s->n, bias, s->to + channel * area);
             }
         }
         at += rows;
@@ -204,9 +202,8 @@ static void CONV(strip_products)(const struct conv *o, const struct CONV(room) *
     if (m->k == 0) memset(m->tile, 0, (size_t)(t->tiles * block * m->step) * sizeof *m->tile);
     for (int64_t i = 0; i < pieces; i++) {
         const int64_t k0 = m->k * i / pieces, kc = m->k * (i + 1) / pieces - k0;
-        for (int64_t n = 0; n < t->tiles && o->pack; n++)
-            CONV(gather)
-            (t->from[n], m->off + k0, kc, t->s[n], t->count[n], m->panel + n * CONV_K * m->step, m->step);
+        for (int64_t n = 0; n < t->tiles && o->pack; n++) CONV(gather)
+        (t->from[n], m->off + k0, kc, t->s[n], t->count[n], m->panel + n * CONV_K * m->step, m->step);
         for (int64_t j = m->first; j < m->last; j++) {
             const int64_t row = panel_row(o, j), rows = panel_row(o, j + 1) - row;
             const CONV_T *a = m->a + row * m->k + k0 * rows;
