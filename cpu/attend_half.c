@@ -251,6 +251,9 @@ void CPU(half_start)(struct tile *t, float *memory)
     }
 }
 
+/* s += pairs of a times pairs of b. As an intrinsic, gcc 12 moves every sum to another register and back. */
+#define ADD_PAIRS(s, a, b) __asm__("vpdpwssd %2, %1, %0" : "+v"(s) : "v"(a), "v"(b))
+
 /* s[ROWS][KEYS] = queries times keys. */
 INLINE_BF16 void scores(const int32_t *q, const float *q_scale, int64_t pairs, const struct panels *p,
                         float *s)
@@ -265,7 +268,7 @@ INLINE_BF16 void scores(const int32_t *q, const float *q_scale, int64_t pairs, c
 #pragma GCC unroll 6
         for (int i = 0; i < ROWS; i++) {
             const __m512i pair = _mm512_set1_epi32(q[i * pairs + e]);
-            for (int j = 0; j < COLS; j++) sum[i][j] = _mm512_dpwssd_epi32(sum[i][j], k[j], pair);
+            for (int j = 0; j < COLS; j++) ADD_PAIRS(sum[i][j], k[j], pair);
         }
     }
     for (int j = 0; j < COLS; j++) {
