@@ -4,7 +4,7 @@
  * The heads that share a key head go through its keys together. Many query rows: keys and values are
  * unpacked once per block and used by small matrix products. Few (decoding): keys and values are read once,
  * in their own format, and the positions are cut into spans that run in parallel and are merged in order.
- * How work is cut depends on shapes alone, so results do not depend on threads. */
+ * How work is cut depends on shapes and on how many keys there are, so results do not depend on threads. */
 #include "cpu/attend_tile.h"
 #include "cpu/cpu.h"
 
@@ -16,6 +16,7 @@
 struct plan {
     struct attend a;
     int64_t       tile, tiles, rows; /* queries per tile, tiles, query rows per tile */
+    int64_t       pieces;            /* tiles of all heads */
     int64_t       span, spans;       /* keys per span, spans at most */
     bool          few, half;
     bool          code_k, code_v; /* few: integers for scores, for values */
@@ -52,6 +53,31 @@ static bool in_codes(const struct attend *a, wk_tensor x)
 #endif
 }
 
+/* Spans are long, as each begins with some work of its own, unless there are too few to share out. Few rows:
+ * not so long that one takes much of the whole. */
+#define ENOUGH     12
+#define LONG       1024
+#define SHORT      256
+#define MOST_SPANS 64
+
+static int64_t keys_per_span(const struct plan *p, int64_t seen)
+{
+    const int64_t enough = p->few ? ENOUGH : 32, least = p->few ? SHORT : 512;
+    int64_t       span = whole(seen * p->pieces / enough, KEYS);
+    if (p->few && span > LONG) span = LONG;
+    if (span < least) span = least;
+    return span * MOST_SPANS < seen ? whole(seen / MOST_SPANS + 1, KEYS) : span;
+}
+
+/* No fewer than the spans of any number of keys up to all. */
+static int64_t most_spans(const struct plan *p)
+{
+    if (p->pieces == 0) return 1;
+    const int64_t shared = (p->few ? ENOUGH : 32) / p->pieces + 1, by_length = p->a.keys / LONG + 1;
+    const int64_t spans = p->few && by_length > shared ? by_length : shared;
+    return spans > MOST_SPANS ? MOST_SPANS : spans;
+}
+
 static struct plan plan_of(const wk_call *k)
 {
     struct plan          p = {.a = attend_of(k)};
@@ -64,12 +90,8 @@ static struct plan plan_of(const wk_call *k)
     if (p.tile > a->queries) p.tile = a->queries;
     p.tiles = p.tile ? (a->queries + p.tile - 1) / p.tile : 0;
     p.rows = a->rep * p.tile;
-    const int64_t pieces = a->batch * a->groups * p.tiles, wanted = p.few ? 128 : 32;
-    int64_t       most = pieces ? (wanted + pieces - 1) / pieces : 1;
-    if (most > 64) most = 64;
-    const int64_t least = p.few ? 256 : 512, even = whole((a->keys + most - 1) / most, KEYS);
-    p.span = even > least ? even : least;
-    p.spans = a->keys ? (a->keys + p.span - 1) / p.span : 1;
+    p.pieces = a->batch * a->groups * p.tiles;
+    p.spans = most_spans(&p);
     p.part = whole(p.rows * (a->dvp + 2), 16);
     const int64_t width = a->dp > a->dvp ? a->dp : a->dvp;
     p.half = !p.few && in_halves(a);
@@ -87,7 +109,7 @@ static struct plan plan_of(const wk_call *k)
 size_t CPU(attend_scratch)(const wk_call *k)
 {
     const struct plan p = plan_of(k);
-    const int64_t     parts = p.spans > 1 ? p.a.batch * p.a.groups * p.tiles * p.spans * p.part : 0;
+    const int64_t     parts = p.spans > 1 ? p.pieces * p.spans * p.part : 0;
     return (size_t)(wki_workers(k->device) * p.floats + parts) * sizeof(float);
 }
 
@@ -337,8 +359,9 @@ wk_status CPU(attend)(const wk_call *k)
         return WK_EINDEX;
     }
     const struct attend *a = &p.a;
-    const int64_t        pieces = a->batch * a->groups * p.tiles, seen = a->seen > 0 ? a->seen : 1;
+    const int64_t        pieces = p.pieces, seen = a->seen > 0 ? a->seen : 1;
     if (wk_count(k->out[0]) == 0) return WK_OK;
+    p.span = keys_per_span(&p, seen);
     p.used = (seen + p.span - 1) / p.span;
     p.parts = (float *)k->scratch + wki_workers(k->device) * p.floats;
     const int64_t work = p.rows * (seen < p.span ? seen : p.span) * (a->d + a->dv) * 2;
