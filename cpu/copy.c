@@ -10,24 +10,36 @@ struct job {
     wk_class    cls;
     int         turned; /* dim along which x is dense, for turned copies */
     double      start, step, stop;
+    int64_t     diagonal; /* of a triangle */
+    bool        upper;
     int64_t     n; /* of a sequence that has to end at stop, or 0 */
 };
 
 /* n elements of `bytes` bytes with strides in elements. */
 #define MOVE(type)                                                                                           \
-    for (int64_t i = 0; i < n; i++)                                                                          \
-    memcpy((char *)y + i * sy * (int64_t)sizeof(type), (const char *)x + i * sx * (int64_t)sizeof(type),     \
-           sizeof(type))
+    static void move_##type(void *y, int64_t sy, const void *x, int64_t sx, int64_t n)                       \
+    {                                                                                                        \
+        type       *to = y;                                                                                  \
+        const type *from = x;                                                                                \
+        if (sy == 1 && sx == -1)                                                                             \
+            for (int64_t i = 0; i < n; i++) to[i] = from[-i];                                                \
+        else if (sy == 1 && sx == 0)                                                                         \
+            for (int64_t i = 0; i < n; i++) to[i] = *from;                                                   \
+        else if (sy == 1)                                                                                    \
+            for (int64_t i = 0; i < n; i++) to[i] = from[i * sx];                                            \
+        else                                                                                                 \
+            for (int64_t i = 0; i < n; i++) to[i * sy] = from[i * sx];                                       \
+    }
+MOVE(any8)
+MOVE(any16)
+MOVE(any32)
+MOVE(any64)
 static void move(void *y, int64_t sy, const void *x, int64_t sx, int64_t n, int64_t bytes)
 {
-    if (bytes == 1)
-        MOVE(int8_t);
-    else if (bytes == 2)
-        MOVE(int16_t);
-    else if (bytes == 4)
-        MOVE(int32_t);
-    else
-        MOVE(int64_t);
+    (bytes == 1   ? move_any8
+     : bytes == 2 ? move_any16
+     : bytes == 4 ? move_any32
+                  : move_any64)(y, sy, x, sx, n);
 }
 
 /* ---- one dtype ------------------------------------------------------------------------------- */
@@ -46,16 +58,20 @@ static void copy_runs(void *arg, int64_t first, int64_t last, int worker)
     const int64_t     sy = j->w.stride[0][inner], sx = j->w.stride[1][inner];
     const int64_t     bytes = wk_dtype_bytes(j->y->dtype), block = wk_dtype_block(j->y->dtype);
     (void)worker;
-    for (int64_t at = first; at < last;) {
-        int64_t     left;
-        char       *y = address(j->y, walk_offset(&j->w, 0, at, &left));
-        const char *x = address(j->x, walk_offset(&j->w, 1, at, &left));
-        if (left > last - at) left = last - at;
+    const int64_t   cols = j->w.shape[inner];
+    struct walk_row y, x;
+    walk_row_at(&y, &j->w, 0, first / cols);
+    walk_row_at(&x, &j->w, 1, first / cols);
+    for (int64_t at = first, col = first % cols, n; at < last; at += n, col = 0) {
+        n = cols - col < last - at ? cols - col : last - at;
+        char       *to = address(j->y, y.offset + col * sy);
+        const char *from = address(j->x, x.offset + col * sx);
         if (sy == 1 && sx == 1)
-            memcpy(y, x, (size_t)(left / block * bytes));
+            memcpy(to, from, (size_t)(n / block * bytes));
         else
-            move(y, sy, x, sx, left, bytes);
-        at += left;
+            move(to, sy, from, sx, n, bytes);
+        walk_row_next(&y, &j->w, 0);
+        walk_row_next(&x, &j->w, 1);
     }
 }
 
@@ -122,6 +138,36 @@ wk_status CPU(flip)(const wk_call *k)
     }
     walk_over(&j.w, j.y, 2, both);
     copy_same(k->device, &j);
+    return WK_OK;
+}
+
+/* attr.i: the diagonal, lower */
+static void triangle_rows(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct job *j = arg;
+    const wk_tensor   x = j->x, y = j->y;
+    const int64_t     cols = wki_cols(x), rows = x->shape[x->ndim - 2], step = x->stride[x->ndim - 1];
+    const int64_t     bytes = wk_dtype_bytes(x->dtype);
+    (void)worker;
+    for (int64_t r = first; r < last; r++) {
+        int64_t at = r % rows + j->diagonal + !j->upper; /* where a part ends and the other begins */
+        at = at < 0 ? 0 : at > cols ? cols : at;
+        char         *to = address(y, r * cols);
+        const char   *from = address(x, wki_row_offset(x, r));
+        const int64_t kept = j->upper ? at : 0, n = j->upper ? cols - at : at;
+        memset(to + (j->upper ? 0 : at) * bytes, 0, (size_t)((cols - n) * bytes));
+        if (step == 1)
+            memcpy(to + kept * bytes, from + kept * bytes, (size_t)(n * bytes));
+        else
+            move(to + kept * bytes, 1, from + kept * step * bytes, step, n, bytes);
+    }
+}
+
+wk_status CPU(triangle)(const wk_call *k)
+{
+    struct job j = {.y = k->out[0], .x = k->in[0], .diagonal = k->attr.i[0], .upper = !k->attr.i[1]};
+    if (wk_count(j.y) > 0)
+        wki_parallel(k->device, wki_rows(j.y), 16384 / wki_cols(j.y) + 1, triangle_rows, &j);
     return WK_OK;
 }
 

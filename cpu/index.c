@@ -24,6 +24,101 @@ wk_status CPU(bad_index)(const wk_call *k, wk_tensor index, int64_t n, bool wrap
     return WK_OK;
 }
 
+/* ---- gather ----------------------------------------------------------------------------------- */
+
+struct gathering {
+    wk_tensor   x, index, y;
+    struct walk w;                /* of y's places: y, index, x without the dim */
+    int64_t     size, step, wrap; /* of the dim; wrap: what negative indices gain */
+    atomic_bool bad;
+};
+
+/* A row of n values: y[i] is x[i sx + index step]. True where an index is out of range. */
+#define GATHER(type)                                                                                         \
+    static bool gather_##type(const struct gathering *g, void *y, const void *x, int64_t sx,                 \
+                              const int64_t *index, int64_t n)                                               \
+    {                                                                                                        \
+        const uint64_t size = (uint64_t)g->size;                                                             \
+        const int64_t  step = g->step, wrap = g->wrap;                                                       \
+        const type    *from = x;                                                                             \
+        type          *to = y;                                                                               \
+        uint64_t       bad = 0;                                                                              \
+        if (step == 1 && sx == 0)                                                                            \
+            for (int64_t i = 0; i < n; i++) {                                                                \
+                const uint64_t p = (uint64_t)(index[i] + (index[i] < 0 ? wrap : 0));                         \
+                bad |= p >= size;                                                                            \
+                to[i] = from[p < size ? p : 0];                                                              \
+            }                                                                                                \
+        else                                                                                                 \
+            for (int64_t i = 0; i < n; i++) {                                                                \
+                const uint64_t p = (uint64_t)(index[i] + (index[i] < 0 ? wrap : 0));                         \
+                bad |= p >= size;                                                                            \
+                to[i] = from[i * sx + (p < size ? (int64_t)p : 0) * step];                                   \
+            }                                                                                                \
+        return bad;                                                                                          \
+    }
+GATHER(any8)
+GATHER(any16)
+GATHER(any32)
+GATHER(any64)
+
+static void gather_piece(void *arg, int64_t first, int64_t last, int worker)
+{
+    struct gathering *g = arg;
+    const int         inner = g->w.ndim - 1;
+    const int64_t     cols = g->w.shape[inner], bytes = wk_dtype_bytes(g->x->dtype);
+    const int64_t     si = g->w.stride[1][inner], sx = g->w.stride[2][inner];
+    struct walk_row   index, x;
+    int64_t           buffer[TILE];
+    bool              bad = false;
+    (void)worker;
+    walk_row_at(&index, &g->w, 1, first / cols);
+    walk_row_at(&x, &g->w, 2, first / cols);
+    for (int64_t at = first, from = first % cols, n; at < last; at += n) {
+        n = cols - from < last - at ? cols - from : last - at;
+        n = n < TILE ? n : TILE;
+        const int64_t *v = load_i64_strided(g->index, index.offset + from * si, si, n, buffer);
+        const void    *line = (const char *)wki_data(g->x) + (x.offset + from * sx) * bytes;
+        char          *y = (char *)wki_data(g->y) + at * bytes;
+        bad |= (bytes == 1   ? gather_any8
+                : bytes == 2 ? gather_any16
+                : bytes == 4 ? gather_any32
+                             : gather_any64)(g, y, line, sx, v, n);
+        from += n;
+        if (from < cols) continue;
+        from = 0;
+        walk_row_next(&index, &g->w, 1);
+        walk_row_next(&x, &g->w, 2);
+    }
+    if (bad) atomic_store_explicit(&g->bad, true, memory_order_relaxed);
+}
+
+/* named: the index as the caller gave it, for the message. y is dense. */
+static wk_status gather(const wk_call *k, wk_tensor index, wk_tensor named, int d, bool wrap)
+{
+    struct gathering g = {.x = k->in[0], .index = index, .y = k->out[0], .size = 1};
+    if (g.x->ndim) g.size = g.x->shape[d];
+    if (g.x->ndim) g.step = g.x->stride[d];
+    if (wrap) g.wrap = g.size;
+    if (g.size == 0 || wk_count(g.y) == 0)
+        return wk_count(g.y) ? CPU(bad_index)(k, named, g.size, wrap) : WK_OK;
+    struct wk_tensor_info without = *g.x;
+    if (g.x->ndim) {
+        memcpy(without.shape, g.y->shape, sizeof without.shape);
+        without.stride[d] = 0;
+    }
+    const wk_tensor all[] = {g.y, g.index, &without};
+    walk_over(&g.w, g.y, 3, all);
+    wki_parallel(k->device, g.w.n, 8192, gather_piece, &g);
+    return atomic_load(&g.bad) ? CPU(bad_index)(k, named, g.size, wrap) : WK_OK;
+}
+
+/* attr.i: the dim, negative indices count from the end */
+wk_status CPU(gather)(const wk_call *k)
+{
+    return gather(k, k->in[1], k->in[1], (int)k->attr.i[0], k->attr.i[1] != 0);
+}
+
 /* ---- index, index_select: slices [lead, picks, the dims behind] ------------------------------- */
 
 struct slices {
@@ -57,21 +152,20 @@ static void offsets_of(struct slices *o, int64_t first, int64_t n, int64_t *out)
 }
 
 #define PICK(type)                                                                                           \
-    for (int64_t i = 0; i < n; i++)                                                                          \
-    memcpy(y + i * (int64_t)sizeof(type), x + offset[i] * (int64_t)sizeof(type), sizeof(type))
+    for (int64_t i = 0; i < n; i++) ((type *)(void *)y)[i] = ((const type *)(const void *)x)[offset[i]]
 
 /* n slices from x at the offsets to y. */
 static void put_slices(const struct slices *o, char *y, const char *x, const int64_t *offset, int64_t n)
 {
     const int64_t row = o->inner / wk_dtype_block(o->x->dtype) * o->bytes;
     if (o->inner == 1 && o->bytes == 1)
-        PICK(int8_t);
+        PICK(any8);
     else if (o->inner == 1 && o->bytes == 2)
-        PICK(int16_t);
+        PICK(any16);
     else if (o->inner == 1 && o->bytes == 4)
-        PICK(int32_t);
+        PICK(any32);
     else if (o->inner == 1 && o->bytes == 8)
-        PICK(int64_t);
+        PICK(any64);
     else if (o->run)
         for (int64_t i = 0; i < n; i++)
             memcpy(y + i * row, x + offset[i] / wk_dtype_block(o->x->dtype) * o->bytes, (size_t)row);
@@ -133,6 +227,18 @@ static size_t slices_scratch(const wk_call *k)
     return lead > 1 ? (size_t)wk_count(k->in[1]) * sizeof(int64_t) : 0;
 }
 
+/* Single values: gathered, by one index for every line. */
+static wk_status pick_values(const wk_call *k, int d, bool wrap)
+{
+    struct wk_tensor_info lines = *k->in[1];
+    lines.ndim = k->out[0]->ndim;
+    for (int i = 0; i < lines.ndim; i++) {
+        lines.shape[i] = k->out[0]->shape[i];
+        lines.stride[i] = i == d && k->in[1]->ndim ? k->in[1]->stride[0] : 0;
+    }
+    return gather(k, &lines, k->in[1], d, wrap);
+}
+
 static wk_status pick_slices(const wk_call *k, int n, bool wrap)
 {
     struct slices o = slices(k, n, wrap);
@@ -141,6 +247,7 @@ static wk_status pick_slices(const wk_call *k, int n, bool wrap)
         if (size == 0 || wk_count(o.y) == 0) WK_TRY(CPU(bad_index)(k, o.index[i], size, wrap));
     }
     if (wk_count(o.y) == 0) return WK_OK;
+    if (n == 1 && o.inner == 1 && o.x->ndim == o.y->ndim) return pick_values(k, o.d, wrap);
     if (!o.run)
         for (int i = o.d + n; i < o.x->ndim; i++) walk_dim(&o.behind, 1, o.x->shape[i], &o.x->stride[i]);
     if (o.lead > 1) {
@@ -207,87 +314,4 @@ wk_status CPU(embedding_rows)(const wk_call *k)
     if (wk_count(r.y) == 0) return WK_OK;
     wki_parallel(k->device, wk_count(r.index), 16384 / r.inner + 1, embedding_piece, &r);
     return WK_OK;
-}
-
-/* ---- gather ----------------------------------------------------------------------------------- */
-
-struct gathering {
-    wk_tensor   x, index, y;
-    struct walk w;          /* of y's places: y, index, x without the dim */
-    int64_t     size, step; /* of the dim */
-    bool        wrap;
-    atomic_bool bad;
-};
-
-/* A row of n values: index i sends y[i sy] to x[i sx + index step]. */
-#define GATHER(type)                                                                                         \
-    for (int64_t i = 0; i < n; i++)                                                                          \
-    memcpy(y + i * sy * (int64_t)sizeof(type), x + (i * sx + at[i] * g->step) * (int64_t)sizeof(type),       \
-           sizeof(type))
-static void gather_row(const struct gathering *g, char *y, const char *x, const int64_t *at, int64_t n)
-{
-    const int     last = g->w.ndim - 1;
-    const int64_t sy = g->w.stride[0][last], sx = g->w.stride[2][last], bytes = wk_dtype_bytes(g->x->dtype);
-    if (bytes == 1)
-        GATHER(int8_t);
-    else if (bytes == 2)
-        GATHER(int16_t);
-    else if (bytes == 4)
-        GATHER(int32_t);
-    else
-        GATHER(int64_t);
-}
-
-static void gather_piece(void *arg, int64_t first, int64_t last, int worker)
-{
-    struct gathering *g = arg;
-    const int         inner = g->w.ndim - 1;
-    const int64_t     cols = g->w.shape[inner], bytes = wk_dtype_bytes(g->x->dtype);
-    const int64_t     sy = g->w.stride[0][inner], si = g->w.stride[1][inner], sx = g->w.stride[2][inner];
-    struct walk_row   y, index, x;
-    int64_t           buffer[TILE], safe[TILE];
-    bool              bad = false;
-    (void)worker;
-    walk_row_at(&y, &g->w, 0, first / cols);
-    walk_row_at(&index, &g->w, 1, first / cols);
-    walk_row_at(&x, &g->w, 2, first / cols);
-    for (int64_t at = first, n; at < last; at += n) {
-        const int64_t from = at % cols;
-        n = cols - from < last - at ? cols - from : last - at;
-        n = n < TILE ? n : TILE;
-        const int64_t *v = load_i64_strided(g->index, index.offset + from * si, si, n, buffer);
-        for (int64_t i = 0; i < n; i++) {
-            const int64_t p = g->wrap && v[i] < 0 ? v[i] + g->size : v[i];
-            bad |= (uint64_t)p >= (uint64_t)g->size;
-            safe[i] = (uint64_t)p < (uint64_t)g->size ? p : 0;
-        }
-        gather_row(g, address(g->y, y.offset + from * sy),
-                   (const char *)wki_data(g->x) + (x.offset + from * sx) * bytes, safe, n);
-        if (from + n < cols) continue;
-        walk_row_next(&y, &g->w, 0);
-        walk_row_next(&index, &g->w, 1);
-        walk_row_next(&x, &g->w, 2);
-    }
-    if (bad) atomic_store_explicit(&g->bad, true, memory_order_relaxed);
-}
-
-/* attr.i: the dim, negative indices count from the end */
-wk_status CPU(gather)(const wk_call *k)
-{
-    const int        d = (int)k->attr.i[0];
-    struct gathering g = {
-        .x = k->in[0], .index = k->in[1], .y = k->out[0], .size = 1, .wrap = k->attr.i[1] != 0};
-    if (g.x->ndim) g.size = g.x->shape[d];
-    if (g.x->ndim) g.step = g.x->stride[d];
-    if (wk_count(g.y) == 0) return WK_OK;
-    if (g.size == 0) return CPU(bad_index)(k, g.index, 0, g.wrap);
-    struct wk_tensor_info without = *g.x;
-    if (g.x->ndim) {
-        memcpy(without.shape, g.y->shape, sizeof without.shape);
-        without.stride[d] = 0;
-    }
-    const wk_tensor all[] = {g.y, g.index, &without};
-    walk_over(&g.w, g.y, 3, all);
-    wki_parallel(k->device, g.w.n, 8192, gather_piece, &g);
-    return atomic_load(&g.bad) ? CPU(bad_index)(k, g.index, g.size, g.wrap) : WK_OK;
 }

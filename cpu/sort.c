@@ -7,14 +7,22 @@
 #define BUCKETS 256
 #define SLOTS   65536
 #define SAMPLE  8192
+#define BLOCK   32 /* values that topk passes over together */
 
 struct sorting {
     wk_tensor x, values, indices;
-    int64_t   n;
-    bool      descending, whole; /* whole: integers */
-    int64_t   low;               /* the smallest of an integer dtype */
+    int64_t   n, m;                   /* values of a row, and of its result */
+    int64_t   piece, pieces, workers; /* topk: of a row */
+    bool      descending, whole;      /* whole: integers */
+    int64_t   low;                    /* the smallest of an integer dtype */
     void     *scratch;
 };
+
+/* Candidates that are kept for a result of k values. */
+static int64_t room_for(int64_t k)
+{
+    return (k < 8 ? 16 : 2 * k) + BLOCK;
+}
 
 static int64_t piece_of(int64_t n)
 {
@@ -29,6 +37,7 @@ static int64_t piece_of(int64_t n)
 #define LOAD     load_f32
 #define FROM     CPU(from_f32)
 #include "cpu/sort_class.h"
+#include "cpu/topk_class.h"
 
 #define KEY      uint64_t
 #define REAL     double
@@ -37,6 +46,7 @@ static int64_t piece_of(int64_t n)
 #define LOAD     load_f64
 #define FROM     CPU(from_f64)
 #include "cpu/sort_class.h"
+#include "cpu/topk_class.h"
 
 /* Do 32 bits hold the keys and the positions? */
 static bool narrow(wk_dtype t, int64_t n)
@@ -69,6 +79,7 @@ wk_status CPU(sort)(const wk_call *k)
                         .values = k->out[0],
                         .indices = k->out[1],
                         .n = wki_cols(k->in[0]),
+                        .m = wki_cols(k->in[0]),
                         .descending = k->attr.i[0] != 0,
                         .whole = k->cls == WK_CLASS_I64,
                         .scratch = k->scratch};
@@ -88,34 +99,102 @@ wk_status CPU(sort)(const wk_call *k)
     return WK_OK;
 }
 
+/* ---- topk: attr.i[0] largest ------------------------------------------------------------------- */
+
+/* A long row is cut into pieces where there are few, each a good deal longer than the result. */
+static void plan(struct sorting *s, const wk_call *k)
+{
+    const int64_t rows = wki_rows(s->x);
+    s->workers = wki_workers(k->device);
+    s->pieces = 1;
+    if (rows < 16) s->pieces = s->n / (16384 + 16 * s->m);
+    if (s->pieces > 16) s->pieces = 16;
+    if (s->pieces < 1) s->pieces = 1;
+    s->piece = (s->n + s->pieces - 1) / s->pieces;
+    if (s->workers > rows * s->pieces) s->workers = rows * s->pieces;
+}
+
+size_t CPU(topk_scratch)(const wk_call *k)
+{
+    struct sorting s = {.x = k->in[0], .n = wki_cols(k->in[0]), .m = wki_cols(k->out[0])};
+    plan(&s, k);
+    const size_t  record = narrow(s.x->dtype, s.n) ? 8 : 16;
+    const int64_t kept = s.pieces > 1 ? (wki_rows(s.x) + 1) * s.pieces * s.m : 0;
+    return (size_t)(2 * room_for(s.m) * wki_workers(k->device) + kept) * record;
+}
+
+wk_status CPU(topk)(const wk_call *k)
+{
+    struct sorting s = {.x = k->in[0],
+                        .values = k->out[0],
+                        .indices = k->out[1],
+                        .n = wki_cols(k->in[0]),
+                        .m = wki_cols(k->out[0]),
+                        .descending = k->attr.i[0] != 0,
+                        .whole = k->cls == WK_CLASS_I64,
+                        .low = lowest(k->in[0]->dtype),
+                        .scratch = k->scratch};
+    const int64_t  rows = wki_rows(s.x);
+    if (wk_count(s.values) == 0) return WK_OK;
+    plan(&s, k);
+    s.workers = wki_workers(k->device);
+    const bool small = narrow(s.x->dtype, s.n);
+    wki_parallel(k->device, rows * s.pieces, s.pieces > 1 ? 1 : 8192 / s.n + 1,
+                 small ? best_piece_32 : best_piece_64, &s);
+    if (s.pieces > 1) (small ? best_join_32 : best_join_64)(&s, rows);
+    return WK_OK;
+}
+
 /* ---- searchsorted: attr.i[0] right ------------------------------------------------------------ */
 
+#define ABREAST 16 /* searches that do not wait for each other */
+
 struct search {
-    wk_tensor sorted, values, y;
-    int64_t   n, m; /* values of a row of each */
+    wk_tensor sorted, values, y; /* sorted is of its class's own dtype */
+    int64_t   n, m;              /* values of a row of each */
     bool      right;
 };
 
-/* Is v to go behind s? NaN counts as largest. */
+/* How many of the n sorted values each v is to go behind; NaN counts as largest. */
 #define SEARCH(cls, type)                                                                                    \
+    INLINE void halve_##cls(const type *s, int64_t n, const type *v, int64_t *y, bool right)                 \
+    {                                                                                                        \
+        int64_t at[ABREAST] = {0};                                                                           \
+        for (int64_t left = n, half; left > 0; left -= half) {                                               \
+            half = (left + 1) / 2;                                                                           \
+            for (int j = 0; j < ABREAST; j++) {                                                              \
+                const type x = s[at[j] + half - 1];                                                          \
+                const bool behind =                                                                          \
+                    right ? x <= v[j] || v[j] != v[j] : x < v[j] || (v[j] != v[j] && x == x);                \
+                at[j] += behind ? half : 0;                                                                  \
+            }                                                                                                \
+        }                                                                                                    \
+        memcpy(y, at, sizeof at);                                                                            \
+    }                                                                                                        \
+    static void found_left_##cls(const type *s, int64_t n, const type *v, int64_t *y)                        \
+    {                                                                                                        \
+        halve_##cls(s, n, v, y, false);                                                                      \
+    }                                                                                                        \
+    static void found_right_##cls(const type *s, int64_t n, const type *v, int64_t *y)                       \
+    {                                                                                                        \
+        halve_##cls(s, n, v, y, true);                                                                       \
+    }                                                                                                        \
     static void search_##cls(void *arg, int64_t first, int64_t last, int worker)                             \
     {                                                                                                        \
         const struct search *o = arg;                                                                        \
-        int64_t             *y = (int64_t *)wki_data(o->y);                                                  \
+        int64_t             *y = (int64_t *)wki_data(o->y), found[ABREAST];                                  \
+        type                 own[ABREAST], v[ABREAST];                                                       \
         (void)worker;                                                                                        \
-        for (int64_t i = first; i < last; i++) {                                                             \
-            const int64_t row = i / o->m, at = o->sorted->ndim > 1 ? wki_row_offset(o->sorted, row) : 0;     \
-            type          own, other;                                                                        \
-            const type    v = *load_##cls(o->values, wki_row_offset(o->values, row) + i % o->m, 1, &own);    \
-            int64_t       low = 0, high = o->n;                                                              \
-            while (low < high) {                                                                             \
-                const int64_t mid = (low + high) / 2;                                                        \
-                const type    s = *load_##cls(o->sorted, at + mid, 1, &other);                               \
-                const bool    behind = o->right ? s <= v || v != v : s < v || (v != v && s == s);            \
-                low = behind ? mid + 1 : low;                                                                \
-                high = behind ? high : mid;                                                                  \
-            }                                                                                                \
-            y[i] = low;                                                                                      \
+        for (int64_t i = first, n; i < last; i += n) {                                                       \
+            const int64_t row = i / o->m, col = i % o->m;                                                    \
+            const type   *s = (const type *)(void *)address(                                                 \
+                  o->sorted, o->sorted->ndim > 1 ? wki_row_offset(o->sorted, row) : 0);                      \
+            n = o->m - col < last - i ? o->m - col : last - i;                                               \
+            n = n < ABREAST ? n : ABREAST;                                                                   \
+            const type *values = load_##cls(o->values, wki_row_offset(o->values, row) + col, n, own);        \
+            for (int64_t j = 0; j < ABREAST; j++) v[j] = values[j < n ? j : 0];                              \
+            (o->right ? found_right_##cls : found_left_##cls)(s, o->n, v, found);                            \
+            memcpy(y + i, found, (size_t)n * sizeof *y);                                                     \
         }                                                                                                    \
     }
 SEARCH(f32, float)

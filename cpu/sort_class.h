@@ -1,4 +1,5 @@
-/* Sorting with keys of one width: unsigned numbers in the order of the values. Included by sort.c.
+/* Sorting with keys of one width: unsigned numbers in the order of the values. Included by sort.c, before
+ * topk_class.h.
  *
  * KEY is their type; REAL the type that real values are read as; DIGITS the bytes of a key. */
 
@@ -29,17 +30,17 @@ static void FN(keys)(const struct sorting *s, int64_t at, int64_t n, KEY *out)
     }
 }
 
-/* Results of records [0, n) of a row from its position `from` on. Zeros and NaN are copied, as their key has
+/* Results of records [0, n) of a row from its place `from` on. Zeros and NaN are copied, as their key has
  * lost which one they were. */
 static void FN(emit)(const struct sorting *s, int64_t row, int64_t from, const struct FN(record) * r,
                      int64_t n)
 {
     const KEY    flip = s->descending ? ~(KEY)0 : 0, low = (KEY)s->low, top = (KEY)1 << (8 * DIGITS - 1);
     const size_t size = (size_t)wk_dtype_bytes(s->x->dtype);
-    int64_t     *indices = (int64_t *)wki_data(s->indices) + row * s->n;
+    int64_t     *indices = (int64_t *)wki_data(s->indices) + row * s->m;
     struct FN(record) own[TILE];
     for (int64_t i = 0; i < n; i += TILE) {
-        const int64_t m = n - i < TILE ? n - i : TILE, at = row * s->n + from + i;
+        const int64_t m = n - i < TILE ? n - i : TILE, at = row * s->m + from + i;
         memcpy(own, r + i, (size_t)m * sizeof *r); /* the indices may take its place */
         for (int64_t j = 0; j < m; j++) indices[from + i + j] = (int64_t)own[j].at;
         if (s->whole) {
@@ -230,9 +231,5 @@ static void FN(long_row)(const struct sorting *s, wk_device *device, int64_t row
     wki_parallel(device, BUCKETS, 1, FN(finish), &d);
 }
 
-#undef KEY
-#undef REAL
-#undef DIGITS
-#undef FN
 #undef LOAD
 #undef FROM

@@ -7,6 +7,12 @@
 
 #define WALK_MAX 5 /* tensors walked together */
 
+/* Elements by their size alone, wherever they lie. */
+typedef int8_t  any8;
+typedef int16_t any16 __attribute__((aligned(1), may_alias));
+typedef int32_t any32 __attribute__((aligned(1), may_alias));
+typedef int64_t any64 __attribute__((aligned(1), may_alias));
+
 struct walk {
     int     ndim; /* at least 1 */
     int64_t n, shape[WK_MAX_DIMS], stride[WALK_MAX][WK_MAX_DIMS];

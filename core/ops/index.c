@@ -1,4 +1,4 @@
-/* Ops that pick by index: index_select, index, gather, embedding_rows, topk; and index_put. A bad index is
+/* Ops that pick by index: index_select, index, gather, embedding_rows; and index_put. A bad index is
  * WK_EINDEX, from the kernel, which names it. */
 #include "core/ctx.h"
 
@@ -177,39 +177,4 @@ void wki_vjp_embedding_rows(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_
     }
     wk_tensor zero = wk_zeros(c, g[0]->dtype, wki_shape(table));
     dx[0] = wki_index_put(c, zero, 0, 1, k->in + 1, g[0], true, false, WK_NONE);
-}
-
-/* ---- topk: attr.i = dim, largest ------------------------------------------------------------- */
-
-wk_tensor wk_topk(wk_ctx *c, wk_tensor x, int64_t k, int dim, bool largest, wk_tensor *indices)
-{
-    if (indices) *indices = WK_NONE;
-    if (wki_failed(c)) return WK_NONE;
-    WK_REQUIRE(c, !wk_is_none(x) && !wki_is_block(x->dtype), WK_EARG, "topk: no tensor of plain values");
-    const int d = wki_dim(c, "topk", x, dim);
-    if (d < 0) return WK_NONE;
-    const int64_t n = x->ndim ? x->shape[d] : 1;
-    WK_REQUIRE(c, k >= 0 && k <= n, WK_EINDEX, "topk: %lld of %lld values", (long long)k, (long long)n);
-    wk_shape shape = wki_shape(x);
-    if (x->ndim) shape.dim[d] = k;
-    wk_tensor values = wki_new(c, x->dtype, shape), at = wki_new(c, WK_i64, shape);
-    wk_call   call = {.op = WK_OP_topk,
-                      .cls = wki_class_of(x->dtype),
-                      WK_IN(x),
-                      .n_out = 2,
-                      .out = {values, at},
-                      .attr.i = {d, largest}};
-    values = wki_run(c, &call);
-    if (indices && !wk_is_none(values)) *indices = at;
-    return values;
-}
-
-void wki_vjp_topk(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
-{
-    const wk_tensor x = k->in[0];
-    wk_tensor       zero = wk_zeros(c, g[0]->dtype, wki_shape(x));
-    if (x->ndim == 0)
-        dx[0] = wk_count(g[0]) ? g[0] : zero;
-    else
-        dx[0] = wk_count(g[0]) ? wk_scatter_add(c, zero, (int)k->attr.i[0], k->out[1], g[0]) : zero;
 }

@@ -176,18 +176,20 @@ void wki_vjp_pad(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
     dx[0] = wk_pad(c, g[0], 2 * x->ndim, back, 0.0);
 }
 
-/* ---- triangles ------------------------------------------------------------------------------- */
+/* ---- triangles: attr.i the diagonal, lower ------------------------------------------------------ */
 
 static wk_tensor triangle(wk_ctx *c, const char *op, wk_tensor x, int64_t diagonal, bool lower)
 {
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(x) && x->ndim >= 2, WK_ESHAPE, "%s: %s has fewer than 2 dims", op, WKI_TEXT(x));
-    const int64_t rows = x->shape[x->ndim - 2], cols = x->shape[x->ndim - 1];
-    wk_tensor     i = wk_reshape(c, wk_arange(c, 0, (double)rows, 1, WK_i64), WK_SHAPE(rows, 1));
-    wk_tensor     j = wk_arange(c, 0, (double)cols, 1, WK_i64);
-    wk_tensor     offset = wk_sub(c, j, i), limit = wk_scalar_int(c, diagonal);
-    wk_tensor     kept = lower ? wk_le(c, offset, limit) : wk_ge(c, offset, limit);
-    return wk_where(c, kept, x, wk_full(c, 0.0, x->dtype, WK_SCALAR_SHAPE));
+    WK_REQUIRE(c, !wki_is_block(x->dtype), WK_EDTYPE, "%s: of %s", op, wk_dtype_name(x->dtype));
+    return wki_run(
+        c, &(wk_call){.op = WK_OP_triangle, WK_IN(x), .out = {wki_like(c, x)}, .attr.i = {diagonal, lower}});
+}
+
+void wki_vjp_triangle(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    dx[0] = triangle(c, "triangle", g[0], k->attr.i[0], k->attr.i[1] != 0);
 }
 
 wk_tensor wk_tril(wk_ctx *c, wk_tensor x, int64_t diagonal)

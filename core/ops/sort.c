@@ -49,6 +49,45 @@ wk_tensor wk_msort(wk_ctx *c, wk_tensor x)
     return wk_sort(c, x, 0, false, NULL);
 }
 
+/* ---- topk: attr.i[0] largest; along the last dim ----------------------------------------------- */
+
+wk_tensor wk_topk(wk_ctx *c, wk_tensor x, int64_t k, int dim, bool largest, wk_tensor *indices)
+{
+    if (indices) *indices = WK_NONE;
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(x) && !wki_is_block(x->dtype), WK_EARG, "topk: no tensor of plain values");
+    const int d = wki_dim(c, "topk", x, dim);
+    if (d < 0) return WK_NONE;
+    const int64_t n = x->ndim ? x->shape[d] : 1;
+    WK_REQUIRE(c, k >= 0 && k <= n, WK_EINDEX, "topk: %lld of %lld values", (long long)k, (long long)n);
+    if (k > 64 && k > n / 8) { /* so many that it pays to sort them all */
+        wk_tensor order, sorted = wk_sort(c, x, d, largest, &order);
+        if (wki_failed(c)) return WK_NONE;
+        if (indices) *indices = wk_contiguous(c, wk_narrow(c, order, d, 0, k));
+        return wk_contiguous(c, wk_narrow(c, sorted, d, 0, k));
+    }
+    const wk_tensor rows = swap(c, x, d);
+    if (wki_failed(c)) return WK_NONE;
+    wk_shape shape = wki_shape(rows);
+    if (x->ndim) shape.dim[x->ndim - 1] = k;
+    const wk_call   call = {.op = WK_OP_topk,
+                            .cls = wki_class_of(x->dtype),
+                            WK_IN(rows),
+                            .n_out = 2,
+                            .out = {wki_new(c, x->dtype, shape), wki_new(c, WK_i64, shape)},
+                            .attr.i = {largest}};
+    const wk_tensor y = wki_run(c, &call);
+    if (wk_is_none(y)) return WK_NONE;
+    if (indices) *indices = swap(c, call.out[1], d);
+    return swap(c, y, d);
+}
+
+void wki_vjp_topk(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    const wk_tensor x = k->in[0], zero = wk_zeros(c, g[0]->dtype, wki_shape(x));
+    dx[0] = wk_count(g[0]) == 0 ? zero : x->ndim ? wk_scatter_add(c, zero, -1, k->out[1], g[0]) : g[0];
+}
+
 /* ---- one value of each line ------------------------------------------------------------------- */
 
 /* Checks what the functions below share; the dim, or -1. */
@@ -243,11 +282,16 @@ wk_tensor wk_searchsorted(wk_ctx *c, wk_tensor sorted, wk_tensor values, bool ri
     for (int i = 0; i + 1 < sorted->ndim && fit; i++) fit = sorted->shape[i] == values->shape[i];
     WK_REQUIRE(c, fit, WK_ESHAPE, "searchsorted: %s in %s", WKI_TEXT(values), WKI_TEXT(sorted));
     const wk_dtype t = wki_result_dtype(sorted, values);
-    values = wk_detach(c, wk_cast(c, values, t));
-    sorted = wk_detach(c, wk_cast(c, sorted, t));
+    const wk_class cls = wki_class_of(t);
+    values = wk_detach(c, values->dtype == t ? values : wk_cast(c, values, t));
+    /* looked at many times: in the dtype that it is compared in, whose values are those of t */
+    sorted = wk_detach(c, wk_cast(c, sorted->dtype == t ? sorted : wk_cast(c, sorted, t),
+                                  cls == WK_CLASS_F32   ? WK_f32
+                                  : cls == WK_CLASS_F64 ? WK_f64
+                                                        : WK_i64));
     if (wki_failed(c)) return WK_NONE;
     return wki_run(c, &(wk_call){.op = WK_OP_searchsorted,
-                                 .cls = wki_class_of(t),
+                                 .cls = cls,
                                  WK_IN(sorted, values),
                                  .out = {wki_like_as(c, values, WK_i64)},
                                  .attr.i = {right}});
