@@ -59,15 +59,19 @@ static void copy_runs(void *arg, int64_t first, int64_t last, int worker)
     const int64_t     bytes = wk_dtype_bytes(j->y->dtype), block = wk_dtype_block(j->y->dtype);
     (void)worker;
     const int64_t   cols = j->w.shape[inner];
+    char           *y0 = wki_data(j->y);
+    const char     *x0 = wki_data(j->x);
     struct walk_row y, x;
     walk_row_at(&y, &j->w, 0, first / cols);
     walk_row_at(&x, &j->w, 1, first / cols);
     for (int64_t at = first, col = first % cols, n; at < last; at += n, col = 0) {
         n = cols - col < last - at ? cols - col : last - at;
-        char       *to = address(j->y, y.offset + col * sy);
-        const char *from = address(j->x, x.offset + col * sx);
-        if (sy == 1 && sx == 1)
-            memcpy(to, from, (size_t)(n / block * bytes));
+        char       *to = y0 + (y.offset + col * sy) * bytes;
+        const char *from = x0 + (x.offset + col * sx) * bytes;
+        if (block > 1)
+            memcpy(address(j->y, y.offset + col), address(j->x, x.offset + col), (size_t)(n / block * bytes));
+        else if (sy == 1 && sx == 1)
+            memcpy(to, from, (size_t)(n * bytes));
         else
             move(to, sy, from, sx, n, bytes);
         walk_row_next(&y, &j->w, 0);
@@ -117,7 +121,7 @@ static void copy_same(wk_device *d, struct job *j)
     for (int i = 0; i < inner; i++)
         if (sy == 1 && sx > 1 && j->w.stride[1][i] == 1 && j->w.shape[i] >= 8) j->turned = i;
     if (j->turned < 0) {
-        wki_parallel(d, j->w.n, GRAIN, copy_runs, j);
+        wki_parallel(d, j->w.n, 4 * GRAIN / wk_dtype_bytes(j->y->dtype), copy_runs, j);
         return;
     }
     const int64_t rows = j->w.shape[j->turned], cols = j->w.shape[inner], blocks = (rows + SIDE - 1) / SIDE;

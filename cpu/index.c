@@ -28,34 +28,40 @@ wk_status CPU(bad_index)(const wk_call *k, wk_tensor index, int64_t n, bool wrap
 
 struct gathering {
     wk_tensor   x, index, y;
-    struct walk w;                /* of y's places: y, index, x without the dim */
-    int64_t     size, step, wrap; /* of the dim; wrap: what negative indices gain */
+    struct walk w;          /* of y's places: y, index, x without the dim */
+    int64_t     size, step; /* of the dim */
+    bool        wrap;
     atomic_bool bad;
 };
 
-/* A row of n values: y[i] is x[i sx + index step]. True where an index is out of range. */
+/* The n indices as they are, or, where some are negative and may be, counted from the start in out; NULL where
+ * one is out of range. */
+static const int64_t *in_range(const struct gathering *g, const int64_t *index, int64_t n, int64_t *out)
+{
+    const uint64_t size = (uint64_t)g->size;
+    uint64_t       bad = 0;
+    for (int64_t i = 0; i < n; i++) bad |= (uint64_t)((uint64_t)index[i] >= size);
+    if (!bad || !g->wrap) return bad ? NULL : index;
+    bad = 0;
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = index[i] + (index[i] < 0 ? g->size : 0);
+        bad |= (uint64_t)((uint64_t)out[i] >= size);
+    }
+    return bad ? NULL : out;
+}
+
+/* A row of n values: y[i] is x[i sx + index step]. */
 #define GATHER(type)                                                                                         \
-    static bool gather_##type(const struct gathering *g, void *y, const void *x, int64_t sx,                 \
+    static void gather_##type(const struct gathering *g, void *y, const void *x, int64_t sx,                 \
                               const int64_t *index, int64_t n)                                               \
     {                                                                                                        \
-        const uint64_t size = (uint64_t)g->size;                                                             \
-        const int64_t  step = g->step, wrap = g->wrap;                                                       \
-        const type    *from = x;                                                                             \
-        type          *to = y;                                                                               \
-        uint64_t       bad = 0;                                                                              \
+        const int64_t step = g->step;                                                                        \
+        const type   *from = x;                                                                              \
+        type         *to = y;                                                                                \
         if (step == 1 && sx == 0)                                                                            \
-            for (int64_t i = 0; i < n; i++) {                                                                \
-                const uint64_t p = (uint64_t)(index[i] + (index[i] < 0 ? wrap : 0));                         \
-                bad |= p >= size;                                                                            \
-                to[i] = from[p < size ? p : 0];                                                              \
-            }                                                                                                \
+            for (int64_t i = 0; i < n; i++) to[i] = from[index[i]];                                          \
         else                                                                                                 \
-            for (int64_t i = 0; i < n; i++) {                                                                \
-                const uint64_t p = (uint64_t)(index[i] + (index[i] < 0 ? wrap : 0));                         \
-                bad |= p >= size;                                                                            \
-                to[i] = from[i * sx + (p < size ? (int64_t)p : 0) * step];                                   \
-            }                                                                                                \
-        return bad;                                                                                          \
+            for (int64_t i = 0; i < n; i++) to[i] = from[i * sx + index[i] * step];                          \
     }
 GATHER(any8)
 GATHER(any16)
@@ -80,10 +86,13 @@ static void gather_piece(void *arg, int64_t first, int64_t last, int worker)
         const int64_t *v = load_i64_strided(g->index, index.offset + from * si, si, n, buffer);
         const void    *line = (const char *)wki_data(g->x) + (x.offset + from * sx) * bytes;
         char          *y = (char *)wki_data(g->y) + at * bytes;
-        bad |= (bytes == 1   ? gather_any8
-                : bytes == 2 ? gather_any16
-                : bytes == 4 ? gather_any32
-                             : gather_any64)(g, y, line, sx, v, n);
+        v = in_range(g, v, n, buffer);
+        bad |= !v;
+        if (v)
+            (bytes == 1   ? gather_any8
+             : bytes == 2 ? gather_any16
+             : bytes == 4 ? gather_any32
+                          : gather_any64)(g, y, line, sx, v, n);
         from += n;
         if (from < cols) continue;
         from = 0;
@@ -96,10 +105,9 @@ static void gather_piece(void *arg, int64_t first, int64_t last, int worker)
 /* named: the index as the caller gave it, for the message. y is dense. */
 static wk_status gather(const wk_call *k, wk_tensor index, wk_tensor named, int d, bool wrap)
 {
-    struct gathering g = {.x = k->in[0], .index = index, .y = k->out[0], .size = 1};
+    struct gathering g = {.x = k->in[0], .index = index, .y = k->out[0], .size = 1, .wrap = wrap};
     if (g.x->ndim) g.size = g.x->shape[d];
     if (g.x->ndim) g.step = g.x->stride[d];
-    if (wrap) g.wrap = g.size;
     if (g.size == 0 || wk_count(g.y) == 0)
         return wk_count(g.y) ? CPU(bad_index)(k, named, g.size, wrap) : WK_OK;
     struct wk_tensor_info without = *g.x;
@@ -166,6 +174,8 @@ static void put_slices(const struct slices *o, char *y, const char *x, const int
         PICK(any32);
     else if (o->inner == 1 && o->bytes == 8)
         PICK(any64);
+    else if (o->run && wk_dtype_block(o->x->dtype) == 1)
+        for (int64_t i = 0; i < n; i++) memcpy(y + i * row, x + offset[i] * o->bytes, (size_t)row);
     else if (o->run)
         for (int64_t i = 0; i < n; i++)
             memcpy(y + i * row, x + offset[i] / wk_dtype_block(o->x->dtype) * o->bytes, (size_t)row);

@@ -12,19 +12,19 @@ struct scatter {
     wk_tensor        y, index, src;
     enum wki_scatter mode;
     int              dim, last;
-    bool             wrap;
+    bool             wrap, rows; /* rows: one place for all of a row */
     int64_t          n, m, size; /* places along dim and last; what dim has room for */
-    int64_t          units, blocks;
+    int64_t          units, blocks, parts;
     int64_t          sy, si, ss;   /* strides along last; sy is 0 where that is the dim */
     int64_t          step, di, ds; /* strides along the dim */
     atomic_bool      bad;
 };
 
-/* Index values of a run, all in range (bad ones become 0); all: they are one and the same. */
-static const int64_t *places(struct scatter *o, int64_t at, int64_t n, int64_t *out)
+/* n index values from element `at` on, a stride apart, all in range: bad ones become 0. */
+static void places(struct scatter *o, int64_t at, int64_t stride, int64_t n, int64_t *out)
 {
     int64_t        buffer[TILE];
-    const int64_t *v = load_i64_strided(o->index, at, o->si, n, buffer);
+    const int64_t *v = load_i64_strided(o->index, at, stride, n, buffer);
     bool           bad = false;
     for (int64_t i = 0; i < n; i++) {
         const int64_t p = o->wrap && v[i] < 0 ? v[i] + o->size : v[i];
@@ -32,30 +32,29 @@ static const int64_t *places(struct scatter *o, int64_t at, int64_t n, int64_t *
         out[i] = (uint64_t)p < (uint64_t)o->size ? p : 0;
     }
     if (bad) atomic_store_explicit(&o->bad, true, memory_order_relaxed);
-    return out;
 }
 
 /* ---- runs of n values ---------------------------------------------------------------------------- */
 
 #define MOVE(type)                                                                                           \
     for (int64_t i = 0; i < n; i++)                                                                          \
-    memcpy(y + (i * o->sy + at[i] * o->step) * (int64_t)sizeof(type), x + i * o->ss * (int64_t)sizeof(type), \
-           sizeof(type))
+    ((type *)(void *)y)[i * o->sy + (o->rows ? *at : at[i]) * o->step] =                                     \
+        ((const type *)(const void *)x)[i * o->ss]
 static void set_run(const struct scatter *o, int64_t to, int64_t from, const int64_t *at, int64_t n)
 {
     const int64_t bytes = wk_dtype_bytes(o->y->dtype);
     char         *y = address(o->y, to);
     const char   *x = address(o->src, from);
-    if (o->si == 0 && o->sy == 1 && o->ss == 1)
-        memcpy(y + at[0] * o->step * bytes, x, (size_t)(n * bytes));
+    if (o->rows && o->ss == 1)
+        memcpy(y + *at * o->step * bytes, x, (size_t)(n * bytes));
     else if (bytes == 1)
-        MOVE(int8_t);
+        MOVE(any8);
     else if (bytes == 2)
-        MOVE(int16_t);
+        MOVE(any16);
     else if (bytes == 4)
-        MOVE(int32_t);
+        MOVE(any32);
     else
-        MOVE(int64_t);
+        MOVE(any64);
 }
 
 #define NAN_MOST(a, b)   ((a) != (a) || (b) != (b) ? (a) + (b) : (a) > (b) ? (a) : (b))
@@ -70,7 +69,7 @@ static void set_run(const struct scatter *o, int64_t to, int64_t from, const int
 /* A whole row goes to one place, or each value to its own. */
 #define EACH(type, op)                                                                                       \
     do {                                                                                                     \
-        if (o->si == 0 && o->sy == 1) {                                                                      \
+        if (o->rows) {                                                                                       \
             type *row = y + at[0] * o->step;                                                                 \
             for (int64_t i = 0; i < n; i++) row[i] = (type)op(row[i], v[i]);                                 \
         } else {                                                                                             \
@@ -95,7 +94,33 @@ TAKE_IN(f32, float, PLUS, TIMES, NAN_MOST, NAN_LEAST)
 TAKE_IN(f64, double, PLUS, TIMES, NAN_MOST, NAN_LEAST)
 TAKE_IN(i64, int64_t, WRAP_PLUS, WRAP_TIMES, MOST, LEAST)
 
+static void run(const struct scatter *o, int64_t to, int64_t from, const int64_t *at, int64_t n)
+{
+    if (o->mode == WKI_SCATTER_SET)
+        set_run(o, to, from, at, n);
+    else if (o->y->dtype == WK_f32)
+        run_f32(o, to, from, at, n);
+    else if (o->y->dtype == WK_f64)
+        run_f64(o, to, from, at, n);
+    else
+        run_i64(o, to, from, at, n);
+}
+
 /* ---- units --------------------------------------------------------------------------------------- */
+
+/* Whole rows, each to one place: of y's places along the dim a part, so that threads have some each. */
+static void rows(struct scatter *o, int64_t part, int64_t y, int64_t index, int64_t src, int64_t m)
+{
+    const int64_t low = o->size * part / o->parts, high = o->size * (part + 1) / o->parts;
+    int64_t       own[TILE];
+    for (int64_t j = 0, n; j < o->n; j += n) {
+        n = o->n - j < TILE ? o->n - j : TILE;
+        places(o, index + j * o->di, o->di, n, own);
+        for (int64_t e = 0; e < n; e++)
+            for (int64_t i = 0; i < m && own[e] >= low && own[e] < high; i += TILE)
+                run(o, y + i, src + (j + e) * o->ds + i * o->ss, &own[e], m - i < TILE ? m - i : TILE);
+    }
+}
 
 static void piece(void *arg, int64_t first, int64_t last, int worker)
 {
@@ -103,9 +128,9 @@ static void piece(void *arg, int64_t first, int64_t last, int worker)
     int64_t         own[TILE];
     (void)worker;
     for (int64_t u = first; u < last; u++) {
-        const int64_t start = u % o->blocks * COLUMNS;
+        const int64_t block = u / o->parts % o->blocks, start = block * COLUMNS;
         const int64_t end = o->blocks == 1 || o->m - start < COLUMNS ? o->m : start + COLUMNS;
-        int64_t       y = 0, index = 0, src = 0, rest = u / o->blocks;
+        int64_t       y = 0, index = 0, src = 0, rest = u / o->parts / o->blocks;
         for (int i = o->index->ndim - 1; i >= 0; i--) {
             if (i == o->last || i == o->dim) continue;
             const int64_t at = rest % o->index->shape[i];
@@ -114,21 +139,15 @@ static void piece(void *arg, int64_t first, int64_t last, int worker)
             index += at * o->index->stride[i];
             src += at * o->src->stride[i];
         }
+        if (o->rows) {
+            rows(o, u % o->parts, y + start, index, src + start * o->ss, end - start);
+            continue;
+        }
         for (int64_t j = 0; j < o->n; j++)
             for (int64_t i = start, m; i < end; i += m) {
                 m = end - i < TILE ? end - i : TILE;
-                const int64_t *at = places(o, index + j * o->di + i * o->si, o->si ? m : 1, own);
-                const int64_t  to = y + i * o->sy, from = src + j * o->ds + i * o->ss;
-                const bool     row = o->sy == 1 && (o->ss == 1 || o->mode != WKI_SCATTER_SET);
-                for (int64_t e = 1; e < m && o->si == 0 && !row; e++) own[e] = own[0];
-                if (o->mode == WKI_SCATTER_SET)
-                    set_run(o, to, from, at, m);
-                else if (o->y->dtype == WK_f32)
-                    run_f32(o, to, from, at, m);
-                else if (o->y->dtype == WK_f64)
-                    run_f64(o, to, from, at, m);
-                else
-                    run_i64(o, to, from, at, m);
+                places(o, index + j * o->di + i * o->si, o->si, m, own);
+                run(o, y + i * o->sy, src + j * o->ds + i * o->ss, own, m);
             }
     }
 }
@@ -158,8 +177,10 @@ static wk_status scatter(const wk_call *k, struct scatter *o)
         o->blocks = (o->m + COLUMNS - 1) / COLUMNS;
     }
     o->units = wk_count(o->index) / (o->n * o->m) * o->blocks;
+    o->rows = o->si == 0 && o->sy == 1;
+    o->parts = o->rows && o->units < 4 && o->n * o->m >= 1 << 16 ? 4 : 1;
     const int64_t work = o->n * (o->blocks > 1 ? COLUMNS : o->m);
-    wki_parallel(k->device, o->units, 8192 / work + 1, piece, o);
+    wki_parallel(k->device, o->units * o->parts, 8192 * o->parts / work + 1, piece, o);
     return atomic_load(&o->bad) ? CPU(bad_index)(k, o->index, o->size, o->wrap) : WK_OK;
 }
 

@@ -164,9 +164,9 @@ struct search {
             half = (left + 1) / 2;                                                                           \
             for (int j = 0; j < ABREAST; j++) {                                                              \
                 const type x = s[at[j] + half - 1];                                                          \
-                const bool behind =                                                                          \
-                    right ? x <= v[j] || v[j] != v[j] : x < v[j] || (v[j] != v[j] && x == x);                \
-                at[j] += behind ? half : 0;                                                                  \
+                const bool none = v[j] != v[j], in = right ? x <= v[j] : x < v[j];                           \
+                const bool behind = in | (none & (right | (x == x)));                                        \
+                at[j] += half & -(int64_t)behind;                                                            \
             }                                                                                                \
         }                                                                                                    \
         memcpy(y, at, sizeof at);                                                                            \
