@@ -145,6 +145,56 @@ wk_status CPU(flip)(const wk_call *k)
     return WK_OK;
 }
 
+/* ---- cat: attr.i[0] the dim; the values of each input from that dim on lie end to end ------------- */
+
+struct joining {
+    const wk_call *k;
+    int            d;
+    int64_t        row, size, element; /* bytes of y behind the dims before d; of a slice of dim d */
+};
+
+static void join_bytes(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct joining *o = arg;
+    const wk_call        *k = o->k;
+    char                 *y = wki_data(k->out[0]);
+    (void)worker;
+    for (int64_t at = first; at < last;) {
+        const int64_t outer = at / o->row;
+        int64_t       from = at % o->row; /* in the row, then in the input that is there */
+        for (int i = 0; i < k->n_in && at < last; i++) {
+            const wk_tensor x = k->in[i];
+            const int64_t   bytes = x->shape[o->d] * o->size, left = bytes - from;
+            if (left <= 0) {
+                from -= bytes;
+                continue;
+            }
+            int64_t offset = 0, rest = outer;
+            for (int e = o->d - 1; e > 0; e--) {
+                offset += rest % x->shape[e] * x->stride[e];
+                rest /= x->shape[e];
+            }
+            if (o->d) offset += rest * x->stride[0];
+            const int64_t n = left < last - at ? left : last - at;
+            memcpy(y + at, (const char *)wki_data(x) + offset * o->element + from, (size_t)n);
+            at += n;
+            from = 0;
+        }
+    }
+}
+
+wk_status CPU(cat)(const wk_call *k)
+{
+    const wk_tensor y = k->out[0];
+    struct joining  o = {.k = k, .d = (int)k->attr.i[0]};
+    if (wk_count(y) == 0) return WK_OK;
+    o.size = o.element = wk_dtype_bytes(y->dtype);
+    for (int i = o.d + 1; i < y->ndim; i++) o.size *= y->shape[i];
+    o.row = o.size * y->shape[o.d];
+    wki_parallel(k->device, wk_bytes(y), BYTE_GRAIN / 2, join_bytes, &o);
+    return WK_OK;
+}
+
 /* attr.i: the diagonal, lower */
 static void triangle_rows(void *arg, int64_t first, int64_t last, int worker)
 {

@@ -34,8 +34,8 @@ struct gathering {
     atomic_bool bad;
 };
 
-/* The n indices as they are, or, where some are negative and may be, counted from the start in out; NULL where
- * one is out of range. */
+/* The n indices as they are, or, where some are negative and may be, counted from the start in out; NULL
+ * where one is out of range. */
 static const int64_t *in_range(const struct gathering *g, const int64_t *index, int64_t n, int64_t *out)
 {
     const uint64_t size = (uint64_t)g->size;

@@ -120,7 +120,7 @@ static void FN(chunk)(const struct scan *o, int64_t unit, int64_t chunk, struct 
     const int64_t   step = o->inner == 1 ? TILE : 1;
     T               bx[TILE], by[TILE], turned[TILE];
     ACC             sums[COLUMNS];
-    for (int64_t j = 0; j < m; j++) sums[j] = s[j].a;
+    for (int64_t j = 0; j < m; j++) sums[j] = s ? s[j].a : 0;
     for (int64_t i = chunk * o->chunk; i < last; i += step) {
         const int64_t rows = last - i < step ? last - i : step, wide = o->inner == 1 ? rows : m;
         const int64_t at = base + (o->reverse ? o->n - i - rows : i) * o->inner;
@@ -143,7 +143,7 @@ static void FN(chunk)(const struct scan *o, int64_t unit, int64_t chunk, struct 
         }
         if (results) STORE(y, at, wide, to);
     }
-    for (int64_t j = 0; j < m && o->kind == SUM && o->inner > 1; j++) s[j].a = sums[j];
+    for (int64_t j = 0; j < m && s && o->kind == SUM && o->inner > 1; j++) s[j].a = sums[j];
 }
 
 /* Pieces of the second and, where there are several chunks, the first pass: states hold what comes before
@@ -158,6 +158,10 @@ static void FN(piece)(void *arg, int64_t first, int64_t last, int worker)
         struct FN(state) *kept = o->states;
         if (chunk >= o->chunks) continue;
         if (kept) kept += (unit * o->group + chunk - o->from) * o->cols;
+        if (!kept && o->kind == SUM && o->inner > 1) { /* sums alone, from nothing */
+            FN(chunk)(o, unit, chunk, NULL, true);
+            continue;
+        }
         for (int64_t j = 0; j < o->cols; j++) own[j] = kept && !o->totals ? kept[j] : FN(begin)(o->kind);
         FN(chunk)(o, unit, chunk, own, !o->totals);
         if (kept && o->totals) memcpy(kept, own, (size_t)o->cols * sizeof *own);

@@ -256,7 +256,7 @@ size_t CPU(scatter_reduce_scratch)(const wk_call *k)
 }
 
 /* attr.i: the first dim, enum wki_scatter (SET or ADD), negative indices count from the end; in: x, values
- * [lead, picks, behind], the index [picks] of each dim from there on */
+ * [lead, picks, behind] (dense ones may have other dims), the index [picks] of each dim from there on */
 size_t CPU(index_put_scratch)(const wk_call *k)
 {
     const size_t wide = wide_bytes(k, (enum wki_scatter)k->attr.i[1]);
@@ -283,7 +283,7 @@ wk_status CPU(index_put)(const wk_call *k)
                 linear[at + j] = (i ? linear[at + j] * size : 0) + (p[j] < 0 ? p[j] + size : p[j]);
         }
     }
-    struct wk_tensor_info  view = *y, index = *v;
+    struct wk_tensor_info  view = *y;
     struct wk_storage_head head = {linear};
     const int64_t          sizes[3] = {lead, along, behind};
     view.ndim = 3;
@@ -291,11 +291,22 @@ wk_status CPU(index_put)(const wk_call *k)
     view.stride[0] = along * behind;
     view.stride[1] = behind;
     view.stride[2] = 1;
+    struct wk_tensor_info values = view, index = view;
+    index.shape[1] = picks;
     index.storage = (wk_storage *)(void *)&head;
     index.offset = 0;
     index.dtype = WK_i64;
     index.stride[0] = index.stride[2] = 0;
     index.stride[1] = 1;
-    struct scatter o = {.index = &index, .src = v, .dim = 1, .mode = (enum wki_scatter)k->attr.i[1]};
+    if (wk_is_dense(v)) { /* whatever its own dims */
+        values.dtype = v->dtype;
+        values.storage = v->storage;
+        values.offset = v->offset;
+        values.shape[1] = picks;
+        values.stride[0] = picks * behind;
+    } else {
+        values = *v;
+    }
+    struct scatter o = {.index = &index, .src = &values, .dim = 1, .mode = (enum wki_scatter)k->attr.i[1]};
     return write(k, &o, &view);
 }

@@ -2,26 +2,29 @@
  * a long one is dealt into buckets that threads share. The result is one and the same either way. */
 #include "cpu/kernel.h"
 
-#define FEW     48        /* records that insertion sorts */
-#define LONG    (1 << 16) /* a row that is worth dealing */
-#define BUCKETS 256
-#define SLOTS   65536
-#define SAMPLE  8192
-#define BLOCK   32 /* values that topk passes over together */
+#define FEW        48        /* records that insertion sorts */
+#define LONG       (1 << 16) /* a row that is worth dealing */
+#define BUCKETS    256
+#define SLOTS      65536
+#define SAMPLE     8192
+#define BLOCK      32 /* values that topk passes over together */
+#define CLASS_BITS 11 /* sign, exponent and a little more */
+#define CLASSES    (1 << CLASS_BITS)
 
 struct sorting {
     wk_tensor x, values, indices;
     int64_t   n, m;                   /* values of a row, and of its result */
     int64_t   piece, pieces, workers; /* topk: of a row */
     bool      descending, whole;      /* whole: integers */
+    bool      counted;                /* topk: by counts of keys */
     int64_t   low;                    /* the smallest of an integer dtype */
     void     *scratch;
 };
 
-/* Candidates that are kept for a result of k values. */
-static int64_t room_for(int64_t k)
+/* Candidates of topk that there is room for. */
+static int64_t room_for(const struct sorting *s)
 {
-    return (k < 8 ? 16 : 2 * k) + BLOCK;
+    return s->counted ? s->n + 1 : (s->m < 8 ? 16 : 2 * s->m) + BLOCK;
 }
 
 static int64_t piece_of(int64_t n)
@@ -107,9 +110,10 @@ static void plan(struct sorting *s, const wk_call *k)
     const int64_t rows = wki_rows(s->x);
     s->workers = wki_workers(k->device);
     s->pieces = 1;
-    if (rows < 16) s->pieces = s->n / (16384 + 16 * s->m);
+    if (rows < 16) s->pieces = s->n / (8192 + 16 * s->m);
     if (s->pieces > 16) s->pieces = 16;
     if (s->pieces < 1) s->pieces = 1;
+    s->counted = s->m > 16 && s->pieces == 1 && s->n >= 512 && s->n < LONG;
     s->piece = (s->n + s->pieces - 1) / s->pieces;
     if (s->workers > rows * s->pieces) s->workers = rows * s->pieces;
 }
@@ -120,7 +124,7 @@ size_t CPU(topk_scratch)(const wk_call *k)
     plan(&s, k);
     const size_t  record = narrow(s.x->dtype, s.n) ? 8 : 16;
     const int64_t kept = s.pieces > 1 ? (wki_rows(s.x) + 1) * s.pieces * s.m : 0;
-    return (size_t)(2 * room_for(s.m) * wki_workers(k->device) + kept) * record;
+    return (size_t)(2 * room_for(&s) * wki_workers(k->device) + kept) * record;
 }
 
 wk_status CPU(topk)(const wk_call *k)

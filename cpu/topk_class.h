@@ -33,7 +33,7 @@ static int64_t FN(best)(const struct sorting *s, int64_t row, int64_t from, int6
                 a[m] = (struct FN(record)){key[j + e], (KEY)(i + j + e)};
                 m += !full || key[j + e] < limit;
             }
-            if (m + BLOCK <= room_for(s->m)) continue;
+            if (m + BLOCK <= room_for(s)) continue;
             m = FN(cut_to)(s->m, a, b, m);
             limit = a[m - 1].key;
             full = m == s->m;
@@ -42,15 +42,43 @@ static int64_t FN(best)(const struct sorting *s, int64_t row, int64_t from, int6
     return FN(cut_to)(s->m, a, b, m);
 }
 
+/* The best of a row of which they are a good part: a count of the keys by their upper bits says up to where
+ * they reach; what does not lie beyond is sorted. */
+static int64_t FN(best_by_count)(const struct sorting *s, int64_t row, struct FN(record) * a,
+                                 struct FN(record) * b)
+{
+    KEY          *key = (KEY *)(void *)b; /* read before b is written */
+    uint32_t      count[CLASSES] = {0}, more[CLASSES] = {0};
+    const int     shift = 8 * DIGITS - CLASS_BITS;
+    const int64_t n = s->n;
+    for (int64_t i = 0; i < n; i += TILE) FN(keys)(s, row * n + i, n - i < TILE ? n - i : TILE, key + i);
+    for (int64_t i = 0; i + 1 < n; i += 2) { /* two, as neighbours are often of one class */
+        count[key[i] >> shift]++;
+        more[key[i + 1] >> shift]++;
+    }
+    if (n % 2) count[key[n - 1] >> shift]++;
+    int64_t sum = 0;
+    KEY     last = 0;
+    for (; sum < s->m; last++) sum += count[last] + more[last];
+    const KEY limit = (last << shift) - 1; /* of the last class that is wanted */
+    int64_t   m = 0;
+    for (int64_t i = 0; i < n; i++) {
+        a[m] = (struct FN(record)){key[i], (KEY)i};
+        m += key[i] <= limit;
+    }
+    return FN(cut_to)(s->m, a, b, m);
+}
+
 static void FN(best_piece)(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct sorting *s = arg;
-    struct FN(record) *a = (struct FN(record) *)s->scratch + 2 * room_for(s->m) * worker;
-    struct FN(record) *kept = (struct FN(record) *)s->scratch + 2 * room_for(s->m) * s->workers;
+    struct FN(record) *a = (struct FN(record) *)s->scratch + 2 * room_for(s) * worker;
+    struct FN(record) *kept = (struct FN(record) *)s->scratch + 2 * room_for(s) * s->workers;
     for (int64_t at = first; at < last; at++) {
         const int64_t row = at / s->pieces, from = at % s->pieces * s->piece;
         const int64_t to = s->n - from < s->piece ? s->n : from + s->piece;
-        const int64_t m = FN(best)(s, row, from, to, a, a + room_for(s->m));
+        const int64_t m = s->counted ? FN(best_by_count)(s, row, a, a + room_for(s))
+                                     : FN(best)(s, row, from, to, a, a + room_for(s));
         if (s->pieces == 1)
             FN(emit)(s, row, 0, a, m);
         else
@@ -61,7 +89,7 @@ static void FN(best_piece)(void *arg, int64_t first, int64_t last, int worker)
 /* What the pieces of the rows have kept, each the whole number of them, joined. */
 static void FN(best_join)(const struct sorting *s, int64_t rows)
 {
-    struct FN(record) *kept = (struct FN(record) *)s->scratch + 2 * room_for(s->m) * s->workers;
+    struct FN(record) *kept = (struct FN(record) *)s->scratch + 2 * room_for(s) * s->workers;
     const int64_t n = s->pieces * s->m;
     for (int64_t row = 0; row < rows; row++) {
         const int64_t m = FN(cut_to)(s->m, kept + row * n, kept + rows * n, n);

@@ -42,7 +42,10 @@ wk_tensor wki_index(wk_ctx *c, wk_tensor x, int d, int n, const wk_tensor *index
     WK_REQUIRE(c, shape.ndim <= WK_MAX_DIMS, WK_ESHAPE, "index: a result of %d dims", shape.ndim);
     WK_REQUIRE(c, !wki_is_block(x->dtype) || d + n < x->ndim, WK_EDTYPE, "index: inside blocks of %s",
                wk_dtype_name(x->dtype));
-    for (int i = 0; i < n; i++) in[1 + i] = wk_reshape(c, wk_expand(c, index[i], picks), WK_SHAPE(-1));
+    for (int i = 0; i < n; i++) {
+        in[1 + i] = wk_expand(c, index[i], picks);
+        if (picks.ndim != 1) in[1 + i] = wk_reshape(c, in[1 + i], WK_SHAPE(-1));
+    }
     for (int i = 0; i < shape.ndim; i++)
         shape.dim[i] = i < d                ? x->shape[i]
                        : i < d + picks.ndim ? picks.dim[i - d]
@@ -70,10 +73,11 @@ wk_tensor wki_index_put(wk_ctx *c, wk_tensor x, int d, int n, const wk_tensor *i
 {
     wk_tensor in[WK_MAX_DIMS + 2] = {x};
     if (wki_failed(c)) return WK_NONE;
-    for (int i = 0; i < n; i++) in[2 + i] = wk_reshape(c, index[i], WK_SHAPE(-1));
+    for (int i = 0; i < n; i++)
+        in[2 + i] = index[i]->ndim == 1 ? index[i] : wk_reshape(c, index[i], WK_SHAPE(-1));
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wki_is_block(x->dtype), WK_EDTYPE, "index_put: into %s", wk_dtype_name(x->dtype));
-    in[1] = wk_reshape(c, values, three(x, d, n, wk_count(in[2])));
+    in[1] = wk_is_dense(values) ? values : wk_reshape(c, values, three(x, d, n, wk_count(in[2])));
     return wki_run(c, &(wk_call){.op = WK_OP_index_put,
                                  .cls = wki_class_of(x->dtype),
                                  .in = in,
@@ -97,16 +101,16 @@ void wki_vjp_index(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *d
 void wki_vjp_index_put(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
     const int d = (int)k->attr.i[0], n = k->n_in - 2;
-    wk_shape  shape = wki_shape(k->in[1]), all = {.ndim = 3};
+    wk_shape  picks = WK_SHAPE(wk_count(k->in[2]));
     dx[0] = g[0];
     if (k->attr.i[1] == WKI_SCATTER_SET) {
-        all = three(k->in[0], d, n, shape.dim[1]);
+        const wk_shape  all = three(k->in[0], d, n, picks.dim[0]);
         const wk_tensor none = wk_expand(c, wk_full(c, 0, g[0]->dtype, WK_SCALAR_SHAPE), all);
         dx[0] = wki_index_put(c, g[0], d, n, k->in + 2, none, false, k->attr.i[2] != 0, WK_NONE);
     }
     if (!k->in[1]->node) return;
     wk_tensor back = k->in[0]->ndim ? g[0] : wk_reshape(c, g[0], WK_SHAPE(1));
-    dx[1] = wk_reshape(c, wki_index(c, back, d, n, k->in + 2, WK_SHAPE(shape.dim[1])), shape);
+    dx[1] = wk_reshape(c, wki_index(c, back, d, n, k->in + 2, picks), wki_shape(k->in[1]));
 }
 
 /* ---- gather: attr.i the dim, negative indices count from the end ----------------------------- */

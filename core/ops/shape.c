@@ -5,6 +5,17 @@
 
 /* ---- cat: attr.i[0] the dim ------------------------------------------------------------------ */
 
+/* Of first's dims, and do its values from dim d on lie end to end? */
+static bool ends_dense(wk_tensor x, wk_tensor first, int d)
+{
+    int64_t n = 1;
+    for (int i = x->ndim - 1; i >= d; i--) {
+        if (x->shape[i] != 1 && x->stride[i] != n) return false;
+        n *= x->shape[i];
+    }
+    return x->ndim == first->ndim;
+}
+
 wk_tensor wk_cat(wk_ctx *c, int n, const wk_tensor *x, int dim)
 {
     if (wki_failed(c)) return WK_NONE;
@@ -27,7 +38,11 @@ wk_tensor wk_cat(wk_ctx *c, int n, const wk_tensor *x, int dim)
         WK_REQUIRE(c, fit, WK_ESHAPE, "cat: %s and %s along dim %d", WKI_TEXT(first), WKI_TEXT(x[i]), d);
         shape.dim[d] += x[i]->shape[d];
     }
-    wk_tensor  y = wki_new(c, t, shape);
+    const wk_tensor y = wki_new(c, t, shape);
+    bool            plain = wki_has(c, WK_OP_cat) && !wki_is_block(t);
+    for (int i = 0; i < n && plain; i++) plain = x[i]->dtype == t && ends_dense(x[i], first, d);
+    const wk_call k = {.op = WK_OP_cat, .in = x, .n_in = n, .out = {y}, .attr.i = {d}};
+    if (plain) return wki_run(c, &k);
     int64_t    at = 0;
     const bool was = wk_no_grad(c, true);
     for (int i = 0; i < n && !wki_failed(c); i++) {
@@ -36,7 +51,7 @@ wk_tensor wk_cat(wk_ctx *c, int n, const wk_tensor *x, int dim)
         at += x[i]->shape[d];
     }
     wk_no_grad(c, was);
-    return wki_run_view(c, &(wk_call){.op = WK_OP_cat, .in = x, .n_in = n, .out = {y}, .attr.i = {d}});
+    return wki_run_view(c, &k);
 }
 
 void wki_vjp_cat(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)

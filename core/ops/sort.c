@@ -60,7 +60,7 @@ wk_tensor wk_topk(wk_ctx *c, wk_tensor x, int64_t k, int dim, bool largest, wk_t
     if (d < 0) return WK_NONE;
     const int64_t n = x->ndim ? x->shape[d] : 1;
     WK_REQUIRE(c, k >= 0 && k <= n, WK_EINDEX, "topk: %lld of %lld values", (long long)k, (long long)n);
-    if (k > 64 && k > n / 8) { /* so many that it pays to sort them all */
+    if (x->ndim && (k > n / 2 || (k > n / 8 && n >= 1 << 16))) { /* so many that it pays to sort them all */
         wk_tensor order, sorted = wk_sort(c, x, d, largest, &order);
         if (wki_failed(c)) return WK_NONE;
         if (indices) *indices = wk_contiguous(c, wk_narrow(c, order, d, 0, k));
