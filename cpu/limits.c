@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define PIECE  ((int64_t)1 << 20)
-#define TRIES  5
+#define TRIES  9
 #define CHAINS 12 /* sums that do not wait for each other */
 #define ROUNDS 20000
 

@@ -46,15 +46,15 @@ static void fill(int32_t *id, int64_t n, int64_t vocab)
     }
 }
 
-/* Feeds n tokens, at most `batch` in a step; logits of the last one only. */
-static bool feed(struct session *s, const int32_t *id, int64_t n, int64_t batch)
+/* Feeds n tokens, at most `batch` in a step; logits of all, or of the last one. */
+static bool feed(struct session *s, const int32_t *id, int64_t n, int64_t batch, bool all)
 {
     for (int64_t at = 0; at < n; at += batch) {
         const int64_t  m = n - at < batch ? n - at : batch;
         const wk_scope scope = wk_scope_begin(s->c);
         wk_tensor      tokens = wk_make(s->c, id + at, WK_i32, WK_SHAPE(m));
         wk_tensor      y =
-            wk_model_forward(s->c, s->model, tokens, s->cache, (wk_forward_opts){.last_only = true});
+            wk_model_forward(s->c, s->model, tokens, s->cache, (wk_forward_opts){.last_only = !all});
         wk_item(s->c, wk_argmax(s->c, wk_flatten(s->c, y, 0, -1), 0, false)); /* waits for the device */
         wk_scope_end(s->c, scope, WK_NONE);
         if (wk_ctx_status(s->c)) return false;
@@ -122,11 +122,11 @@ static bool measure(struct session *s, const struct options *o, const int32_t *i
     snprintf(r->test, sizeof r->test, "%s%lld", one_by_one ? "tg" : "pp", (long long)n);
     r->reps = o->repetitions < MAX_REPS ? o->repetitions : MAX_REPS;
     wk_cache_truncate(s->cache, 0);
-    if (!feed(s, id, o->depth, o->batch)) return false;
+    if (!feed(s, id, o->depth, o->batch, false)) return false;
     for (int64_t i = -1; i < r->reps; i++) {
         const int64_t count = i < 0 && one_by_one && n > 8 ? 8 : n;
         const double  from = seconds_now();
-        if (!feed(s, id + o->depth, count, one_by_one ? 1 : o->batch)) return false;
+        if (!feed(s, id + o->depth, count, one_by_one ? 1 : o->batch, o->all_logits)) return false;
         if (i >= 0) r->rate[i] = (double)count / (seconds_now() - from);
         wk_cache_truncate(s->cache, o->depth);
     }

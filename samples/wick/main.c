@@ -16,7 +16,7 @@ const struct verb verbs[] = {
      "m,p,f,c,t,logits,device,precise,cache-type,ctk,ctv,batch,json", verb_perplexity},
     {"tokenize", "", "a text as tokens", "m,p,f,no-special,json", verb_tokenize},
     {"inspect", "", "what is in a model file or folder", "m,json", verb_inspect},
-    {"bench", "", "tokens per second", "m,p,n,d,t,r,batch,device,precise,cache-type,ctk,ctv,json",
+    {"bench", "", "tokens per second", "m,p,n,d,t,r,batch,all-logits,device,precise,cache-type,ctk,ctv,json",
      verb_bench},
     {"doctor", "", "what this machine offers", "device,t,json", verb_doctor},
     {"pull", "OWNER/MODEL [FILE]", "fetch a model into the cache folder", "revision,quiet", verb_pull},

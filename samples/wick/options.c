@@ -40,6 +40,8 @@ static const struct flag {
     {"stop", NULL, LIST, AT(stop), "TEXT", "end where this text appears (up to 8 times)", 0, 0},
     {"system", NULL, TEXT, AT(system), "TEXT", "the system message", 0, 0},
     {"batch", NULL, INT, AT(batch), "N", "prompt tokens per step (512)", 1, 1e6},
+    {"all-logits", NULL, SWITCH, AT(all_logits), NULL,
+     "bench: logits of every prompt token, as a check of guesses wants", 0, 0},
     {"cache-type", NULL, TEXT, AT(cache_type), "TYPE",
      "dtype of the key-value cache: f32, f16, bf16, q8_0, q4_0 (f16; f32 if precise)", 0, 0},
     {"ctk", "cache-type-k", TEXT, AT(key_type), "TYPE", "dtype of the keys alone", 0, 0},

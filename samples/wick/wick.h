@@ -18,7 +18,7 @@ struct options {
     int     n_stop;
     int64_t predict, context, threads, batch, depth, repetitions, top_k, repeat_last, seed;
     double  temperature, top_p, min_p, repeat_penalty;
-    bool    precise, json, verbose, quiet, ignore_eos, no_special, help, seed_given;
+    bool    precise, all_logits, json, verbose, quiet, ignore_eos, no_special, help, seed_given;
     int     n_args; /* what is left after the flags */
     char  **args;
 };
