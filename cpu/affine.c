@@ -97,6 +97,7 @@ static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
         p->grain =
             k > 0 && k < PIECE ? PIECE / k / 8 * 8 : 8; /* short pieces: nobody waits long for the last */
         if (p->grain < 8) p->grain = 8;
+        if (j->m >= 8) p->grain *= 4; /* they are read as two streams, which short pieces would cut up */
         p->pieces = (n + p->grain - 1) / p->grain;
         return lines((p->grain * j->m + TILE) * (int64_t)sizeof(float));
     case PANEL:
