@@ -79,8 +79,42 @@ static void copy_runs(void *arg, int64_t first, int64_t last, int worker)
     }
 }
 
-/* y's rows are dense and x is dense along another dim: squares of SIDE by SIDE stay in the cache. */
+/* Squares of N by N elements turned in vectors: joining halves of all rows N times by two brings each column
+ * together. What is left at the edges goes one by one. */
 #define SIDE 32
+#define JOINED_64(a, b, half)                                                                                \
+    ((half) ? __builtin_shufflevector(a, b, 1, 3) : __builtin_shufflevector(a, b, 0, 2))
+#define JOINED_32(a, b, half)                                                                                \
+    ((half) ? __builtin_shufflevector(a, b, 2, 6, 3, 7) : __builtin_shufflevector(a, b, 0, 4, 1, 5))
+#define JOINED_16(a, b, half)                                                                                \
+    ((half) ? __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)                                      \
+            : __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11))
+#define TURN(bits, N)                                                                                        \
+    typedef int##bits##_t row##bits __attribute__((vector_size(16)));                                        \
+    static void turn_##bits(any##bits *y, int64_t sy, const int##bits##_t *square, int64_t m, int64_t n)     \
+    {                                                                                                        \
+        const int64_t rows = m / N * N, cols = n / N * N;                                                    \
+        for (int64_t r = 0; r < rows; r += N)                                                                \
+            for (int64_t c = 0; c < cols; c += N) {                                                          \
+                row##bits a[N], b[N];                                                                        \
+                for (int i = 0; i < N; i++) memcpy(&a[i], square + (c + i) * SIDE + r, sizeof a[i]);         \
+                for (int k = 1; k < N; k *= 2) {                                                             \
+                    for (int i = 0; i < N / 2; i++) {                                                        \
+                        b[2 * i] = JOINED_##bits(a[i], a[i + N / 2], 0);                                     \
+                        b[2 * i + 1] = JOINED_##bits(a[i], a[i + N / 2], 1);                                 \
+                    }                                                                                        \
+                    for (int i = 0; i < N; i++) a[i] = b[i];                                                 \
+                }                                                                                            \
+                for (int i = 0; i < N; i++) memcpy(y + (r + i) * sy + c, &a[i], sizeof a[i]);                \
+            }                                                                                                \
+        for (int64_t r = 0; r < m; r++)                                                                      \
+            for (int64_t c = r < rows ? cols : 0; c < n; c++) y[r * sy + c] = square[c * SIDE + r];          \
+    }
+TURN(64, 2)
+TURN(32, 4)
+TURN(16, 8)
+
+/* y's rows are dense and x is dense along another dim: squares of SIDE by SIDE stay in the cache. */
 static void copy_turned(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job  *j = arg;
@@ -103,8 +137,16 @@ static void copy_turned(void *arg, int64_t first, int64_t last, int worker)
             const int64_t     n = cols - c < SIDE ? cols - c : SIDE;
             for (int64_t i = 0; i < n; i++)
                 memcpy(square + i * SIDE * bytes, address(j->x, x + r0 + (c + i) * sx), (size_t)(m * bytes));
-            for (int64_t r = 0; r < m; r++)
-                move(address(j->y, y + (r0 + r) * sy + c), 1, square + r * bytes, SIDE, n, bytes);
+            char *to = address(j->y, y + r0 * sy + c);
+            if (bytes == 8)
+                turn_64((any64 *)(void *)to, sy, (const int64_t *)(const void *)square, m, n);
+            else if (bytes == 4)
+                turn_32((any32 *)(void *)to, sy, (const int32_t *)(const void *)square, m, n);
+            else if (bytes == 2)
+                turn_16((any16 *)(void *)to, sy, (const int16_t *)(const void *)square, m, n);
+            else
+                for (int64_t r = 0; r < m; r++)
+                    move(to + r * sy * bytes, 1, square + r * bytes, SIDE, n, bytes);
         }
     }
 }

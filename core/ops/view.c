@@ -178,8 +178,8 @@ void wki_vjp_slice(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *d
 {
     const int64_t *a = k->attr.i;
     wk_tensor      d = wk_zeros(c, g[0]->dtype, wki_shape(k->in[0]));
-    if (a[2] > 0 && !wk_is_none(d)) wk_copy_into(c, cut(c, d, (int)a[0], a[1], a[2], a[3]), g[0]);
-    dx[0] = d;
+    dx[0] =
+        a[2] == 0 ? d : wki_view_scatter(c, wk_detach(c, d), g[0], d, cut(c, d, (int)a[0], a[1], a[2], a[3]));
 }
 
 wk_tensor wk_narrow(wk_ctx *c, wk_tensor x, int dim, int64_t start, int64_t length)

@@ -166,3 +166,127 @@ Test(indexing, made)
     HOLDS(wk_rot90(c, wk_diag(c, ends[0], 0), 1, 0, 1), WK_SHAPE(2, 2), 0, 1, 0, 0);
     wk_ctx_free(c);
 }
+
+/* ---- random subscripts against a host-side model ---- */
+
+static uint64_t state = 1;
+static int64_t  below(int64_t n) /* splitmix64 */
+{
+    uint64_t z = state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (int64_t)((z ^ z >> 31) % (uint64_t)n);
+}
+
+/* A random subscript: for each dim of x the places it takes, and the dims of the result. */
+struct model {
+    int          n;
+    wk_subscript at[12];
+    int64_t      places[4][8];
+    int          kind[4];              /* of each dim: 0 a number, 1 a slice, 4 a tensor */
+    int          result[12], n_result; /* dims of the result: which of x's, -1 new, -2 the picks */
+    wk_shape     shape;
+};
+
+static void entry_for(wk_ctx *c, struct model *m, int d, int64_t size, int64_t picks)
+{
+    const int kind = size == 0 ? 2 : (int)below(4);
+    m->kind[d] = kind == 0 ? 0 : kind == 1 && picks ? 4 : 1;
+    if (m->kind[d] == 0) {
+        m->places[d][0] = below(size);
+        m->at[m->n++] = WK_I(m->places[d][0] - (below(2) ? size : 0));
+    } else if (m->kind[d] == 4) {
+        int64_t v[8];
+        for (int64_t i = 0; i < picks; i++) {
+            m->places[d][i] = below(size);
+            v[i] = m->places[d][i] - (below(2) ? size : 0);
+        }
+        m->at[m->n++] = WK_T(list(c, (int)picks, v));
+    } else {
+        const int64_t step = below(2) ? 1 + below(2) : -1 - below(2), a = below(size + 3) - 1,
+                      b = below(size + 3) - 1;
+        const int64_t start = step > 0 ? (a < 0 ? 0 : a) : a >= size ? size - 1 : a;
+        int64_t       n = 0;
+        m->at[m->n++] = WK_STEP(a < 0 ? (step > 0 ? 0 : -size - 1) : a, b < 0 ? -size - 1 : b, step);
+        for (int64_t i = start; step > 0 ? i < (b > size ? size : b) : i > b && i >= 0; i += step)
+            m->places[d][n++] = i;
+        m->shape.dim[d] = n; /* for now by x's dims */
+    }
+}
+
+/* The result's dims, after PyTorch's rule for where picks go. */
+static void lay_out(struct model *m, int ndim, const bool *new_before, int64_t picks)
+{
+    int  first = -1, last = -1;
+    bool apart = false;
+    for (int i = 0, p = 0; i < ndim; i++) { /* p: place among the dims that are left */
+        p += new_before[i];
+        if (m->kind[i] == 4) {
+            apart |= first >= 0 && p != last + 1;
+            first = first < 0 ? p : first;
+            last = p;
+        }
+        p += m->kind[i] != 0;
+    }
+    if (apart) m->result[m->n_result++] = -2;
+    bool there = apart;
+    for (int i = 0; i < ndim; i++) {
+        if (new_before[i]) m->result[m->n_result++] = -1;
+        if (m->kind[i] == 1) m->result[m->n_result++] = i;
+        if (m->kind[i] == 4 && !there) m->result[m->n_result++] = -2;
+        there |= m->kind[i] == 4;
+    }
+    wk_shape shape = {.ndim = m->n_result};
+    for (int i = 0; i < m->n_result; i++)
+        shape.dim[i] = m->result[i] == -1 ? 1 : m->result[i] == -2 ? picks : m->shape.dim[m->result[i]];
+    m->shape = shape;
+}
+
+Test(indexing, random_subscripts_read_and_write_what_a_model_says)
+{
+    wk_ctx *c = wk_ctx_new("cpu");
+    for (int round = 0; round < 20000; round++) {
+        const wk_scope s = wk_scope_begin(c);
+        struct model   m = {.n = 0};
+        wk_shape       shape = {.ndim = (int)below(5)};
+        bool           new_before[4] = {false};
+        int64_t        n = 1;
+        double         v[256], y[2048], after[256], want[256];
+        for (int i = 0; i < shape.ndim; i++) n *= shape.dim[i] = below(5);
+        for (int64_t i = 0; i < n; i++) v[i] = want[i] = (double)i;
+        wk_tensor     x = wk_make(c, v, WK_f64, shape);
+        const int64_t picks = below(4);
+        for (int i = 0; i < shape.ndim; i++) {
+            new_before[i] = below(4) == 0;
+            if (new_before[i]) m.at[m.n++] = WK_NEW;
+            entry_for(c, &m, i, shape.dim[i], picks);
+        }
+        lay_out(&m, shape.ndim, new_before, picks);
+        const wk_tensor got = wk_index(c, x, m.n, m.at);
+        cr_assert_eq(wk_ctx_status(c), WK_OK, "round %d: %s", round, wk_ctx_message(c));
+        cr_assert_eq(got->ndim, m.shape.ndim, "round %d", round);
+        for (int i = 0; i < got->ndim; i++)
+            cr_assert_eq(got->shape[i], m.shape.dim[i], "round %d, dim %d", round, i);
+        cr_assert_eq(wk_read(c, got, y), WK_OK);
+        const wk_tensor values = wk_arange(c, 1000, 1000 + (double)wk_count(got), 1, WK_f64);
+        const wk_tensor put = wk_index_put(c, x, m.n, m.at, wk_reshape(c, values, m.shape), false);
+        cr_assert_eq(wk_read(c, put, after), WK_OK, "round %d: %s", round, wk_ctx_message(c));
+        for (int64_t i = 0; i < wk_count(got); i++) {
+            int64_t at[12] = {0}, from = 0;
+            for (int64_t rest = i, d = m.n_result - 1; d >= 0; d--) {
+                at[m.result[d] == -2 ? 4 : m.result[d] == -1 ? 5 : m.result[d]] = rest % m.shape.dim[d];
+                rest /= m.shape.dim[d];
+            }
+            for (int d = 0; d < shape.ndim; d++)
+                from = from * shape.dim[d] + m.places[d][m.kind[d] == 4 ? at[4] : m.kind[d] == 0 ? 0 : at[d]];
+            cr_assert_eq(y[i], v[from], "round %d: value %lld is %g, not %g", round, (long long)i, y[i],
+                         v[from]);
+            want[from] = 1000 + (double)i; /* the last one written stays */
+        }
+        for (int64_t i = 0; i < n; i++)
+            cr_assert_eq(after[i], want[i], "round %d: element %lld is %g, not %g", round, (long long)i,
+                         after[i], want[i]);
+        wk_scope_end(c, s, WK_NONE);
+    }
+    wk_ctx_free(c);
+}
