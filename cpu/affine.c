@@ -1,46 +1,21 @@
 /* Affine maps: x w^T + bias with weights of every real and block dtype. How a weight is used depends on the
  * call's shapes and dtypes and on the CPU, never on the number of threads. */
+#include "cpu/affine.h"
+
 #include "cpu/codes8.h"
 #include "cpu/cpu.h"
 #include "cpu/gemm_bf16.h"
-#include "cpu/gemm_blocks.h"
 #include "cpu/gemm_i8.h"
-#include "cpu/gemv.h"
-#include "cpu/matmul.h"
 #include "cpu/simd.h"
 
 /* Rows of x up to which weights go row by row: unpacking a panel of them pays later. */
 #define FEW 24
 
+/* No tile of a plan is larger. */
+#define MOST_TILE 576
+
 /* Weights that a piece of INTEGER or STREAM takes, about. */
 #define PIECE 32768
-
-enum path {
-    INTEGER, /* few rows, block weights: integer dot products with 8-bit activations */
-    PANEL,   /* more rows: integer products, weights unpacked once for many rows */
-    STREAM,  /* few rows: each row of w, converted to f32, against all of x */
-    CODES,   /* integer dot products, weights unpacked once per panel */
-    HALF,    /* bf16 dot products */
-    BLOCKED, /* packed panels in the class's type */
-};
-
-/* One weight's share of the call. */
-struct part {
-    enum path                path;
-    struct gemm_plan         plan;   /* BLOCKED */
-    wki_dot_rows             dot;    /* INTEGER */
-    const struct wki_panels *panels; /* PANEL */
-    size_t                   x;      /* where in scratch the activations lie, in the form this part wants */
-    int64_t                  grain, pieces, rows; /* rows of x in a piece of PANEL */
-};
-struct job {
-    const wk_call *k;
-    wk_tensor      x;
-    int            n_w;
-    int64_t        m, k_values, x_step, chunks;
-    struct part    part[WK_MAX_OUT];
-    size_t         shared, per_worker;
-};
 
 /* Elements between rows of x, which the front end made even. */
 static int64_t row_step(wk_tensor x)
@@ -61,14 +36,14 @@ static size_t lines(int64_t bytes)
 }
 
 /* Panels of integers for this product, or NULL. */
-static const struct wki_panels *panels_of(const struct job *j, wk_tensor w, unsigned features)
+static const struct wki_panels *panels_of(const struct affine *j, wk_tensor w, unsigned features)
 {
     if (j->k->precise || j->k->cls != WK_CLASS_F32) return NULL;
     if (wk_dtype_block(w->dtype) > 1) return CPU(block_panels)(w->dtype, features);
     return j->x->dtype == WK_f32 ? CPU(word_panels)(w->dtype, features) : NULL;
 }
 
-static enum path choose(const struct job *j, wk_tensor w, unsigned features)
+static enum path choose(const struct affine *j, wk_tensor w, unsigned features)
 {
     const bool block = wk_dtype_block(w->dtype) > 1, quick = block && !j->k->precise;
     if (j->k->cls != WK_CLASS_F32) return BLOCKED;
@@ -88,7 +63,7 @@ static enum path choose(const struct job *j, wk_tensor w, unsigned features)
     return BLOCKED;
 }
 
-static size_t plan_part(struct job *j, struct part *p, wk_tensor w)
+static size_t plan_part(struct affine *j, struct part *p, wk_tensor w)
 {
     const int64_t n = w->shape[0], k = j->k_values;
     switch (p->path) {
@@ -137,7 +112,7 @@ static bool same_form(enum path path, wk_tensor a, wk_tensor b)
 }
 
 /* Bytes of x in the form that part i wants; 0 where an earlier part has the same. */
-static size_t form_of_x(struct job *j, int i)
+static size_t form_of_x(struct affine *j, int i)
 {
     struct part    *p = &j->part[i];
     const wk_tensor w = j->k->in[1 + i];
@@ -159,11 +134,11 @@ static size_t form_of_x(struct job *j, int i)
     return lines(j->m * j->k_values * (int64_t)sizeof(float));
 }
 
-static struct job describe(const wk_call *k)
+struct affine CPU(affine_plan)(const wk_call *k)
 {
     const wk_tensor x = k->in[0];
-    struct job      j = {
-             .k = k, .x = x, .n_w = k->n_out ? k->n_out : 1, .m = wki_rows(x), .k_values = wki_cols(x)};
+    struct affine   j = {
+          .k = k, .x = x, .n_w = k->n_out ? k->n_out : 1, .m = wki_rows(x), .k_values = wki_cols(x)};
     const unsigned features = wki_cpu_features(k->device);
     j.x_step = row_step(x);
     j.chunks = (j.k_values + 255) / 256;
@@ -179,9 +154,33 @@ static struct job describe(const wk_call *k)
     return j;
 }
 
+/* Forms of x grow with the rows, which paths pad to their own tiles of at most 16. */
+void CPU(affine_bounds)(const wk_call *k, int64_t rows, int64_t products, size_t *shared, size_t *per_worker)
+{
+    struct affine   j = CPU(affine_plan)(k);
+    struct part    *p = &j.part[0];
+    const wk_tensor w = k->in[1];
+    *shared = *per_worker = 0;
+    for (int path = 0; path < PATHS; path++) {
+        p->path = (enum path)path;
+        if (p->path == PANEL && !p->panels) continue;
+        j.m = p->path == PANEL ? p->panels->most : FEW;
+        size_t own = plan_part(&j, p, w);
+        if (p->path == BLOCKED) {
+            p->plan.tm = p->plan.tn = MOST_TILE;
+            own = lines((int64_t)CPU(gemm_scratch)(&p->plan));
+        }
+        j.m = rows + 16 * products;
+        j.shared = 0;
+        const size_t form = form_of_x(&j, 0) + 64 * (size_t)products;
+        if (form > *shared) *shared = form;
+        if (own > *per_worker) *per_worker = own;
+    }
+}
+
 size_t CPU(affine_scratch)(const wk_call *k)
 {
-    const struct job j = describe(k);
+    const struct affine j = CPU(affine_plan)(k);
     return j.shared + j.per_worker * (size_t)wki_workers(k->device);
 }
 
@@ -202,67 +201,67 @@ static void quantise(const float *x, int64_t k, const uint8_t *order, struct chu
         }
 }
 
-struct forming {
-    const struct job  *j;
-    const struct part *p;
-    wk_tensor          w;
-};
-
-static void form_rows(void *arg, int64_t first, int64_t last, int worker)
+int64_t CPU(affine_units)(const struct affine *j, int part, int64_t *rows)
 {
-    const struct forming *f = arg;
-    const struct job     *j = f->j;
-    char                 *to = (char *)j->k->scratch + f->p->x;
-    float                 buffer[TILE];
-    (void)worker;
+    const struct part *p = &j->part[part];
+    *rows = p->path == HALF    ? WKI_BF16_ROWS
+            : p->path == CODES ? WKI_I8_ROWS
+            : p->path == PANEL ? p->panels->rows
+                               : 1;
+    if (p->path == BLOCKED) return 0;
+    for (int e = 0; e < part; e++)
+        if (j->part[e].path == p->path && j->part[e].x == p->x) return 0;
+    return (j->m + *rows - 1) / *rows;
+}
+
+void CPU(affine_form)(const struct affine *j, int part, int64_t first, int64_t last)
+{
+    const struct part *p = &j->part[part];
+    const wk_tensor    w = j->k->in[1 + part];
+    const int64_t      k = j->k_values;
+    char              *to = (char *)j->k->scratch + p->x;
+    float              buffer[TILE];
     for (int64_t i = first; i < last; i++) {
-        if (f->p->path == PANEL) {
-            const struct wki_panels *panels = f->p->panels;
-            panels->pack_rows(j->x, j->x_step, i * panels->rows, j->m, j->k_values,
-                              wki_cpu_features(j->k->device),
-                              to + panels->rows_bytes(i * panels->rows, j->k_values));
+        if (p->path == PANEL) {
+            const struct wki_panels *panels = p->panels;
+            panels->pack_rows(j->x, j->x_step, i * panels->rows, j->m, k, wki_cpu_features(j->k->device),
+                              to + panels->rows_bytes(i * panels->rows, k));
             continue;
         }
 #if defined __AVX512F__
-        if (f->p->path == CODES) {
+        if (p->path == CODES) {
             CPU(i8_pack_rows)
-            (j->x, j->x_step, i * WKI_I8_ROWS, j->m, j->k_values, f->w->dtype, CPU(i8_parts)(f->w),
-             to + i * CPU(i8_rows_bytes)(1, j->k_values));
+            (j->x, j->x_step, i * WKI_I8_ROWS, j->m, k, w->dtype, CPU(i8_parts)(w),
+             to + i * CPU(i8_rows_bytes)(1, k));
             continue;
         }
-        if (f->p->path == HALF) {
+        if (p->path == HALF) {
             CPU(bf16_pack_rows)
-            (j->x, j->x_step, i * WKI_BF16_ROWS, j->m, j->k_values, to + i * WKI_BF16_ROWS * j->k_values * 2);
+            (j->x, j->x_step, i * WKI_BF16_ROWS, j->m, k, to + i * WKI_BF16_ROWS * k * 2);
             continue;
         }
 #endif
-        for (int64_t at = 0; at < j->k_values; at += TILE) {
-            const int64_t n = j->k_values - at < TILE ? j->k_values - at : TILE;
+        for (int64_t at = 0; at < k; at += TILE) {
+            const int64_t n = k - at < TILE ? k - at : TILE;
             const float  *v = load_f32(j->x, i * j->x_step + at, n, buffer);
-            if (f->p->path == INTEGER)
-                quantise(v, n, CPU(dot_order)(f->w->dtype),
+            if (p->path == INTEGER)
+                quantise(v, n, CPU(dot_order)(w->dtype),
                          (struct chunk *)(void *)to + i * j->chunks + at / 256);
             else
-                memcpy((float *)(void *)to + i * j->k_values + at, v, (size_t)n * sizeof *v);
+                memcpy((float *)(void *)to + i * k + at, v, (size_t)n * sizeof *v);
         }
     }
 }
 
-static void form_x(const struct job *j, int i)
+struct forming {
+    const struct affine *j;
+    int                  part;
+};
+static void form_rows(void *arg, int64_t first, int64_t last, int worker)
 {
-    const struct part *p = &j->part[i];
-    if (p->path == BLOCKED) return;
-    for (int e = 0; e < i; e++)
-        if (j->part[e].path == p->path && j->part[e].x == p->x) return;
-    const wk_tensor w = j->k->in[1 + i];
-    struct forming  f = {j, p, w};
-    const int64_t   together = p->path == HALF    ? WKI_BF16_ROWS
-                               : p->path == CODES ? WKI_I8_ROWS
-                               : p->path == PANEL ? p->panels->rows
-                                                  : 1;
-    const int64_t   work = j->k_values * together;
-    wki_parallel(j->k->device, (j->m + together - 1) / together, work < 16384 ? 16384 / (work + 1) + 1 : 1,
-                 form_rows, &f);
+    const struct forming *f = arg;
+    (void)worker;
+    CPU(affine_form)(f->j, f->part, first, last);
 }
 
 /* ---- weights row by row ---------------------------------------------------------------------- */
@@ -351,8 +350,8 @@ INLINE void stream_some(wk_dtype t, const int R, const int M, wk_tensor w, int64
     for (; r < n; r++) stream_rows(t, 1, M, w, first + r, x, k, y + r, y_step);
 }
 
-INLINE void stream_as(wk_dtype t, const struct job *j, wk_tensor w, const float *x, int64_t first, int64_t n,
-                      float *y)
+INLINE void stream_as(wk_dtype t, const struct affine *j, wk_tensor w, const float *x, int64_t first,
+                      int64_t n, float *y)
 {
     const int64_t k = j->k_values, m = j->m;
     for (int64_t at = 0; at < n; at += MOST_W) { /* rows of w stay near while x passes by */
@@ -368,7 +367,7 @@ INLINE void stream_as(wk_dtype t, const struct job *j, wk_tensor w, const float 
     }
 }
 
-static void stream(const struct job *j, wk_tensor w, const float *x, int64_t first, int64_t n, float *y)
+static void stream(const struct affine *j, wk_tensor w, const float *x, int64_t first, int64_t n, float *y)
 {
     if (w->dtype == WK_bf16)
         stream_as(WK_bf16, j, w, x, first, n, y);
@@ -379,8 +378,8 @@ static void stream(const struct job *j, wk_tensor w, const float *x, int64_t fir
 }
 
 /* Rows i0 .. i0 + m, columns j0 .. j0 + n of y out of tile [m][step], with the bias. */
-static void finish(const struct job *j, int part, int64_t i0, int64_t m, int64_t j0, int64_t n, float *tile,
-                   int64_t step)
+static void finish(const struct affine *j, int part, int64_t i0, int64_t m, int64_t j0, int64_t n,
+                   float *tile, int64_t step)
 {
     const wk_tensor bias = j->k->in[1 + j->n_w + part], out = j->k->out[part];
     float           wide[TILE];
@@ -397,7 +396,7 @@ static void finish(const struct job *j, int part, int64_t i0, int64_t m, int64_t
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
-static void run_panel(const struct job *j, int i, int64_t at, const char *x, float *tile)
+static void run_panel(const struct affine *j, int i, int64_t at, const char *x, float *tile)
 {
     const struct part *p = &j->part[i];
     const wk_tensor    w = j->k->in[1 + i];
@@ -410,7 +409,7 @@ static void run_panel(const struct job *j, int i, int64_t at, const char *x, flo
     finish(j, i, i0, m, j0, n, tile, WKI_BLOCK_COLUMNS);
 }
 
-static void run_piece(const struct job *j, int i, int64_t at, char *scratch)
+static void run_piece(const struct affine *j, int i, int64_t at, char *scratch)
 {
     const struct part *p = &j->part[i];
     const wk_tensor    w = j->k->in[1 + i];
@@ -445,27 +444,37 @@ static void run_piece(const struct job *j, int i, int64_t at, char *scratch)
     finish(j, i, 0, j->m, first, n, y, n);
 }
 
-static void piece(void *arg, int64_t first, int64_t last, int worker)
+int64_t CPU(affine_pieces)(const struct affine *j)
 {
-    const struct job *j = arg;
-    char             *scratch = (char *)j->k->scratch + j->shared + (size_t)worker * j->per_worker;
-    for (int64_t t = first; t < last; t++) {
-        int     i = 0;
-        int64_t at = t;
-        while (at >= j->part[i].pieces) at -= j->part[i++].pieces;
-        run_piece(j, i, at, scratch);
-    }
+    int64_t n = 0;
+    for (int i = 0; i < j->n_w; i++) n += j->part[i].pieces;
+    return n;
+}
+
+void CPU(affine_piece)(const struct affine *j, int64_t at, char *scratch)
+{
+    int i = 0;
+    while (at >= j->part[i].pieces) at -= j->part[i++].pieces;
+    run_piece(j, i, at, scratch);
+}
+
+static void pieces(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct affine *j = arg;
+    char                *scratch = (char *)j->k->scratch + j->shared + (size_t)worker * j->per_worker;
+    for (int64_t t = first; t < last; t++) CPU(affine_piece)(j, t, scratch);
 }
 
 wk_status CPU(affine)(const wk_call *k)
 {
-    struct job j = describe(k);
-    int64_t    total = 0;
+    struct affine j = CPU(affine_plan)(k);
     if (j.m == 0) return WK_OK;
     for (int i = 0; i < j.n_w; i++) {
-        total += j.part[i].pieces;
-        form_x(&j, i);
+        struct forming f = {&j, i};
+        int64_t        rows;
+        const int64_t  units = CPU(affine_units)(&j, i, &rows), work = j.k_values * rows;
+        wki_parallel(k->device, units, work < 16384 ? 16384 / (work + 1) + 1 : 1, form_rows, &f);
     }
-    wki_parallel(k->device, total, 1, piece, &j);
+    wki_parallel(k->device, CPU(affine_pieces)(&j), 1, pieces, &j);
     return WK_OK;
 }
