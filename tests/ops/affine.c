@@ -188,3 +188,61 @@ Test(affine, openblas_has_a_name_or_is_not_there)
     cr_expect_not_null(strstr(text, *core ? core : "openblas: none"));
     wk_ctx_free(c);
 }
+
+Test(affine, experts_have_the_same_bits_for_one_and_two_threads)
+{
+    enum { ROWS = 40, EACH = 4, EXPERTS = 6, N = 150, K = 512 };
+    float  *v = random_values(EXPERTS * N * K, 8), *y[2];
+    int64_t id[ROWS * EACH];
+    for (int i = 0; i < ROWS * EACH; i++) id[i] = i * i % EXPERTS;
+    for (int threads = 1; threads <= 2; threads++) {
+        wk_ctx *c = wk_ctx_new("cpu");
+        wk_set_threads(c, threads);
+        wk_tensor w = wk_cast(c, wk_make(c, v, WK_f32, WK_SHAPE(EXPERTS, N, K)), WK_q4_k);
+        wk_tensor x = wk_make(c, v, WK_f32, WK_SHAPE(ROWS, K));
+        wk_tensor ids = wk_make(c, id, WK_i64, WK_SHAPE(ROWS, EACH));
+        y[threads - 1] = read_f32(c, wk_affine_experts(c, x, w, WK_NONE, ids));
+        wk_ctx_free(c);
+    }
+    cr_expect_arr_eq(y[0], y[1], ROWS * EACH * N * sizeof(float));
+    free(y[0]);
+    free(y[1]);
+    free(v);
+}
+
+Test(affine, experts_say_what_came)
+{
+    wk_ctx   *c = wk_ctx_new("cpu");
+    wk_tensor x = wk_zeros(c, WK_f32, WK_SHAPE(2, 32)), w = wk_zeros(c, WK_f32, WK_SHAPE(4, 3, 32));
+    wk_tensor ids = wk_make(c, (int64_t[]){0, 4}, WK_i64, WK_SHAPE(2, 1));
+    wk_tensor two = wk_reshape(c, w, WK_SHAPE(12, 32)), q = wk_cast(c, w, WK_q8_0);
+    cr_expect(wk_is_none(wk_affine_experts(c, x, w, WK_NONE, ids)));
+    cr_expect_eq(wk_ctx_status(c), WK_EINDEX);
+    cr_expect(strstr(wk_ctx_message(c), "expert 4 at position 1 is outside of size 4"), "%s",
+              wk_ctx_message(c));
+    wk_ctx_clear(c);
+    expect_error(c, wk_affine_experts(c, x, two, WK_NONE, ids), WK_ESHAPE,
+                 "affine_experts: x is [2, 32], weight [12, 32]");
+    expect_error(c, wk_affine_experts(c, x, w, x, ids), WK_ESHAPE,
+                 "affine_experts: bias is [2, 32], weight [4, 3, 32]");
+    expect_error(c, wk_affine_experts(c, x, w, WK_NONE, x), WK_EDTYPE,
+                 "affine_experts: indices are f32, not integers");
+    expect_error(c, wk_affine_experts(c, x, w, WK_NONE, wk_transpose(c, ids, 0, 1)), WK_ESHAPE,
+                 "affine_experts: x is [2, 32], indices [1, 2]");
+    expect_error(c, wk_affine_experts(c, x, w, WK_NONE, WK_NONE), WK_EARG,
+                 "affine_experts: an operand is empty");
+    cr_expect(wk_is_none(wk_affine_experts(c, x, wk_track(c, q), WK_NONE, ids)));
+    cr_expect_eq(wk_ctx_status(c), WK_ENOGRAD);
+    wk_ctx_clear(c);
+    /* real weights have gradients: here each expert's rows add up */
+    wk_tensor some = wk_track(c, wk_full(c, 1, WK_f32, WK_SHAPE(2, 3, 4)));
+    wk_tensor rows = wk_full(c, 2, WK_f32, WK_SHAPE(3, 4));
+    wk_tensor to = wk_make(c, (int64_t[]){1, 0, 1}, WK_i64, WK_SHAPE(3, 1));
+    wk_tensor y = wk_sum(c, wk_affine_experts(c, rows, some, WK_NONE, to), WK_ALL_DIMS, false);
+    cr_assert_eq(wk_backward(c, y), WK_OK, "%s", wk_ctx_message(c));
+    float *g = read_f32(c, wk_grad(c, some));
+    for (int i = 0; i < 24; i++)
+        cr_expect_float_eq(g[i], i < 12 ? 2.0f : 4.0f, 1e-6f, "%d: %g", i, (double)g[i]);
+    free(g);
+    wk_ctx_free(c);
+}

@@ -143,12 +143,69 @@ static int64_t check(struct product p, const int64_t *batch, char *message, size
     return ok ? done : 0;
 }
 
+/* Rows that go to experts are as near to precise products as the rows of a plain one must be. */
+static bool experts_agree(wk_ctx *c, wk_dtype t, const float *values, const char *path, int64_t rows,
+                          char *message, size_t size)
+{
+    enum { EXPERTS = 5, N = 19, K = 512, EACH = 2 };
+    const int64_t   count = rows * EACH * N;
+    const wk_tensor x = wk_make(c, values, WK_f32, WK_SHAPE(rows, K));
+    const wk_tensor w = wk_cast(c, wk_make(c, values, WK_f32, WK_SHAPE(EXPERTS, N, K)), t);
+    int64_t         id[MOST_ROWS * EACH];
+    /* expert 3 has none; 4 has few of many */
+    for (int64_t i = 0; i < rows * EACH; i++) id[i] = i % 11 == 5 ? 4 : i * 7 % 3;
+    const wk_tensor ids = wk_make(c, id, WK_i64, WK_SHAPE(rows, EACH));
+    float          *y = wk_alloc((size_t)count * 2 * sizeof *y);
+    double          wrong = 0, all = 0;
+    wk_set_precise(c, false);
+    bool ok = y && wk_read(c, wk_affine_experts(c, x, w, WK_NONE, ids), y) == WK_OK;
+    wk_set_precise(c, true);
+    const wk_tensor each =
+        wk_matmul(c, x, wk_transpose(c, wk_cast(c, w, WK_f32), 1, 2)); /* experts, rows, n */
+    float *want = wk_alloc((size_t)(EXPERTS * rows * N) * sizeof *want);
+    ok = ok && want && wk_read(c, each, want) == WK_OK;
+    for (int64_t i = 0; i < count && ok; i++) {
+        const double v = want[(id[i / N] * rows + i / N / EACH) * N + i % N];
+        wrong += (y[i] - v) * (y[i] - v);
+        all += v * v;
+    }
+    ok = ok && sqrt(wrong / all) < EIGHT_BITS;
+    if (!ok)
+        snprintf(message, size, "experts: %s %s, %lld rows: error %g %s", path, wk_dtype_name(t),
+                 (long long)rows, sqrt(wrong / all), wk_ctx_message(c));
+    wk_free(y);
+    wk_free(want);
+    return ok;
+}
+
+static int64_t check_experts(char *message, size_t size)
+{
+    static const int64_t batches[] = {1, 3, MOST_ROWS};
+    float               *values = random_values(5 * 19 * 512, 4);
+    int64_t              done = 0;
+    for (size_t path = 0; path < PATHS && values; path++) {
+        wk_ctx *c = open_path(path);
+        bool    ok = true;
+        for (wk_dtype t = 0; t < WK_DTYPE_COUNT && c && ok; t++)
+            for (size_t b = 0; b < 3 && ok && (wk_dtype_block(t) > 1 || t == WK_f16 || t == WK_bf16);
+                 b++, done++)
+                ok = experts_agree(c, t, values, paths[path].isa, batches[b], message, size);
+        wk_ctx_free(c);
+        if (ok) continue;
+        done = 0;
+        break;
+    }
+    wk_free(values);
+    return done;
+}
+
 int64_t check_block_products(char *message, size_t size)
 {
     /* Around the sizes where a path ends, a tile is not full, or work is cut. */
     static const int64_t batches[] = {1, 2, 3, 5, 7, 8, 9, 12, 24, 25, 33, 0}, few[] = {1, 2, 9, 26, 0},
                          many[] = {70, 0};
-    int64_t all = 0;
+    int64_t all = check_experts(message, size);
+    if (!all) return 0;
     for (wk_dtype t = 0; t < WK_DTYPE_COUNT; t++) {
         if (wk_dtype_block(t) == 1 && t != WK_f16 && t != WK_bf16) continue;
         int64_t n = check((struct product){.t = t, .n = 37, .k = 768}, batches, message, size);
