@@ -335,6 +335,7 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 #include "api/view.h"
 #include "api/shape.h"
 #include "api/conv.h"
+#include "api/pool.h"
 #include "api/products.h"
 #include "api/index.h"
 #include "api/sort.h"
