@@ -336,6 +336,8 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 #include "api/shape.h"
 #include "api/conv.h"
 #include "api/pool.h"
+#include "api/resample.h"
+#include "api/fold.h"
 #include "api/products.h"
 #include "api/index.h"
 #include "api/sort.h"
