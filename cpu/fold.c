@@ -32,8 +32,8 @@ static void inside(const struct fold *o, int64_t shift, int64_t *low, int64_t *h
     *low = *low < *high ? *low : *high;
 }
 
-#define FOLD(cls, type)                                                                                       \
-    /* A row of columns: one tap of one channel for the windows side by side. */                              \
+/* A row of columns: one tap of one channel for the windows side by side. */
+#define COLUMNS(cls, type)                                                                                    \
     static void row_##cls(const struct fold *o, int64_t row, type *buffer)                                    \
     {                                                                                                         \
         const wk_tensor x = o->k->in[0], y = o->k->out[0];                                                    \
@@ -53,37 +53,38 @@ static void inside(const struct fold *o, int64_t shift, int64_t *low, int64_t *h
             if (v != to + low) memcpy(to + low, v, (size_t)(high - low) * sizeof *to);                        \
         }                                                                                                     \
         store_##cls(y, row *n, n, to);                                                                        \
-    }                                                                                                         \
-    /* A row of the picture: the windows that it is in, tap by tap; buffer: the  \
-   * row, then one of columns. */                            \
-    static void back_##cls(const struct fold *o, int64_t row, type *buffer)                                   \
-    {                                                                                                         \
-        const wk_tensor x = o->k->in[0], y = o->k->out[0];                                                    \
-        const int64_t   n = o->out[1], s = o->stride[1], plane = row / o->in[0],                              \
-                      at = row % o->in[0] + o->pad[0];                                                        \
-        type *to = dest_##cls(y, row * o->in[1], buffer);                                                     \
-        memset(to, 0, (size_t)o->in[1] * sizeof *to);                                                         \
-        for (int64_t a = 0; a < o->ker[0]; a++) {                                                             \
-            const int64_t h = (at - a * o->dil[0]) / o->stride[0];                                            \
-            if (at - a * o->dil[0] < 0 || h >= o->out[0] || (at - a * o->dil[0]) % o->stride[0]) continue;    \
-            for (int64_t b = 0; b < o->ker[1]; b++) {                                                         \
-                const int64_t shift = b * o->dil[1] - o->pad[1];                                              \
-                int64_t       low, high;                                                                      \
-                inside(o, shift, &low, &high);                                                                \
-                const int64_t from = (((plane * o->ker[0] + a) * o->ker[1] + b) * o->out[0] + h) * n;         \
-                const type   *v = load_##cls(x, from + low, high - low, buffer + o->in[1]);                   \
-                type         *sum = to + shift + low * s;                                                     \
-                if (s == 1)                                                                                   \
-                    for (int64_t j = 0; j < high - low; j++) sum[j] += v[j];                                  \
-                else                                                                                          \
-                    for (int64_t j = 0; j < high - low; j++) sum[j * s] += v[j];                              \
-            }                                                                                                 \
-        }                                                                                                     \
-        store_##cls(y, row * o->in[1], o->in[1], to);                                                         \
     }
-FOLD(f32, float)
-FOLD(f64, double)
-FOLD(i64, int64_t)
+/* A row of the picture: the windows that it is in, tap by tap; buffer: the row, then one of columns. */
+#define PICTURE(cls, type)                                                                                   \
+    static void back_##cls(const struct fold *o, int64_t row, type *buffer)                                  \
+    {                                                                                                        \
+        const wk_tensor x = o->k->in[0], y = o->k->out[0];                                                   \
+        const int64_t   n = o->out[1], s = o->stride[1], plane = row / o->in[0],                             \
+                      at = row % o->in[0] + o->pad[0];                                                       \
+        type *to = dest_##cls(y, row * o->in[1], buffer);                                                    \
+        memset(to, 0, (size_t)o->in[1] * sizeof *to);                                                        \
+        for (int64_t a = 0; a < o->ker[0]; a++) {                                                            \
+            const int64_t h = (at - a * o->dil[0]) / o->stride[0];                                           \
+            if (at - a * o->dil[0] < 0 || h >= o->out[0] || (at - a * o->dil[0]) % o->stride[0]) continue;   \
+            for (int64_t b = 0; b < o->ker[1]; b++) {                                                        \
+                const int64_t shift = b * o->dil[1] - o->pad[1];                                             \
+                int64_t       low, high;                                                                     \
+                inside(o, shift, &low, &high);                                                               \
+                const int64_t from = (((plane * o->ker[0] + a) * o->ker[1] + b) * o->out[0] + h) * n;        \
+                const type   *v = load_##cls(x, from + low, high - low, buffer + o->in[1]);                  \
+                type         *sum = to + shift + low * s;                                                    \
+                if (s == 1)                                                                                  \
+                    for (int64_t j = 0; j < high - low; j++) sum[j] += v[j];                                 \
+                else                                                                                         \
+                    for (int64_t j = 0; j < high - low; j++) sum[j * s] += v[j];                             \
+            }                                                                                                \
+        }                                                                                                    \
+        store_##cls(y, row * o->in[1], o->in[1], to);                                                        \
+    }
+#define BOTH(cls, type) COLUMNS(cls, type) PICTURE(cls, type)
+BOTH(f32, float)
+BOTH(f64, double)
+BOTH(i64, int64_t)
 
 static size_t row_bytes(const struct fold *o)
 {

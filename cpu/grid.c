@@ -7,7 +7,7 @@ enum { GRID_ZEROS, GRID_BORDER, GRID_REFLECTION };
 enum { GRID_NEAREST, GRID_LINEAR, GRID_CUBIC };
 enum {
     PLACES = 64,     /* worked on together */
-    NEIGHBOURS = 16, /* most of a place: 4 x 4, or 2 x 2 x 2 */
+    NEIGHBOURS = 64, /* most of a place: 4 x 4 x 4 */
     GROUP = 16       /* channels that share the work of finding neighbours */
 };
 

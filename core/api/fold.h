@@ -14,11 +14,10 @@ typedef struct wk_fold_opts {
     int64_t padding[2];  /* zeros before and after */
     int64_t dilation[2]; /* 0: 1 */
 } wk_fold_opts;
-/* torch.nn.functional.unfold and fold. x [N, C, H, W] or [C, H, W]: the windows
- * of x as columns, [N, C * kernel places, windows]. */
+/* torch.nn.functional.unfold and fold. x [N, C, H, W] or [C, H, W]: the windows of x as columns,
+ * [N, C * kernel places, windows]. */
 WK_API wk_tensor wk_im2col(wk_ctx *c, wk_tensor x, wk_fold_opts o);
-/* The sum of such columns at the places they came from; size: H and W of the
- * result [N, C, H, W]. */
+/* The sum of such columns at the places they came from; size: H and W of the result [N, C, H, W]. */
 WK_API wk_tensor wk_col2im(wk_ctx *c, wk_tensor x, wk_shape size, wk_fold_opts o);
 
 /* x [.., C r r, H, W]: [.., C, H r, W r], and back. */

@@ -9,8 +9,7 @@
 extern "C" {
 #endif
 
-/* WK_RESIZE_LINEAR is bilinear on two dims and trilinear on three,
- * WK_RESIZE_CUBIC bicubic (two dims alone). */
+/* WK_RESIZE_LINEAR is bilinear on two dims and trilinear on three, WK_RESIZE_CUBIC bicubic (two dims alone). */
 typedef enum wk_resize_mode {
     WK_RESIZE_NEAREST,
     WK_RESIZE_NEAREST_EXACT,
@@ -22,10 +21,8 @@ typedef struct wk_resize_opts {
     wk_resize_mode mode;
     wk_shape       size;            /* of the dims after the channels; without dims: from scale */
     double         scale[3];        /* one for each dim; a single one serves all */
-    bool           align_corners;   /* linear and cubic: the outermost values keep their
-                         places */
-    bool           antialias;       /* linear and cubic on two dims: widens the filter when it
-                         shrinks x */
+    bool           align_corners;   /* linear and cubic: the outermost values keep their places */
+    bool           antialias;       /* linear and cubic on two dims: widens the filter when it shrinks x */
     bool           recompute_scale; /* places follow from the sizes, not from scale */
 } wk_resize_opts;
 /* x [N, C, ..] with one to three dims after the channels, real. */
@@ -33,17 +30,14 @@ WK_API wk_tensor wk_interpolate(wk_ctx *c, wk_tensor x, wk_resize_opts o);
 
 typedef enum wk_grid_padding { WK_GRID_ZEROS, WK_GRID_BORDER, WK_GRID_REFLECTION } wk_grid_padding;
 typedef struct wk_grid_opts {
-    wk_resize_mode  mode; /* WK_RESIZE_NEAREST, WK_RESIZE_LINEAR or WK_RESIZE_CUBIC
-                          (two dims alone) */
+    wk_resize_mode  mode; /* WK_RESIZE_NEAREST, WK_RESIZE_LINEAR or WK_RESIZE_CUBIC */
     wk_grid_padding padding;
     bool            align_corners;
 } wk_grid_opts;
-/* x [N, C, H, W] at grid [N, h, w, 2], or x [N, C, D, H, W] at grid [N, d, h,
- * w, 3], real and of one dtype: [N, C, h, w]. The last dim of grid is (x, y) or
- * (x, y, z), -1 and 1 being the ends of x. */
+/* x [N, C, H, W] at grid [N, h, w, 2], or x [N, C, D, H, W] at grid [N, d, h, w, 3], real and of one dtype:
+ * [N, C, h, w]. The last dim of grid is (x, y) or (x, y, z), -1 and 1 being the ends of x. */
 WK_API wk_tensor wk_grid_sample(wk_ctx *c, wk_tensor x, wk_tensor grid, wk_grid_opts o);
-/* theta [N, 2, 3] for size [N, C, H, W], [N, 3, 4] for [N, C, D, H, W]: the
- * grid of an affine map. */
+/* theta [N, 2, 3] for size [N, C, H, W], [N, 3, 4] for [N, C, D, H, W]: the grid of an affine map. */
 WK_API wk_tensor wk_affine_grid(wk_ctx *c, wk_tensor theta, wk_shape size, bool align_corners);
 
 #ifdef __cplusplus

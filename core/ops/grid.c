@@ -15,9 +15,8 @@ static bool fits(wk_ctx *c, wk_tensor x, wk_tensor grid, wk_grid_opts o)
     else if (wki_dtype_class(x->dtype) != 'F' || grid->dtype != x->dtype)
         wk_fail(c, WK_EDTYPE, "grid_sample: x is %s, grid %s; one real dtype is wanted",
                 wk_dtype_name(x->dtype), wk_dtype_name(grid->dtype));
-    else if (o.mode != WK_RESIZE_NEAREST && o.mode != WK_RESIZE_LINEAR &&
-             (o.mode != WK_RESIZE_CUBIC || n != 2))
-        wk_fail(c, WK_EARG, "grid_sample: nearest, linear or (on two dims) cubic; not mode %d", (int)o.mode);
+    else if (o.mode != WK_RESIZE_NEAREST && o.mode != WK_RESIZE_LINEAR && o.mode != WK_RESIZE_CUBIC)
+        wk_fail(c, WK_EARG, "grid_sample: nearest, linear or cubic; not mode %d", (int)o.mode);
     double area = 1;
     for (int i = 0; i < n; i++) area *= (double)x->shape[2 + i];
     if (!wki_failed(c) && (area < 1 || area > INT32_MAX))

@@ -219,6 +219,7 @@ static const struct grid_case grids[] = {
     {"cubic, border", {4, {1, 3, 5, 6}}, {4, {1, 4, 9, 2}}, {WK_RESIZE_CUBIC, WK_GRID_BORDER, false}},
     {"cubic, reflection", {4, {1, 3, 5, 6}}, {4, {1, 4, 9, 2}}, {WK_RESIZE_CUBIC, WK_GRID_REFLECTION, true}},
     {"3-d", {5, {1, 2, 3, 4, 5}}, {5, {1, 2, 3, 4, 3}}, {WK_RESIZE_LINEAR, WK_GRID_ZEROS, false}},
+    {"3-d, cubic", {5, {1, 2, 3, 4, 5}}, {5, {1, 2, 3, 4, 3}}, {WK_RESIZE_CUBIC, WK_GRID_BORDER, false}},
     {"3-d, reflection",
      {5, {1, 2, 3, 4, 5}},
      {5, {1, 2, 3, 4, 3}},
