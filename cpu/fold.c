@@ -33,26 +33,27 @@ static void inside(const struct fold *o, int64_t shift, int64_t *low, int64_t *h
 }
 
 /* A row of columns: one tap of one channel for the windows side by side. */
-#define COLUMNS(cls, type)                                                                                    \
-    static void row_##cls(const struct fold *o, int64_t row, type *buffer)                                    \
-    {                                                                                                         \
-        const wk_tensor x = o->k->in[0], y = o->k->out[0];                                                    \
-        const int64_t   n = o->out[1], h = row % o->out[0], tap = row / o->out[0], b = tap % o->ker[1];       \
-        const int64_t   a = tap / o->ker[1] % o->ker[0], plane = tap / o->ker[1] / o->ker[0];                 \
-        const int64_t   at = h * o->stride[0] + a * o->dil[0] - o->pad[0], shift = b * o->dil[1] - o->pad[1]; \
-        type           *to = dest_##cls(y, row * n, buffer);                                                  \
-        int64_t         low, high;                                                                            \
-        inside(o, shift, &low, &high);                                                                        \
-        if (at < 0 || at >= o->in[0]) low = high = 0;                                                         \
-        memset(to, 0, (size_t)n * sizeof *to);                                                                \
-        if (low < high) {                                                                                     \
-            const int64_t from = plane / o->channels * x->stride[0] + plane % o->channels * x->stride[1] +    \
-                                 at * x->stride[2] + (shift + low * o->stride[1]) * x->stride[3];             \
-            const type *v =                                                                                   \
-                load_##cls##_strided(x, from, o->stride[1] * x->stride[3], high - low, to + low);             \
-            if (v != to + low) memcpy(to + low, v, (size_t)(high - low) * sizeof *to);                        \
-        }                                                                                                     \
-        store_##cls(y, row *n, n, to);                                                                        \
+#define COLUMNS(cls, type)                                                                                   \
+    static void row_##cls(const struct fold *o, int64_t row, type *buffer)                                   \
+    {                                                                                                        \
+        const wk_tensor x = o->k->in[0], y = o->k->out[0];                                                   \
+        const int64_t   n = o->out[1], h = row % o->out[0], tap = row / o->out[0], b = tap % o->ker[1];      \
+        const int64_t   a = tap / o->ker[1] % o->ker[0], plane = tap / o->ker[1] / o->ker[0];                \
+        const int64_t   at = h * o->stride[0] + a * o->dil[0] - o->pad[0];                                   \
+        const int64_t   shift = b * o->dil[1] - o->pad[1];                                                   \
+        type           *to = dest_##cls(y, row * n, buffer);                                                 \
+        int64_t         low, high;                                                                           \
+        inside(o, shift, &low, &high);                                                                       \
+        if (at < 0 || at >= o->in[0]) low = high = 0;                                                        \
+        memset(to, 0, (size_t)n * sizeof *to);                                                               \
+        if (low < high) {                                                                                    \
+            const int64_t from = plane / o->channels * x->stride[0] + plane % o->channels * x->stride[1] +   \
+                                 at * x->stride[2] + (shift + low * o->stride[1]) * x->stride[3];            \
+            const type *v =                                                                                  \
+                load_##cls##_strided(x, from, o->stride[1] * x->stride[3], high - low, to + low);            \
+            if (v != to + low) memcpy(to + low, v, (size_t)(high - low) * sizeof *to);                       \
+        }                                                                                                    \
+        store_##cls(y, row *n, n, to);                                                                       \
     }
 /* A row of the picture: the windows that it is in, tap by tap; buffer: the row, then one of columns. */
 #define PICTURE(cls, type)                                                                                   \

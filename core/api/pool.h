@@ -19,8 +19,8 @@ typedef struct wk_pool_opts {
     int64_t divisor;     /* avg_pool: divides by this (divisor_override); 0: by the window's size */
 } wk_pool_opts;
 
-/* x [N, C, ..] or [C, ..], real or of integers. Largest value of each window, NaN wins; *indices, unless it is
- * NULL, gets the places of the values, i64, counted over the dims that are pooled. */
+/* x [N, C, ..] or [C, ..], real or of integers. Largest value of each window, NaN wins; *indices, unless it
+ * is NULL, gets the places of the values, i64, counted over the dims that are pooled. */
 WK_API wk_tensor wk_max_pool1d(wk_ctx *c, wk_tensor x, wk_pool_opts o, wk_tensor *indices);
 WK_API wk_tensor wk_max_pool2d(wk_ctx *c, wk_tensor x, wk_pool_opts o, wk_tensor *indices);
 WK_API wk_tensor wk_max_pool3d(wk_ctx *c, wk_tensor x, wk_pool_opts o, wk_tensor *indices);
