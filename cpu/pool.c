@@ -157,7 +157,7 @@ size_t CPU(avg_pool_vjp_scratch)(const wk_call *k)
     return scratch_for(k, true);
 }
 
-/* in: x [planes, n], places of its values; out [planes, size]. attr.i: add (places may come more than once). */
+/* in: x [planes, n], places of its values; out [planes, size]. attr.i: add (places may come twice). */
 static struct pool plan_unpool(const wk_call *k)
 {
     struct pool  o = {.x = k->in[0], .y = k->out[0], .scratch = k->scratch};

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* WK_RESIZE_LINEAR is bilinear on two dims and trilinear on three, WK_RESIZE_CUBIC bicubic (two dims alone). */
+/* On two dims WK_RESIZE_LINEAR is bilinear, on three trilinear; WK_RESIZE_CUBIC is for two dims. */
 typedef enum wk_resize_mode {
     WK_RESIZE_NEAREST,
     WK_RESIZE_NEAREST_EXACT,
