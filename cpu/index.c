@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#define AHEAD 8 /* rows that are asked for before they are copied */
+
 wk_status CPU(bad_index)(const wk_call *k, wk_tensor index, int64_t n, bool wrap)
 {
     int64_t       buffer[TILE];
@@ -175,7 +177,10 @@ static void put_slices(const struct slices *o, char *y, const char *x, const int
     else if (o->inner == 1 && o->bytes == 8)
         PICK(any64);
     else if (o->run && wk_dtype_block(o->x->dtype) == 1)
-        for (int64_t i = 0; i < n; i++) memcpy(y + i * row, x + offset[i] * o->bytes, (size_t)row);
+        for (int64_t i = 0; i < n; i++) {
+            if (i + AHEAD < n) __builtin_prefetch(x + offset[i + AHEAD] * o->bytes);
+            memcpy(y + i * row, x + offset[i] * o->bytes, (size_t)row);
+        }
     else if (o->run)
         for (int64_t i = 0; i < n; i++)
             memcpy(y + i * row, x + offset[i] / wk_dtype_block(o->x->dtype) * o->bytes, (size_t)row);

@@ -10,6 +10,7 @@
  * src, `last` is walked innermost; `dim` comes next when it is another one; the rest are units. */
 struct scatter {
     wk_tensor        y, index, src;
+    wk_tensor        named; /* the index as the caller gave it, for messages; NULL: as it is */
     enum wki_scatter mode;
     int              dim, last;
     bool             wrap, rows; /* rows: one place for all of a row */
@@ -158,8 +159,8 @@ static wk_status scatter(const wk_call *k, struct scatter *o)
     const int ndim = o->index->ndim;
     o->blocks = o->n = o->m = 1;
     o->size = ndim ? o->y->shape[o->dim] : 1;
-    if (wk_count(o->index) == 0) return WK_OK;
-    if (o->size == 0) return CPU(bad_index)(k, o->index, 0, o->wrap);
+    if (wk_count(o->index) == 0) return o->named ? CPU(bad_index)(k, o->named, o->size, o->wrap) : WK_OK;
+    if (o->size == 0) return CPU(bad_index)(k, o->named ? o->named : o->index, 0, o->wrap);
     /* neighbours in memory go together */
     o->last = ndim - 1;
     if (ndim && o->index->shape[ndim - 1] == 1) o->last = o->dim;
@@ -181,7 +182,7 @@ static wk_status scatter(const wk_call *k, struct scatter *o)
     o->parts = o->rows && o->units < 4 && o->n * o->m >= 1 << 16 ? 4 : 1;
     const int64_t work = o->n * (o->blocks > 1 ? COLUMNS : o->m);
     wki_parallel(k->device, o->units * o->parts, 8192 * o->parts / work + 1, piece, o);
-    return atomic_load(&o->bad) ? CPU(bad_index)(k, o->index, o->size, o->wrap) : WK_OK;
+    return atomic_load(&o->bad) ? CPU(bad_index)(k, o->named ? o->named : o->index, o->size, o->wrap) : WK_OK;
 }
 
 /* ---- kernels ------------------------------------------------------------------------------------- */
@@ -260,21 +261,17 @@ size_t CPU(scatter_reduce_scratch)(const wk_call *k)
 size_t CPU(index_put_scratch)(const wk_call *k)
 {
     const size_t wide = wide_bytes(k, (enum wki_scatter)k->attr.i[1]);
+    if (k->n_in == 3) return wide;
     return (wide + 63) / 64 * 64 + (size_t)wk_count(k->in[2]) * sizeof(int64_t);
 }
 
-wk_status CPU(index_put)(const wk_call *k)
+/* Indices of several dims as places counted through all of them. */
+static wk_status count_through(const wk_call *k, int d, int n, int64_t picks, int64_t *linear)
 {
-    const wk_tensor y = k->out[0], v = k->in[1];
-    const int       d = (int)k->attr.i[0], n = k->n_in - 2;
-    const int64_t   picks = wk_count(k->in[2]);
-    const size_t    wide = wide_bytes(k, (enum wki_scatter)k->attr.i[1]);
-    int64_t        *linear = (int64_t *)(void *)((char *)k->scratch + (wide + 63) / 64 * 64), buffer[TILE];
-    int64_t         lead = 1, along = 1, behind = 1;
-    for (int i = 0; i < y->ndim; i++) *(i < d ? &lead : i < d + n ? &along : &behind) *= y->shape[i];
-    for (int i = 0; i < n; i++) { /* places count through all the indexed dims */
+    int64_t buffer[TILE];
+    for (int i = 0; i < n; i++) {
         const wk_tensor index = k->in[2 + i];
-        const int64_t   size = y->ndim ? y->shape[d + i] : 1, si = index->ndim ? index->stride[0] : 0;
+        const int64_t   size = k->out[0]->shape[d + i], si = index->ndim ? index->stride[0] : 0;
         WK_TRY(CPU(bad_index)(k, index, size, k->attr.i[2] != 0));
         for (int64_t at = 0; at < picks; at += TILE) {
             const int64_t  m = picks - at < TILE ? picks - at : TILE;
@@ -283,30 +280,53 @@ wk_status CPU(index_put)(const wk_call *k)
                 linear[at + j] = (i ? linear[at + j] * size : 0) + (p[j] < 0 ? p[j] + size : p[j]);
         }
     }
-    struct wk_tensor_info  view = *y;
-    struct wk_storage_head head = {linear};
-    const int64_t          sizes[3] = {lead, along, behind};
+    return WK_OK;
+}
+
+wk_status CPU(index_put)(const wk_call *k)
+{
+    const wk_tensor        y = k->out[0], v = k->in[1];
+    const int              d = (int)k->attr.i[0], n = k->n_in - 2;
+    const int64_t          picks = wk_count(k->in[2]);
+    const enum wki_scatter mode = (enum wki_scatter)k->attr.i[1];
+    int64_t                sizes[3] = {1, 1, 1};
+    for (int i = 0; i < y->ndim; i++) sizes[i < d ? 0 : i < d + n ? 1 : 2] *= y->shape[i];
+    struct wk_tensor_info view = *y;
     view.ndim = 3;
-    for (int i = 0; i < 3; i++) view.shape[i] = sizes[i];
-    view.stride[0] = along * behind;
-    view.stride[1] = behind;
+    memcpy(view.shape, sizes, sizeof sizes);
+    view.stride[0] = sizes[1] * sizes[2];
+    view.stride[1] = sizes[2];
     view.stride[2] = 1;
-    struct wk_tensor_info values = view, index = view;
+    struct wk_tensor_info  values = view, index = *k->in[2];
+    struct wk_storage_head head = {NULL};
+    const int64_t          si = index.ndim ? index.stride[0] : 0;
+    index.ndim = 3;
+    memcpy(index.shape, sizes, sizeof sizes);
     index.shape[1] = picks;
-    index.storage = (wk_storage *)(void *)&head;
-    index.offset = 0;
-    index.dtype = WK_i64;
     index.stride[0] = index.stride[2] = 0;
-    index.stride[1] = 1;
+    index.stride[1] = si;
+    if (n > 1) {
+        head.data = (char *)k->scratch + (wide_bytes(k, mode) + 63) / 64 * 64;
+        WK_TRY(count_through(k, d, n, picks, head.data));
+        index.storage = (wk_storage *)(void *)&head;
+        index.offset = 0;
+        index.dtype = WK_i64;
+        index.stride[1] = 1;
+    }
     if (wk_is_dense(v)) { /* whatever its own dims */
         values.dtype = v->dtype;
         values.storage = v->storage;
         values.offset = v->offset;
         values.shape[1] = picks;
-        values.stride[0] = picks * behind;
+        values.stride[0] = picks * sizes[2];
     } else {
         values = *v;
     }
-    struct scatter o = {.index = &index, .src = &values, .dim = 1, .mode = (enum wki_scatter)k->attr.i[1]};
+    struct scatter o = {.index = &index,
+                        .src = &values,
+                        .dim = 1,
+                        .mode = mode,
+                        .wrap = n == 1 && k->attr.i[2] != 0,
+                        .named = n == 1 ? k->in[2] : NULL};
     return write(k, &o, &view);
 }
