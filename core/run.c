@@ -92,9 +92,12 @@ static void launch(wk_ctx *c, wk_call *k)
     k->stream = c->stream;
     k->precise = c->precise;
     k->message = message;
-    wk_storage  *scratch = NULL;
-    const size_t bytes = b->scratch[k->op] ? b->scratch[k->op](k) : 0;
-    if (bytes) {
+    _Alignas(64) char near[2048]; /* little scratch costs nothing where kernels work in host memory */
+    wk_storage       *scratch = NULL;
+    const size_t      bytes = b->scratch[k->op] ? b->scratch[k->op](k) : 0;
+    if (bytes && bytes <= sizeof near && b->host_memory) {
+        k->scratch = near;
+    } else if (bytes) {
         scratch = wki_storage_new(c, bytes);
         if (!scratch) return;
         k->scratch = scratch->data;
