@@ -39,9 +39,13 @@ expect "bench's JSON" python3 -c 'import json,sys
 d=json.load(open(sys.argv[1]))
 assert [r["test"] for r in d] == ["pp6", "tg4"]
 for r in d:
-    assert set(r) == {"model", "bytes", "device", "threads", "depth", "test", "reps", "tokens_per_second"}
+    assert set(r) == {"model", "bytes", "device", "threads", "depth", "test", "reps", "tokens_per_second",
+                      "percent_of_memory", "percent_of_compute", "compute_unit", "limits"}
+    assert 0 < r["percent_of_memory"] < 1000 and 0 < r["percent_of_compute"] < 100
+    assert r["compute_unit"] in r["limits"] and r["limits"]["read_bytes"] > 0
     t = r["tokens_per_second"]
     assert r["depth"] == 2 and r["reps"] == 3 and 0 < t["min"] <= t["median"] <= t["max"]' "$work/out"
+check "bench --all-logits" 0 "$wick" bench -m $tiny -p 6 -n 0 --batch 2 --all-logits -r 1
 check "inspect" 0 "$wick" inspect -m $tiny
 check "inspect --json" 0 "$wick" inspect -m $tiny --json
 expect "inspect's JSON" python3 -c 'import json,sys; assert json.load(open(sys.argv[1]))["tensors"]' "$work/out"
