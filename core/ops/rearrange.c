@@ -42,12 +42,11 @@ wk_tensor wk_column_stack(wk_ctx *c, int n, const wk_tensor *x)
 wk_tensor wk_block_diag(wk_ctx *c, int n, const wk_tensor *x)
 {
     if (wki_failed(c)) return WK_NONE;
-    int64_t rows = 0, cols = 0, left = 0;
+    int64_t cols = 0, left = 0;
     WK_REQUIRE(c, n > 0 && n <= 4096, WK_EARG, "block_diag: %d tensors", n);
     for (int i = 0; i < n; i++) {
         WK_REQUIRE(c, !wk_is_none(x[i]) && x[i]->ndim <= 2, WK_ESHAPE, "block_diag: operand %d is %s", i,
                    WKI_TEXT(x[i]));
-        rows += x[i]->ndim == 2 ? x[i]->shape[0] : 1;
         cols += x[i]->ndim == 2 ? x[i]->shape[1] : wk_count(x[i]);
     }
     wk_tensor *y = wk_alloc((size_t)n * sizeof *y);
