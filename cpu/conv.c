@@ -6,6 +6,7 @@
 /* The copy that a task works on should stay in the second-level cache. */
 #define COPY_VALUES   98304
 #define WEIGHT_VALUES 65536
+#define DEPTH_PLACES  4096 /* a depthwise one's in the first-level cache */
 #define DOT_PLACES    2048 /* and a gradient's rows in the first */
 #define DOT_TASKS     8
 
@@ -188,6 +189,13 @@ static size_t place(size_t *at, int64_t n, size_t size)
     return here;
 }
 
+/* One channel in and few out, in places that lie side by side. */
+static bool is_depthwise(const struct conv *o)
+{
+    const bool apart = o->turned && o->phases > 1;
+    return o->c == 1 && o->m <= 4 && o->taps > 1 && o->taps <= 128 && !apart;
+}
+
 static struct conv describe(const wk_call *k, bool turned)
 {
     struct conv o = {
@@ -196,14 +204,15 @@ static struct conv describe(const wk_call *k, bool turned)
     const size_t size = value_bytes(k->cls);
     read_call(&o, k);
     flatten(&o, k->cls);
-    cut_bands(&o, o.whole ? 512 : INT64_MAX);
+    o.depth = is_depthwise(&o);
+    cut_bands(&o, o.depth ? DEPTH_PLACES : o.whole ? 512 : INT64_MAX);
     spread_bands(&o);
     even_bands(&o);
     measure_copy(&o);
-    o.pack = o.whole || gathering_pays(&o);
+    o.pack = !o.depth && (o.whole || gathering_pays(&o));
     join_images(&o);
     o.panels = most(1, over(o.m, CONV_ROWS));
-    o.blocks = least(o.panels, most(1, over(o.tasks, most(1, tasks_of(&o)))));
+    o.blocks = o.depth ? 1 : least(o.panels, most(1, over(o.tasks, most(1, tasks_of(&o)))));
     /* weights that do not stay in the second-level cache are read once for several tiles */
     o.strip = (double)o.m * (double)o.c * (double)o.taps > WEIGHT_VALUES ? CONV_STRIP : 1;
     const int64_t tile = o.strip * tile_vectors(&o) * (int64_t)(64 / size); /* no vector is wider */
@@ -212,6 +221,12 @@ static struct conv describe(const wk_call *k, bool turned)
     o.packed = place(&at, wk_count(o.w), size);
     o.offsets = place(&at, o.c * o.taps, sizeof(int64_t));
     o.steps = place(&at, CONV_K, sizeof(int64_t));
+    if (o.depth) { /* the copy, and rows before they are converted */
+        place(&mine, o.image + CONV_VECTORS * W + o.band[2] * o.band[3] + W, size);
+        o.worker_bytes = mine;
+        o.worker = at;
+        return o;
+    }
     place(&mine, (o.pack ? CONV_K * tile : 0) + max_block_rows(&o) * tile, size);
     place(&mine, (o.whole ? 0 : o.band[0] * o.image) + CONV_VECTORS * W, size);
     o.worker_bytes = mine;
@@ -494,15 +509,16 @@ static void pack_panels(void *arg, int64_t first, int64_t last, int worker)
 static void piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
+    const bool        depth = j->o.depth;
     struct conv_part  p;
     for (int64_t i = first; i < last; i++) {
         if (!part_of(&j->o, i, &p)) continue;
         if (j->k->cls == WK_CLASS_F32)
-            conv_task_f32(&j->o, j->k, &p, worker);
+            (depth ? conv_depth_task_f32 : conv_task_f32)(&j->o, j->k, &p, worker);
         else if (j->k->cls == WK_CLASS_F64)
-            conv_task_f64(&j->o, j->k, &p, worker);
+            (depth ? conv_depth_task_f64 : conv_task_f64)(&j->o, j->k, &p, worker);
         else
-            conv_task_i64(&j->o, j->k, &p, worker);
+            (depth ? conv_depth_task_i64 : conv_task_i64)(&j->o, j->k, &p, worker);
     }
 }
 
@@ -522,7 +538,7 @@ static wk_status convolve(const wk_call *k, bool turned)
     const int64_t step = tile_vectors(o) * (k->cls == WK_CLASS_F32 ? W : W / 2);
     for (int64_t i = 0; i < CONV_K; i++) steps[i] = i * step;
     if (o->w->dtype != own(k->cls)) wki_parallel(k->device, wk_count(o->w), 65536, widen, &j);
-    wki_parallel(k->device, o->groups * o->panels, grain(row * CONV_ROWS), pack_panels, &j);
+    if (!o->depth) wki_parallel(k->device, o->groups * o->panels, grain(row * CONV_ROWS), pack_panels, &j);
     const double places = (double)(o->band[0] * o->band[1] * o->band[2] * o->band[3]);
     const double rows = (double)max_block_rows(o) / (double)o->phases;
     wki_parallel(k->device, tasks_of(o), grain(places * row * (rows + 1)), piece, &j);

@@ -24,9 +24,10 @@ enum { CONV_ROWS = 14, CONV_DOT_ROWS = 4, CONV_DOT_TAPS = 6 };
 enum { CONV_ROWS = 6, CONV_DOT_ROWS = 4, CONV_DOT_TAPS = 2 };
 #endif
 enum {
-    CONV_K = 256,    /* taps that a product takes at once */
-    CONV_STRIP = 4,  /* most tiles that it does so for */
-    CONV_VECTORS = 8 /* most vectors of a tile */
+    CONV_K = 256,     /* taps that a product takes at once */
+    CONV_STRIP = 4,   /* most tiles that it does so for */
+    CONV_VECTORS = 8, /* most vectors of a tile */
+    DEPTH_ROWS = 8    /* of a depthwise one */
 };
 
 struct conv {
@@ -45,6 +46,7 @@ struct conv {
     int64_t channel; /* one channel, and */
     int64_t image;   /* one image in the copy */
     bool    whole;   /* x itself can be read in place of a copy */
+    bool    depth;   /* one channel in: no product of matrices */
     bool    pack;    /* gather the places of a tile before the product */
     int64_t tasks;   /* that there should be: how places are cut changes no sum */
     int64_t strip;   /* tiles that share the weights in cache */

@@ -24,10 +24,26 @@ static void CONV(halve)(const CONV_T *restrict from, int64_t n, CONV_T *restrict
     for (int64_t j = 0; j < n; j++) to[j] = from[2 * j];
 }
 
+/* Every step-th value, converted with those between them. */
+static void CONV(load_apart)(const struct conv *o, int64_t at, int64_t step, int64_t n, CONV_T *to)
+{
+    CONV_T buffer[256];
+    for (int64_t first = 0; first < n; first += 64) {
+        const int64_t m = n - first < 64 ? n - first : 64;
+        const CONV_T *v = CONV_LOAD_STRIDED(o->x, at + first * step, 1, (m - 1) * step + 1, buffer);
+        if (step == 2)
+            CONV(halve)(v, m, to + first);
+        else
+            for (int64_t j = 0; j < m; j++) to[first + j] = v[j * step];
+    }
+}
+
 static void CONV(load_row)(const struct conv *o, int64_t at, int64_t step, int64_t n, CONV_T *to)
 {
     const CONV_T *x = (const CONV_T *)o->data + at;
-    if (o->x->dtype != CONV_DTYPE)
+    if (o->x->dtype != CONV_DTYPE && step > 1 && step <= 4)
+        CONV(load_apart)(o, at, step, n, to);
+    else if (o->x->dtype != CONV_DTYPE)
         CONV_LOAD_STRIDED(o->x, at, step, n, to); /* converts into `to` */
     else if (step == 1)
         memcpy(to, x, (size_t)n * sizeof *to);
@@ -91,6 +107,7 @@ static void CONV(fill)(const struct conv *o, const struct conv_part *p, CONV_T *
 
 #include "cpu/conv_dot.h"
 #include "cpu/conv_tile.h"
+#include "cpu/conv_depth.h"
 
 #undef CONV
 #undef CONV_T

@@ -51,6 +51,21 @@ struct job {
     struct pool    o;
 };
 
+/* The mean of whole planes: of one row each. */
+static void flatten(struct pool *o)
+{
+    const int64_t area = o->in[0] * o->in[1] * o->in[2];
+    int64_t       step = 1;
+    for (int i = 2; i >= 0; i--) {
+        if (o->out[i] != 1 || o->ker[i] != o->in[i] || o->pad[i] != 0) return;
+        if (o->in[i] > 1 && o->x->stride[2 + i] != step) return;
+        step *= o->in[i];
+    }
+    o->whole = true;
+    o->in[0] = o->in[1] = o->ker[0] = o->ker[1] = 1;
+    o->in[2] = o->ker[2] = area;
+}
+
 static struct pool plan(const wk_call *k, bool gradient)
 {
     struct pool     o = {.x = k->in[0], .y = k->out[0], .scratch = k->scratch};
@@ -67,6 +82,7 @@ static struct pool plan(const wk_call *k, bool gradient)
         o.pad[i] = a[6 + i];
         o.dil[i] = a[9 + i];
     }
+    if (k->op == WK_OP_avg_pool) flatten(&o);
     const int64_t step = o.stride[2], reach = (o.ker[2] - 1) * o.dil[2] + 1;
     o.run = o.out[2];
     if (step && !gradient && (o.run - 1) * step + reach > COLUMNS) {
@@ -124,7 +140,11 @@ size_t CPU(max_pool_scratch)(const wk_call *k)
 static void avg_piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
-    for (int64_t i = first; i < last; i++) EACH_CLASS(j->k->cls, avg_unit, &j->o, i, worker);
+    for (int64_t i = first; i < last; i++)
+        if (j->o.whole)
+            EACH_CLASS(j->k->cls, avg_plane, &j->o, i, worker);
+        else
+            EACH_CLASS(j->k->cls, avg_unit, &j->o, i, worker);
 }
 wk_status CPU(avg_pool)(const wk_call *k)
 {

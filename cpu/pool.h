@@ -12,6 +12,7 @@ struct pool {
     int64_t   planes, in[3], out[3], ker[3], stride[3], pad[3], dil[3];
     bool      inside; /* padding does not count */
     int64_t   divisor;
+    bool      whole;            /* one window has a whole plane, whose values lie end to end */
     int64_t   run, runs, width; /* of a unit; how many make a row; columns it may need */
     size_t    bytes;            /* of scratch for a worker */
     char     *scratch;

@@ -189,6 +189,24 @@ static void POOL(avg_across)(const struct pool *o, const POOL_T *v, int64_t firs
     }
 }
 
+/* The mean of a plane whose values lie end to end. */
+static void POOL(avg_plane)(const struct pool *o, int64_t plane, int worker)
+{
+    struct POOL(room) m = POOL(room_of)(o, worker);
+    const int64_t n = o->in[2];
+    const POOL_T *x = POOL_LOAD(o->x, plane_at(o->x, plane), 1, n, m.row);
+    POOL_T        part[16] = {0}, sum = 0;
+    int64_t       i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (int j = 0; j < 16; j++) part[j] += x[i + j];
+    for (int j = 0; i < n; i++, j++) part[j] += x[i];
+    for (int j = 0; j < 8; j++) part[j] += part[j + 8];
+    for (int j = 0; j < 4; j++) part[j] += part[j + 4];
+    sum = (part[0] + part[2]) + (part[1] + part[3]);
+    sum /= (POOL_T)(o->divisor ? o->divisor : n);
+    POOL_STORE(o->y, plane, 1, &sum);
+}
+
 static void POOL(avg_unit)(const struct pool *o, int64_t unit, int worker)
 {
     struct POOL(room) m = POOL(room_of)(o, worker);

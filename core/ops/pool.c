@@ -216,10 +216,7 @@ static wk_tensor adaptive_avg(wk_ctx *c, const char *op, int n, wk_tensor x, con
 {
     struct plan p;
     if (!fits(c, op, n, x, false) || !plan_adaptive(c, op, n, x, size, &p)) return WK_NONE;
-    if (p.out[0] * p.out[1] * p.out[2] != 1) return avg_planned(c, n, x, &p);
-    wk_shape dims = {.ndim = n};
-    for (int i = 0; i < n; i++) dims.dim[i] = x->ndim - n + i;
-    return wk_mean(c, x, dims, true);
+    return avg_planned(c, n, x, &p);
 }
 
 /* The sum of a window is its mean times its size. A root of what rounding made negative would be NaN. */
