@@ -1,36 +1,78 @@
 /* Pooling: the largest value and the mean of windows, and what their gradients need. */
 #include "cpu/pool.h"
+#include "cpu/simd.h"
 
 #include <stdio.h>
 
-#define POOL(name) pool_##name##_f32
-#define POOL_T     float
-#define POOL_I     int32_t
-#define POOL_LEAST (-INFINITY)
-#define POOL_LAST  INT32_MAX
-#define POOL_LOAD  load_f32_strided
-#define POOL_DEST  dest_f32
-#define POOL_STORE store_f32
+static float sum_vectors(const float *x, int64_t n)
+{
+    vf      a = v_set(0), b = v_set(0);
+    int64_t i = 0;
+    if (n < W) {
+        float sum = 0;
+        for (; i < n; i++) sum += x[i];
+        return sum;
+    }
+    for (; i + 2 * W <= n; i += 2 * W) {
+        a += v_load(x + i);
+        b += v_load(x + i + W);
+    }
+    if (i + W <= n) {
+        a += v_load(x + i);
+        i += W;
+    }
+    if (i < n) { /* the last vector, without what has been added */
+        vi lane;
+        for (int j = 0; j < W; j++) lane[j] = j;
+        const vi fresh = lane >= (int32_t)(W - (n - i));
+        b += v_pick(fresh, v_load(x + n - W), v_set(0));
+    }
+    return v_sum(a + b);
+}
+#define SUM_ANY(name, type)                                                                                  \
+    static type name(const type *x, int64_t n)                                                               \
+    {                                                                                                        \
+        type sum = 0;                                                                                        \
+        for (int64_t i = 0; i < n; i++) sum += x[i];                                                         \
+        return sum;                                                                                          \
+    }
+SUM_ANY(sum_doubles, double)
+SUM_ANY(sum_integers, int64_t)
+
+#define POOL(name)  pool_##name##_f32
+#define POOL_T      float
+#define POOL_I      int32_t
+#define POOL_LEAST  (-INFINITY)
+#define POOL_LAST   INT32_MAX
+#define POOL_LOAD   load_f32_strided
+#define POOL_DEST   dest_f32
+#define POOL_STORE  store_f32
+#define POOL_SUM    sum_vectors
+#define POOL_NAN(x) ((x) != (x))
 #include "cpu/pool_class.h"
 
-#define POOL(name) pool_##name##_f64
-#define POOL_T     double
-#define POOL_I     int64_t
-#define POOL_LEAST (-(double)INFINITY)
-#define POOL_LAST  INT64_MAX
-#define POOL_LOAD  load_f64_strided
-#define POOL_DEST  dest_f64
-#define POOL_STORE store_f64
+#define POOL(name)  pool_##name##_f64
+#define POOL_T      double
+#define POOL_I      int64_t
+#define POOL_LEAST  (-(double)INFINITY)
+#define POOL_LAST   INT64_MAX
+#define POOL_LOAD   load_f64_strided
+#define POOL_DEST   dest_f64
+#define POOL_STORE  store_f64
+#define POOL_SUM    sum_doubles
+#define POOL_NAN(x) ((x) != (x))
 #include "cpu/pool_class.h"
 
-#define POOL(name) pool_##name##_i64
-#define POOL_T     int64_t
-#define POOL_I     int64_t
-#define POOL_LEAST INT64_MIN
-#define POOL_LAST  INT64_MAX
-#define POOL_LOAD  load_i64_strided
-#define POOL_DEST  dest_i64
-#define POOL_STORE store_i64
+#define POOL(name)  pool_##name##_i64
+#define POOL_T      int64_t
+#define POOL_I      int64_t
+#define POOL_LEAST  INT64_MIN
+#define POOL_LAST   INT64_MAX
+#define POOL_LOAD   load_i64_strided
+#define POOL_DEST   dest_i64
+#define POOL_STORE  store_i64
+#define POOL_SUM    sum_integers
+#define POOL_NAN(x) ((void)(x), false)
 #include "cpu/pool_class.h"
 
 /* Columns of a unit's window rows that stay in the first-level cache. */
@@ -140,11 +182,11 @@ size_t CPU(max_pool_scratch)(const wk_call *k)
 static void avg_piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
-    for (int64_t i = first; i < last; i++)
-        if (j->o.whole)
-            EACH_CLASS(j->k->cls, avg_plane, &j->o, i, worker);
-        else
-            EACH_CLASS(j->k->cls, avg_unit, &j->o, i, worker);
+    if (j->o.whole) {
+        EACH_CLASS(j->k->cls, avg_planes, &j->o, first, last, worker);
+        return;
+    }
+    for (int64_t i = first; i < last; i++) EACH_CLASS(j->k->cls, avg_unit, &j->o, i, worker);
 }
 wk_status CPU(avg_pool)(const wk_call *k)
 {

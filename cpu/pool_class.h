@@ -1,6 +1,7 @@
 /* Pooling in one compute class. Included once per class with POOL(name), its type POOL_T, integers as wide
  * POOL_I, POOL_LEAST below all values and POOL_LAST above all places, and kernel.h's POOL_LOAD, POOL_DEST and
- * POOL_STORE. */
+ * POOL_STORE; POOL_SUM(x, n) adds up values side by side,
+ * POOL_NAN(x) knows what is no number. */
 
 struct POOL(room) {
     POOL_T *row, *v, *out; /* a row of x, the rows of a window put together, a run of the result */
@@ -23,14 +24,14 @@ static void POOL(max_row)(const POOL_T *restrict x, POOL_I place, int64_t n, POO
     for (int64_t j = 0; j < n; j++) {
         const POOL_T a = x[j], b = v[j];
         const POOL_I p = place + (POOL_I)j, q = at[j];
-        const bool   take = (a > b) | (a != a) | ((a == b) & (p < q));
+        const bool   take = (a > b) | POOL_NAN(a) | ((a == b) & (p < q));
         v[j] = take ? a : b;
         at[j] = take ? p : q;
     }
 }
 static void POOL(max_values)(const POOL_T *restrict x, int64_t n, POOL_T *restrict v)
 {
-    for (int64_t j = 0; j < n; j++) v[j] = (x[j] > v[j]) | (x[j] != x[j]) ? x[j] : v[j];
+    for (int64_t j = 0; j < n; j++) v[j] = ((x[j] > v[j]) | POOL_NAN(x[j])) ? x[j] : v[j];
 }
 
 /* The same with every step-th column; of equal values the one that comes first. */
@@ -40,7 +41,7 @@ INLINE void POOL(max_column)(const POOL_T *restrict x, const POOL_I *restrict pl
     for (int64_t j = 0; j < n; j++) {
         const POOL_T a = x[j * step], b = v[j];
         const POOL_I p = place[j * step], q = at[j];
-        const bool   take = (a > b) | ((a == b) & (p < q)) | ((a != a) & ((b == b) | (p > q)));
+        const bool   take = (a > b) | ((a == b) & (p < q)) | (POOL_NAN(a) & (!POOL_NAN(b) | (p > q)));
         v[j] = take ? a : b;
         at[j] = take ? p : q;
     }
@@ -49,7 +50,7 @@ INLINE void POOL(max_column_values)(const POOL_T *restrict x, int64_t step, int6
 {
     for (int64_t j = 0; j < n; j++) {
         const POOL_T a = x[j * step], b = v[j];
-        v[j] = (a > b) | (a != a) ? a : b;
+        v[j] = ((a > b) | POOL_NAN(a)) ? a : b;
     }
 }
 
@@ -189,22 +190,26 @@ static void POOL(avg_across)(const struct pool *o, const POOL_T *v, int64_t firs
     }
 }
 
-/* The mean of a plane whose values lie end to end. */
-static void POOL(avg_plane)(const struct pool *o, int64_t plane, int worker)
+/* The means of planes first .. last, whose values lie end to end. */
+static void POOL(avg_planes)(const struct pool *o, int64_t first, int64_t last, int worker)
 {
     struct POOL(room) m = POOL(room_of)(o, worker);
-    const int64_t n = o->in[2];
-    const POOL_T *x = POOL_LOAD(o->x, plane_at(o->x, plane), 1, n, m.row);
-    POOL_T        part[16] = {0}, sum = 0;
-    int64_t       i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int j = 0; j < 16; j++) part[j] += x[i + j];
-    for (int j = 0; i < n; i++, j++) part[j] += x[i];
-    for (int j = 0; j < 8; j++) part[j] += part[j + 8];
-    for (int j = 0; j < 4; j++) part[j] += part[j + 4];
-    sum = (part[0] + part[2]) + (part[1] + part[3]);
-    sum /= (POOL_T)(o->divisor ? o->divisor : n);
-    POOL_STORE(o->y, plane, 1, &sum);
+    const int64_t n = o->in[2], channels = o->x->shape[1];
+    const POOL_T  size = (POOL_T)(o->divisor ? o->divisor : n);
+    POOL_T        mean[64];
+    int64_t       image = first / channels, c = first % channels, some = 0;
+    for (int64_t i = first; i < last; i++) {
+        const int64_t at = image * o->x->stride[0] + c * o->x->stride[1];
+        mean[some++] = POOL_SUM(POOL_LOAD(o->x, at, 1, n, m.row), n) / size;
+        if (some == 64 || i + 1 == last) {
+            POOL_STORE(o->y, i + 1 - some, some, mean);
+            some = 0;
+        }
+        if (++c == channels) {
+            c = 0;
+            image++;
+        }
+    }
 }
 
 static void POOL(avg_unit)(const struct pool *o, int64_t unit, int worker)
@@ -278,8 +283,9 @@ static void POOL(unpool_plane)(const struct pool *o, const wk_call *k, int64_t p
 {
     const int64_t  n = o->out[2], size = o->in[2], chunk = TILE;
     const int64_t *index = (const int64_t *)(const void *)address(k->in[1], plane * n);
-    POOL_T *y = POOL_DEST(o->y, plane * size, (POOL_T *)(void *)(o->scratch + (size_t)worker * o->bytes));
-    POOL_T  buffer[TILE];
+    char          *mine = o->scratch ? o->scratch + (size_t)worker * o->bytes : NULL;
+    POOL_T        *y = POOL_DEST(o->y, plane * size, (POOL_T *)(void *)mine);
+    POOL_T         buffer[TILE];
     memset(y, 0, (size_t)size * sizeof *y);
     for (int64_t at = 0; at < n; at += chunk) {
         const int64_t m = n - at < chunk ? n - at : chunk;
@@ -300,3 +306,5 @@ static void POOL(unpool_plane)(const struct pool *o, const wk_call *k, int64_t p
 #undef POOL_LOAD
 #undef POOL_DEST
 #undef POOL_STORE
+#undef POOL_SUM
+#undef POOL_NAN

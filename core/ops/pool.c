@@ -7,6 +7,8 @@
 /* attr.i: kernel, stride (0: adaptive), padding and dilation of the three dims; exclude padding, divisor. */
 enum { KERNEL = 0, STRIDE = 3, PADDING = 6, DILATION = 9, EXCLUDE = 12, DIVISOR = 13, ATTRIBUTES = 14 };
 
+#define LONG_SUM 4096
+
 /* What a pooling call is about: its attributes and the sizes that come out. */
 struct plan {
     int64_t attr[ATTRIBUTES], out[3];
@@ -216,6 +218,14 @@ static wk_tensor adaptive_avg(wk_ctx *c, const char *op, int n, wk_tensor x, con
 {
     struct plan p;
     if (!fits(c, op, n, x, false) || !plan_adaptive(c, op, n, x, size, &p)) return WK_NONE;
+    int64_t  area = 1;
+    wk_shape dims = {.ndim = n};
+    for (int i = 0; i < n; i++) {
+        dims.dim[i] = x->ndim - n + i;
+        area *= x->shape[x->ndim - n + i];
+    }
+    /* long sums in blocks */
+    if (p.out[0] * p.out[1] * p.out[2] == 1 && area > LONG_SUM) return wk_mean(c, x, dims, true);
     return avg_planned(c, n, x, &p);
 }
 
