@@ -94,13 +94,13 @@ struct job {
 };
 
 /* The mean of whole planes: of one row each. */
-static void flatten(struct pool *o)
+static void flatten(struct pool *o, wk_tensor x)
 {
     const int64_t area = o->in[0] * o->in[1] * o->in[2];
     int64_t       step = 1;
     for (int i = 2; i >= 0; i--) {
         if (o->out[i] != 1 || o->ker[i] != o->in[i] || o->pad[i] != 0) return;
-        if (o->in[i] > 1 && o->x->stride[2 + i] != step) return;
+        if (o->in[i] > 1 && x->stride[2 + i] != step) return;
         step *= o->in[i];
     }
     o->whole = true;
@@ -124,7 +124,7 @@ static struct pool plan(const wk_call *k, bool gradient)
         o.pad[i] = a[6 + i];
         o.dil[i] = a[9 + i];
     }
-    if (k->op == WK_OP_avg_pool) flatten(&o);
+    if (k->op != WK_OP_max_pool) flatten(&o, in);
     const int64_t step = o.stride[2], reach = (o.ker[2] - 1) * o.dil[2] + 1;
     o.run = o.out[2];
     if (step && !gradient && (o.run - 1) * step + reach > COLUMNS) {
@@ -204,6 +204,10 @@ size_t CPU(avg_pool_scratch)(const wk_call *k)
 static void avg_vjp_piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
+    if (j->o.whole) {
+        EACH_CLASS(j->k->cls, avg_vjp_planes, &j->o, first, last, worker);
+        return;
+    }
     for (int64_t i = first; i < last; i++) EACH_CLASS(j->k->cls, avg_vjp_unit, &j->o, i, worker);
 }
 wk_status CPU(avg_pool_vjp)(const wk_call *k)

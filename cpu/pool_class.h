@@ -252,6 +252,21 @@ static void POOL(spread_columns)(const struct pool *o, const POOL_T *out, POOL_T
         }
 }
 
+/* Planes first .. last whose one window is all of them. */
+static void POOL(avg_vjp_planes)(const struct pool *o, int64_t first, int64_t last, int worker)
+{
+    struct POOL(room) m = POOL(room_of)(o, worker);
+    const int64_t n = o->in[2];
+    const POOL_T  size = (POOL_T)(o->divisor ? o->divisor : n);
+    for (int64_t i = first; i < last; i++) {
+        POOL_T       one;
+        const POOL_T share = *POOL_LOAD(o->x, i, 1, 1, &one) / size;
+        POOL_T      *to = POOL_DEST(o->y, i * n, m.v);
+        for (int64_t j = 0; j < n; j++) to[j] = share;
+        POOL_STORE(o->y, i * n, n, to);
+    }
+}
+
 static void POOL(avg_vjp_unit)(const struct pool *o, int64_t row, int worker)
 {
     struct POOL(room) m = POOL(room_of)(o, worker);
