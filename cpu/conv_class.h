@@ -53,17 +53,12 @@ static void CONV(load_row)(const struct conv *o, int64_t at, int64_t step, int64
         for (int64_t j = 0; j < n; j++) to[j] = x[j * step];
 }
 
-/* n values of a row at the places first, first + step .., zeros where x has none. */
-INLINE void CONV(fill_row)(const struct conv *o, int64_t at, int64_t first, int64_t step, int64_t n,
-                           CONV_T *to)
+/* n values of a row from x at `at`: those from low to high are there, the others zeros. */
+INLINE void CONV(fill_row)(const struct conv *o, int64_t at, int64_t step, int64_t low, int64_t high,
+                           int64_t n, CONV_T *to)
 {
-    int64_t low = first < 0 ? (-first + step - 1) / step : 0, high;
-    if (low > n) low = n;
-    high = first < o->in[2] ? (o->in[2] - first + step - 1) / step : 0;
-    high = high > n ? n : high < low ? low : high;
     for (int64_t j = 0; j < low; j++) to[j] = 0;
-    if (high > low)
-        CONV(load_row)(o, at + (first + low * step) * o->along[2], step * o->along[2], high - low, to + low);
+    if (high > low) CONV(load_row)(o, at + low * step, step, high - low, to + low);
     for (int64_t j = high; j < n; j++) to[j] = 0;
 }
 
@@ -77,6 +72,12 @@ static void CONV(fill_slot)(const struct conv *o, const struct conv_part *p, int
         first[i] = o->turned ? p->first[i] - o->reach[i]
                              : step[i] * p->first[i] + slot_remainder(o, i, slot[i]) - o->pad[i];
     }
+    const int64_t n = o->ext[2];
+    int64_t       low = first[2] < 0 ? (-first[2] + step[2] - 1) / step[2] : 0, high;
+    low = low < n ? low : n;
+    high = first[2] < o->in[2] ? (o->in[2] - first[2] + step[2] - 1) / step[2] : 0;
+    high = high > n ? n : high < low ? low : high;
+    at += first[2] * o->along[2];
     for (int64_t d = 0; d < p->count[0] + o->reach[0]; d++) {
         const int64_t xd = first[0] + step[0] * d;
         for (int64_t h = 0; h < p->count[1] + o->reach[1]; h++) {
@@ -86,7 +87,7 @@ static void CONV(fill_slot)(const struct conv *o, const struct conv_part *p, int
                 memset(row, 0, (size_t)o->ext[2] * sizeof *row);
             else
                 CONV(fill_row)
-            (o, at + xd * o->along[0] + xh * o->along[1], first[2], step[2], o->ext[2], row);
+                (o, at + xd * o->along[0] + xh * o->along[1], step[2] * o->along[2], low, high, n, row);
         }
     }
 }
