@@ -87,7 +87,7 @@ static void CONV(fill_slot)(const struct conv *o, const struct conv_part *p, int
                 memset(row, 0, (size_t)o->ext[2] * sizeof *row);
             else
                 CONV(fill_row)
-                (o, at + xd * o->along[0] + xh * o->along[1], step[2] * o->along[2], low, high, n, row);
+            (o, at + xd * o->along[0] + xh * o->along[1], step[2] * o->along[2], low, high, n, row);
         }
     }
 }
