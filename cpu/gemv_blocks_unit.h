@@ -13,7 +13,7 @@ TARGET INLINE void UNIT(step)(unpack256 f, int64_t blocks, int offset, enum kind
         sums t[4];
         for (int j = 0; j < 4; j++) t[j] = (sums)c.v[j * SCALES + L];
         transposed(t); /* products add up under their slot's scale */
-        for (int j = 0; j < 4; j++) w[L][j] = kind == SIGNED && FLIP ? (vb)t[j] ^ b_set(FLIP) : (vb)t[j];
+        for (int j = 0; j < 4; j++) w[L][j] = kind == SIGNED ? (vb)t[j] ^ b_set(FLIP) : (vb)t[j];
         if (minus) c.m[L] = c.d[L] * v_set((float)-minus);
     }
     for (int i = 0; i < M; i++, x += chunks)
