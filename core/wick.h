@@ -343,5 +343,6 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 #include "api/sort.h"
 #include "api/fft.h"
 #include "api/experts.h"
+#include "api/linalg.h"
 
 #endif

@@ -3,6 +3,7 @@
 #include "cpu/blas.h"
 
 #include "core/wick.h"
+#include "cpu/lapack.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -11,8 +12,10 @@
 #include <strings.h>
 
 static struct {
-    pthread_once_t  once;
-    struct wki_blas blas;
+    pthread_once_t    once;
+    struct wki_blas   blas;
+    struct wki_lapack lapack;
+    bool              has_lapack;
 } state = {.once = PTHREAD_ONCE_INIT};
 
 typedef char *(*core_name)(void);
@@ -48,6 +51,19 @@ static bool lend(const char *name, const char *value)
     return value && !getenv(name) && setenv(name, value, 1) == 0;
 }
 
+/* Fortran's names: "sgetrf_", "dgetrf_". */
+static bool find_lapack(void *library, struct wki_lapack *l)
+{
+    bool all = true;
+#define FIND(name, arguments)                                                                                \
+    *(void **)&l->name[0] = dlsym(library, "s" #name "_");                                                   \
+    *(void **)&l->name[1] = dlsym(library, "d" #name "_");                                                   \
+    all &= l->name[0] && l->name[1];
+    WKI_LAPACK(FIND)
+#undef FIND
+    return all;
+}
+
 static void open_once(void)
 {
     const bool core = lend("OPENBLAS_CORETYPE", core_for_this_cpu());
@@ -68,12 +84,23 @@ static void open_once(void)
     b.fit = fits(b.core);
     one(1);
     state.blas = b;
+    state.has_lapack = find_lapack(library, &state.lapack);
 }
 
 const struct wki_blas *wki_blas(void)
 {
     pthread_once(&state.once, open_once);
     return state.blas.sgemm ? &state.blas : NULL;
+}
+
+const struct wki_lapack *wki_lapack(void)
+{
+    return wki_blas() && state.has_lapack ? &state.lapack : NULL;
+}
+
+bool wk_has_lapack(void)
+{
+    return wki_lapack() != NULL;
 }
 
 const char *wk_blas_core(void)

@@ -1,0 +1,289 @@
+/* Norms, and functions of matrices: powers, exponential, trace, Vandermonde's, tensors as maps. */
+#include "linalg.h"
+
+#include <math.h>
+
+/* ---- norms of vectors: attr.i[0] mask of the dims, f[0] p -------------------------------------------- */
+
+/* Dims that WK_ALL_DIMS and negative ones stand for; -1 after recording what is wrong. */
+static int resolve(wk_ctx *c, const char *op, wk_tensor x, wk_shape *dims)
+{
+    if (wki_failed(c)) return -1;
+    if (wk_is_none(x)) {
+        wk_fail(c, WK_EARG, "%s: no tensor", op);
+        return -1;
+    }
+    if (dims->ndim == 0)
+        for (dims->ndim = 0; dims->ndim < x->ndim; dims->ndim++) dims->dim[dims->ndim] = dims->ndim;
+    int mask = 0;
+    for (int i = 0; i < dims->ndim; i++) {
+        const int d = wki_dim(c, op, x, (int)dims->dim[i]);
+        if (d < 0) return -1;
+        if (mask >> d & 1) {
+            wk_fail(c, WK_EARG, "%s: dim %d twice", op, d);
+            return -1;
+        }
+        mask |= 1 << d;
+        dims->dim[i] = d;
+    }
+    return mask;
+}
+
+static wk_shape dims_of(int mask)
+{
+    wk_shape dims = {0};
+    for (int i = 0; i < WK_MAX_DIMS; i++)
+        if (mask >> i & 1) dims.dim[dims.ndim++] = i;
+    return dims;
+}
+
+static wk_tensor norm_value(wk_ctx *c, wk_tensor x, double p, wk_shape dims, bool keep)
+{
+    const wk_tensor none = wk_zeros(c, WK_f32, WK_SCALAR_SHAPE);
+    if (wki_failed(c)) return WK_NONE;
+    if (x->ndim == 0) return p == 0 ? wk_cast(c, wk_ne(c, x, none), x->dtype) : wk_abs(c, x);
+    if (p == 0) return wk_cast(c, wk_sum(c, wk_ne(c, x, none), dims, keep), x->dtype);
+    if (p == 1) return wk_sum(c, wk_abs(c, x), dims, keep);
+    if (p == 2) return wk_sqrt(c, wk_sum(c, wk_square(c, x), dims, keep));
+    if (isinf(p)) return p > 0 ? wk_amax(c, wk_abs(c, x), dims, keep) : wk_amin(c, wk_abs(c, x), dims, keep);
+    const wk_tensor powers = wk_pow(c, wk_abs(c, x), wk_scalar(c, p));
+    return wk_pow(c, wk_sum(c, powers, dims, keep), wk_scalar(c, 1 / p));
+}
+
+wk_tensor wk_vector_norm(wk_ctx *c, wk_tensor x, double p, wk_shape dims, bool keep)
+{
+    const int mask = resolve(c, "vector_norm", x, &dims);
+    if (mask < 0) return WK_NONE;
+    WK_REQUIRE(c, wki_dtype_class(x->dtype) == 'F', WK_EDTYPE, "vector_norm: x is %s, real values are wanted",
+               wk_dtype_name(x->dtype));
+    bool empty = false;
+    for (int i = 0; i < dims.ndim; i++) empty |= x->shape[dims.dim[i]] == 0;
+    WK_REQUIRE(c, !empty || (p >= 0 && !isinf(p)), WK_ESHAPE, "vector_norm: norm %g of nothing, x is %s", p,
+               WKI_TEXT(x));
+    const bool      was = wk_no_grad(c, true), narrow = x->dtype != WK_f64 && x->dtype != WK_f32;
+    const wk_tensor wide = narrow ? wk_cast(c, x, WK_f32) : x;
+    wk_tensor       y = norm_value(c, wide, p, dims, keep);
+    if (narrow) y = wk_cast(c, y, x->dtype);
+    wk_no_grad(c, was);
+    return wki_run_view(
+        c, &(wk_call){.op = WK_OP_vector_norm, WK_IN(x), .out = {y}, .attr = {.i = {mask, keep}, .f = {p}}});
+}
+
+/* x where the condition holds, else 0. */
+static wk_tensor only(wk_ctx *c, wk_tensor condition, wk_tensor x)
+{
+    return wki_failed(c) ? WK_NONE : wk_where(c, condition, x, wk_zeros(c, x->dtype, WK_SCALAR_SHAPE));
+}
+
+/* The subgradient at 0 is 0, that of an extremum is shared evenly. */
+void wki_vjp_vector_norm(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    const double   p = k->attr.f[0];
+    const wk_shape dims = dims_of((int)k->attr.i[0]);
+    const bool     narrow = k->in[0]->dtype != WK_f64 && k->in[0]->dtype != WK_f32;
+    wk_tensor      x = k->in[0], y = k->out[0], d = g[0];
+    if (!k->attr.i[1])
+        for (int i = 0; i < dims.ndim && !wki_failed(c); i++) {
+            y = wk_unsqueeze(c, y, (int)dims.dim[i]);
+            d = wk_unsqueeze(c, d, (int)dims.dim[i]);
+        }
+    if (narrow) {
+        x = wk_cast(c, x, WK_f32);
+        y = wk_cast(c, y, WK_f32);
+        d = wk_cast(c, d, WK_f32);
+    }
+    if (wki_failed(c)) return;
+    const wk_tensor zero = wk_zeros(c, x->dtype, WK_SCALAR_SHAPE), size = wk_abs(c, x), sign = wk_sign(c, x);
+    if (p == 0) {
+        dx[0] = wk_zeros(c, x->dtype, wki_shape(x));
+    } else if (p == 1) {
+        dx[0] = wk_mul(c, sign, d);
+    } else if (isinf(p)) {
+        const wk_tensor there = wk_eq(c, size, y);
+        const wk_tensor many = x->ndim ? wk_sum(c, there, dims, true) : there;
+        dx[0] = wk_mul(c, wk_mul(c, sign, there), wk_div(c, d, wk_cast(c, many, x->dtype)));
+    } else {
+        const wk_tensor fine = wk_ne(c, y, zero), some = wk_ne(c, x, zero);
+        const wk_tensor safe = wk_where(c, fine, y, wk_full(c, 1, x->dtype, WK_SCALAR_SHAPE));
+        if (p == 2) {
+            dx[0] = wk_mul(c, x, only(c, fine, wk_div(c, d, safe)));
+            return;
+        }
+        const wk_tensor base = wk_where(c, some, size, wk_full(c, 1, x->dtype, WK_SCALAR_SHAPE));
+        const wk_tensor part = only(c, some, wk_pow(c, base, wk_scalar(c, p - 1)));
+        const wk_tensor scale = wk_div(c, d, wk_pow(c, safe, wk_scalar(c, p - 1)));
+        dx[0] = wk_mul(c, wk_mul(c, sign, part), only(c, fine, scale));
+    }
+}
+
+/* ---- norms of matrices --------------------------------------------------------------------------------- */
+
+/* x with these two dims last. */
+static wk_tensor to_end(wk_ctx *c, wk_tensor x, int a, int b)
+{
+    wk_shape order = {0};
+    for (int i = 0; i < x->ndim; i++)
+        if (i != a && i != b) order.dim[order.ndim++] = i;
+    order.dim[order.ndim++] = a;
+    order.dim[order.ndim++] = b;
+    return wk_permute(c, x, order);
+}
+
+/* Over the last two dims. */
+static wk_tensor norm_of_matrix(wk_ctx *c, wk_tensor x, wk_norm_kind kind, double p)
+{
+    if (kind == WK_NORM_FRO) return wk_vector_norm(c, x, 2, WK_DIMS(-2, -1), false);
+    if (kind == WK_NORM_NUC) return wk_sum(c, wk_svdvals(c, x), WK_DIMS(-1), false);
+    const bool      spectral = fabs(p) == 2, rows = isinf(p);
+    const wk_tensor v = spectral ? wk_svdvals(c, x) : wk_vector_norm(c, x, 1, WK_DIMS(rows ? -1 : -2), false);
+    return p > 0 ? wk_amax(c, v, WK_DIMS(-1), false) : wk_amin(c, v, WK_DIMS(-1), false);
+}
+
+wk_tensor wk_matrix_norm(wk_ctx *c, wk_tensor a, wk_norm_kind kind, double p, wk_shape dims, bool keep)
+{
+    if (dims.ndim == 0) dims = WK_DIMS(-2, -1);
+    if (resolve(c, "matrix_norm", a, &dims) < 0) return WK_NONE;
+    WK_REQUIRE(c, dims.ndim == 2, WK_EARG, "matrix_norm: %d dims", dims.ndim);
+    WK_REQUIRE(c, kind != WK_NORM_P || isinf(p) || fabs(p) == 1 || fabs(p) == 2, WK_EARG,
+               "matrix_norm: p is %g; 1, 2, infinity, and less than nothing of them are possible", p);
+    const int first = (int)dims.dim[0], second = (int)dims.dim[1];
+    wk_tensor y = norm_of_matrix(c, to_end(c, a, first, second), kind, p);
+    if (!keep || wki_failed(c)) return y;
+    y = wk_unsqueeze(c, y, first < second ? first : second);
+    return wk_unsqueeze(c, y, first < second ? second : first);
+}
+
+wk_tensor wk_cond(wk_ctx *c, wk_tensor a, wk_norm_kind kind, double p)
+{
+    if (!wki_are_matrices(c, "cond", a, kind != WK_NORM_P || fabs(p) != 2)) return WK_NONE;
+    if (wk_count(a) == 0) return wk_zeros(c, a->dtype, wki_batch(a, 2, 0, NULL));
+    if (kind == WK_NORM_P && fabs(p) == 2) {
+        const wk_tensor s = wk_svdvals(c, a);
+        const wk_tensor most = wk_amax(c, s, WK_DIMS(-1), false), least = wk_amin(c, s, WK_DIMS(-1), false);
+        return p > 0 ? wk_div(c, most, least) : wk_div(c, least, most);
+    }
+    wk_tensor       info;
+    const wk_tensor over = wk_inv_ex(c, a, &info);
+    const wk_tensor size = wk_mul(c, norm_of_matrix(c, a, kind, p), norm_of_matrix(c, over, kind, p));
+    if (wki_failed(c)) return WK_NONE;
+    return wk_where(c, wk_eq(c, info, wk_scalar_int(c, 0)), size,
+                    wk_full(c, (double)INFINITY, a->dtype, WK_SCALAR_SHAPE));
+}
+
+/* ---- powers and exponential -------------------------------------------------------------------------- */
+
+wk_tensor wk_matrix_power(wk_ctx *c, wk_tensor a, int64_t n)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(a) && a->ndim >= 2 && wki_m(a) == wki_n(a), WK_ESHAPE,
+               "matrix_power: a is %s; square matrices are wanted", WKI_TEXT(a));
+    if (n == 0) return wk_clone(c, wk_expand(c, wki_eye(c, wki_n(a), wki_n(a), a->dtype), wki_shape(a)));
+    wk_tensor base = n < 0 ? wk_inv(c, a) : a, y = WK_NONE;
+    for (uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n; left && !wki_failed(c); left >>= 1) {
+        if (left & 1) y = wk_is_none(y) ? base : wk_matmul(c, y, base);
+        if (left > 1) base = wk_matmul(c, base, base);
+    }
+    return n == 1 ? wk_clone(c, y) : y;
+}
+
+/* Of a Taylor sum of degree 18 in powers of a^3, after a was halved until its norm is at most 1 (the rest is
+ * then below 1e-17), squared as often. */
+wk_tensor wk_matrix_exp(wk_ctx *c, wk_tensor a)
+{
+    if (!wki_are_matrices(c, "matrix_exp", a, true)) return WK_NONE;
+    if (wk_count(a) == 0) return wk_clone(c, a);
+    const bool      was = wk_no_grad(c, true);
+    const wk_tensor sums = wk_sum(c, wk_abs(c, a), WK_DIMS(-2), false);
+    const double    norm = wk_item(c, wk_amax(c, sums, WK_ALL_DIMS, false));
+    wk_no_grad(c, was);
+    int halvings = 0;
+    if (isfinite(norm) && norm > 1) frexp(norm, &halvings);
+    a = wk_mul(c, a, wk_scalar(c, ldexp(1, -halvings)));
+    const wk_tensor a2 = wk_matmul(c, a, a), a3 = wk_matmul(c, a2, a);
+    if (wki_failed(c)) return WK_NONE;
+    const wk_tensor one = wki_eye(c, wki_n(a), wki_n(a), a->dtype);
+    double          over = 1;
+    for (int i = 2; i <= 18; i++) over /= i;
+    wk_tensor y = wk_mul(c, one, wk_scalar(c, over));
+    for (int i = 15; i >= 0 && !wki_failed(c); i -= 3) {
+        double f[3] = {1, 1, 1}; /* 1 / i!, 1 / (i + 1)!, .. */
+        for (int j = 2; j <= i + 2; j++)
+            for (int l = 0; l < 3; l++)
+                if (j <= i + l) f[l] /= j;
+        wk_tensor part = wk_mul(c, one, wk_scalar(c, f[0]));
+        part = wk_add(c, part, wk_mul(c, a, wk_scalar(c, f[1])));
+        part = wk_add(c, part, wk_mul(c, a2, wk_scalar(c, f[2])));
+        y = wk_add(c, part, wk_matmul(c, a3, y));
+    }
+    for (int i = 0; i < halvings && !wki_failed(c); i++) y = wk_matmul(c, y, y);
+    return y;
+}
+
+/* ---- others -------------------------------------------------------------------------------------------- */
+
+wk_tensor wk_trace(wk_ctx *c, wk_tensor a)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(a) && a->ndim == 2, WK_ESHAPE, "trace: a is %s; a matrix is wanted",
+               WKI_TEXT(a));
+    return wk_sum(c, wki_diagonal(c, a), WK_ALL_DIMS, false);
+}
+
+wk_tensor wk_vander(wk_ctx *c, wk_tensor x, int64_t n)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(x), WK_EARG, "vander: no tensor");
+    if (x->ndim == 0) x = wk_unsqueeze(c, x, 0);
+    const char cls = wki_dtype_class(x->dtype);
+    if (cls == 'I' || cls == 'B') x = wk_cast(c, x, WK_i64);
+    if (n == 0) n = wki_cols(x);
+    WK_REQUIRE(c, n >= 2 && x->ndim < WK_MAX_DIMS, WK_EARG, "vander: %lld powers of %s", (long long)n,
+               WKI_TEXT(x));
+    wk_shape shape = wki_shape(x);
+    shape.dim[shape.ndim++] = n - 1;
+    const wk_tensor powers = wk_cumprod(c, wk_expand(c, wk_unsqueeze(c, x, -1), shape), -1);
+    shape.dim[shape.ndim - 1] = 1;
+    return wk_cat(c, 2, (const wk_tensor[]){wk_full(c, 1, x->dtype, shape), powers}, -1);
+}
+
+wk_tensor wk_tensorinv(wk_ctx *c, wk_tensor a, int ind)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(a) && ind > 0 && ind <= a->ndim, WK_EARG, "tensorinv: ind %d of %s", ind,
+               WKI_TEXT(a));
+    wk_shape shape = {0};
+    int64_t  m = 1, n = 1;
+    for (int i = ind; i < a->ndim; i++) shape.dim[shape.ndim++] = a->shape[i];
+    for (int i = 0; i < ind; i++) shape.dim[shape.ndim++] = a->shape[i];
+    for (int i = 0; i < a->ndim; i++)
+        if (i < ind)
+            m *= a->shape[i];
+        else
+            n *= a->shape[i];
+    WK_REQUIRE(c, m == n, WK_ESHAPE, "tensorinv: %s as a map of %lld values to %lld", WKI_TEXT(a),
+               (long long)n, (long long)m);
+    return wk_reshape(c, wk_inv(c, wk_reshape(c, a, WK_SHAPE(m, n))), shape);
+}
+
+wk_tensor wk_tensorsolve(wk_ctx *c, wk_tensor a, wk_tensor b, wk_shape dims)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(a) && !wk_is_none(b) && a->ndim >= b->ndim, WK_ESHAPE,
+               "tensorsolve: a is %s, b %s", WKI_TEXT(a), WKI_TEXT(b));
+    if (dims.ndim) {
+        const int mask = resolve(c, "tensorsolve", a, &dims);
+        if (mask < 0) return WK_NONE;
+        wk_shape order = {0};
+        for (int i = 0; i < a->ndim; i++)
+            if (!(mask >> i & 1)) order.dim[order.ndim++] = i;
+        for (int i = 0; i < dims.ndim; i++) order.dim[order.ndim++] = dims.dim[i];
+        a = wk_permute(c, a, order);
+        if (wki_failed(c)) return WK_NONE;
+    }
+    wk_shape shape = {0};
+    for (int i = b->ndim; i < a->ndim; i++) shape.dim[shape.ndim++] = a->shape[i];
+    const int64_t n = wk_count(b);
+    WK_REQUIRE(c, wk_count(a) == n * n, WK_ESHAPE, "tensorsolve: a is %s, b %s", WKI_TEXT(a), WKI_TEXT(b));
+    const wk_tensor flat = wk_reshape(c, b, WK_SHAPE(n));
+    return wk_reshape(c, wk_solve(c, wk_reshape(c, a, WK_SHAPE(n, n)), flat, true), shape);
+}
