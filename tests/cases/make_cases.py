@@ -4,7 +4,8 @@ usage: make_cases.py OUT_FOLDER [--seed N] [--samples N] [--dtypes float32,...] 
 
 One safetensors file per op; the metadata key "cases" holds the list of cases. Expected results and gradients are
 PyTorch's on the CPU, tolerances those of torch.testing.assert_close for the dtype. Samples whose arguments cannot be
-written down (slices, generators, tensors with complex values) are left out and counted.
+written down (slices, generators) are left out and counted. Complex values, of the ops that wick has for them, are
+written as a last dim of two: {"t": NAME, "complex": true}.
 """
 import argparse
 import json
@@ -18,7 +19,9 @@ from torch.testing._internal.common_device_type import toleranceOverride
 from torch.testing._internal.common_methods_invocations import op_db
 
 TOLERANCE = {torch.float16: (1e-3, 1e-5), torch.bfloat16: (1.6e-2, 1e-5), torch.float32: (1.3e-6, 1e-5),
-             torch.float64: (1e-7, 1e-7)}
+             torch.float64: (1e-7, 1e-7), torch.complex64: (1.3e-6, 1e-5), torch.complex128: (1e-7, 1e-7)}
+
+COMPLEX = {"stft", "istft", "complex", "real", "imag", "view_as_real", "view_as_complex", "linalg.eig", "linalg.eigvals"}
 
 
 class CannotWrite(Exception):
@@ -33,19 +36,22 @@ def subscript(v):
 
 
 class File:
-    def __init__(self):
+    def __init__(self, op_name):
         self.tensors, self.cases = {}, []
+        self.complex = op_name in COMPLEX or op_name.startswith("fft.")
 
     def put(self, x):
-        if x.is_complex() or x.layout != torch.strided:
+        if x.layout != torch.strided or x.is_complex() and not self.complex:
             raise CannotWrite("tensor kind")
+        if x.is_complex():
+            x = torch.view_as_real(x.detach().resolve_conj())
         name = f"t{len(self.tensors)}"
         self.tensors[name] = x.detach().clone().contiguous()
         return name
 
     def value(self, v):
         if isinstance(v, torch.Tensor):
-            return {"t": self.put(v)}
+            return {"t": self.put(v), "complex": True} if v.is_complex() else {"t": self.put(v)}
         if isinstance(v, torch.dtype):
             return {"dtype": str(v).removeprefix("torch.")}
         if v is None or isinstance(v, (bool, int, str)):
@@ -122,6 +128,10 @@ def leaves(value):
             yield from leaves(v)
 
 
+def differentiable(t):
+    return t.is_floating_point() or t.is_complex()
+
+
 def add_case(f, op, name, sample, dtype, gradient):
     before = dict(f.tensors)
     try:
@@ -134,7 +144,7 @@ def add_case(f, op, name, sample, dtype, gradient):
             raise CannotWrite("memory beyond the tensor")
         inputs = [t for a in args + list(sample.kwargs.values()) for t in leaves(a)]
         for t in inputs:
-            t.requires_grad_(gradient and t.is_floating_point())
+            t.requires_grad_(gradient and differentiable(t))
         written = {}
         case = {"name": f"{name} {dtype} {len(f.cases)}".replace("torch.", "", 1), "op": name}
 
@@ -155,10 +165,10 @@ def add_case(f, op, name, sample, dtype, gradient):
             raise CannotWrite("result")
         case["out"] = [f.value(o) for o in outs] if isinstance(out, (list, tuple)) else f.value(out)
         case["rtol"], case["atol"] = tolerance(op, outs[0].dtype)
-        real = [o for o in outs if o.is_floating_point()]
+        real = [o for o in outs if differentiable(o)]
         wanted = [t for t in inputs if t.requires_grad]
         if gradient and real and wanted and all(o.requires_grad for o in real):
-            cotangents = [torch.randn(o.shape, dtype=torch.float64).to(o.dtype) for o in real]
+            cotangents = [torch.randn(o.shape, dtype=torch.complex128 if o.is_complex() else torch.float64).to(o.dtype) for o in real]
             grads = torch.autograd.grad(real, wanted, cotangents, allow_unused=True)
             case["cotangents"] = [f.put(c) for c in cotangents]
             case["grads"] = {written[id(t)]["t"]: f.put(g) for t, g in zip(wanted, grads) if g is not None}
@@ -182,7 +192,7 @@ def main():
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--samples", type=int, default=1000)
     p.add_argument("--numel", type=int, default=1 << 16, help="largest tensor")
-    p.add_argument("--dtypes", default="float32,float64,bfloat16,int64,bool")
+    p.add_argument("--dtypes", default="float32,float64,bfloat16,int64,bool,complex64")
     p.add_argument("--ops", default="")
     o = p.parse_args()
     os.makedirs(o.out, exist_ok=True)
@@ -191,12 +201,12 @@ def main():
     for op in op_db:
         if wanted and op.name not in wanted:
             continue
-        f = File()
+        f = File(op.name)
         for dtype in (getattr(torch, d) for d in o.dtypes.split(",")):
-            if dtype not in op.dtypes:
+            if dtype not in op.dtypes or dtype.is_complex and not f.complex:
                 continue
             torch.manual_seed(o.seed)
-            gradient = dtype.is_floating_point and op.supports_autograd
+            gradient = (dtype.is_floating_point or dtype.is_complex) and op.supports_autograd
             try:
                 samples = list(op.sample_inputs("cpu", dtype, requires_grad=gradient))
             except Exception as e:  # an OpInfo that needs what is not installed

@@ -1,0 +1,149 @@
+/* The case driver's Fourier transforms. Complex tensors are marked in the case, {"t": NAME, "complex": true}, and have
+ * a last dim of two. */
+#include "cases.h"
+
+#include <string.h>
+
+#define ONE(expr)                                                                                            \
+    do {                                                                                                     \
+        out[0] = (expr);                                                                                     \
+        return 1;                                                                                            \
+    } while (0)
+#define OP(name) static int name(struct run *r, wk_tensor *out)
+
+static bool is_complex(struct run *r, const char *name)
+{
+    for (int i = 0; i < r->n_params; i++)
+        if (!strcmp(r->params[i], name)) return json_is_true(json_object_get(r->values[i], "complex"));
+    return false;
+}
+
+static wk_tensor complex_tensor(struct run *r, const char *name)
+{
+    wk_tensor x = tensor(r, name);
+    return is_complex(r, name) ? x : wk_complex(r->c, x, wk_zeros(r->c, x->dtype, WK_SCALAR_SHAPE));
+}
+static wk_tensor real_tensor(struct run *r, const char *name)
+{
+    if (is_complex(r, name)) stop(r, CASE_UNSUPPORTED, "a real tensor is wanted");
+    return tensor(r, name);
+}
+
+static wk_fft_norm norm(struct run *r)
+{
+    const char *n = text(r, "norm", "backward");
+    return !strcmp(n, "ortho") ? WK_FFT_ORTHO : !strcmp(n, "forward") ? WK_FFT_FORWARD : WK_FFT_BACKWARD;
+}
+
+#define TRANSFORM(name, get)                                                                                 \
+    OP(name)                                                                                                 \
+    {                                                                                                        \
+        ONE(wk_##name(r->c, get(r, "input"), integer(r, "n", 0), (int)integer(r, "dim", -1), norm(r)));      \
+    }                                                                                                        \
+    OP(name##n)                                                                                              \
+    {                                                                                                        \
+        ONE(wk_##name##n(r->c, get(r, "input"), sizes(r, "s"), sizes(r, "dim"), norm(r)));                   \
+    }                                                                                                        \
+    OP(name##2)                                                                                              \
+    {                                                                                                        \
+        ONE(wk_##name##2(r->c, get(r, "input"), sizes(r, "s"), sizes(r, "dim"), norm(r)));                   \
+    }
+TRANSFORM(fft, complex_tensor)
+TRANSFORM(ifft, complex_tensor)
+TRANSFORM(rfft, real_tensor)
+TRANSFORM(irfft, complex_tensor)
+TRANSFORM(hfft, complex_tensor)
+TRANSFORM(ihfft, real_tensor)
+
+static wk_shape shift_dims(struct run *r, wk_tensor x)
+{
+    wk_shape  dims = sizes(r, "dim");
+    const int nd = x->ndim - is_complex(r, "input");
+    if (!given(r, "dim"))
+        for (dims.ndim = 0; dims.ndim < nd; dims.ndim++) dims.dim[dims.ndim] = dims.ndim;
+    for (int i = 0; i < dims.ndim; i++)
+        if (dims.dim[i] < 0) dims.dim[i] += nd;
+    return dims;
+}
+OP(fftshift)
+{
+    wk_tensor x = tensor(r, "input");
+    ONE(wk_fftshift(r->c, x, shift_dims(r, x)));
+}
+OP(ifftshift)
+{
+    wk_tensor x = tensor(r, "input");
+    ONE(wk_ifftshift(r->c, x, shift_dims(r, x)));
+}
+
+static wk_stft_pad pad_mode(struct run *r)
+{
+    static const char *const names[] = {"reflect", "constant", "replicate", "circular"};
+    const char              *mode = text(r, "pad_mode", "reflect");
+    for (int i = 0; i < 4; i++)
+        if (!strcmp(names[i], mode)) return (wk_stft_pad)i;
+    stop(r, CASE_UNSUPPORTED, "pad mode %s", mode);
+}
+static wk_stft_opts stft_opts(struct run *r)
+{
+    return (wk_stft_opts){.n_fft = integer(r, "n_fft", 0),
+                          .hop = integer(r, "hop_length", 0),
+                          .win = integer(r, "win_length", 0),
+                          .window = tensor_or_none(r, "window"),
+                          .not_centred = !truth(r, "center", true),
+                          .pad = pad_mode(r),
+                          .normalized = truth(r, "normalized", false),
+                          .two_sided = !truth(r, "onesided", true),
+                          .length = integer(r, "length", 0)};
+}
+OP(stft)
+{
+    ONE(wk_stft(r->c, real_tensor(r, "input"), stft_opts(r)));
+}
+OP(istft)
+{
+    ONE(wk_istft(r->c, complex_tensor(r, "input"), stft_opts(r)));
+}
+OP(complex_of)
+{
+    ONE(wk_complex(r->c, tensor(r, "real"), tensor(r, "imag")));
+}
+OP(same)
+{
+    ONE(tensor(r, "input"));
+}
+OP(real_part)
+{
+    wk_tensor x = tensor(r, "input");
+    ONE(is_complex(r, "input") ? wk_select(r->c, x, -1, 0) : x);
+}
+OP(imaginary_part)
+{
+    if (!is_complex(r, "input")) stop(r, CASE_UNSUPPORTED, "a complex tensor is wanted");
+    ONE(wk_select(r->c, tensor(r, "input"), -1, 1));
+}
+
+#define ROWS(name)                                                                                           \
+    {"fft." #name, "input n dim norm", name}, {"fft." #name "n", "input s dim norm", name##n},               \
+    {                                                                                                        \
+        "fft." #name "2", "input s dim norm", name##2                                                        \
+    }
+const struct op_row fft_ops[] = {
+    ROWS(fft),
+    ROWS(ifft),
+    ROWS(rfft),
+    ROWS(irfft),
+    ROWS(hfft),
+    ROWS(ihfft),
+    {"fft.fftshift", "input dim", fftshift},
+    {"fft.ifftshift", "input dim", ifftshift},
+    {"stft", "input n_fft hop_length win_length window center pad_mode normalized onesided return_complex",
+     stft},
+    {"istft", "input n_fft hop_length win_length window center normalized onesided length return_complex",
+     istft},
+    {"complex", "real imag", complex_of},
+    {"view_as_real view_as_complex", "input", same},
+    {"real", "input", real_part},
+    {"imag", "input", imaginary_part},
+    {0},
+};
