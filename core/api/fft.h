@@ -71,7 +71,8 @@ typedef struct wk_stft_opts {
 } wk_stft_opts;
 /* x [L] or [B, L]: [B, frequencies, frames, 2], real x. */
 WK_API wk_tensor wk_stft(wk_ctx *c, wk_tensor x, wk_stft_opts o);
-/* The way back, by overlapping sums over the windows' squares: [B, frequencies, frames, 2] to [B, L]. */
+/* The way back, by overlapping sums over the windows' squares: [B, frequencies, frames, 2] to [B, L]. Of two
+ * sides the second is not read. */
 WK_API wk_tensor wk_istft(wk_ctx *c, wk_tensor x, wk_stft_opts o);
 
 #ifdef __cplusplus

@@ -44,10 +44,8 @@ wk_tensor wk_qr(wk_ctx *c, wk_tensor a, wk_qr_mode mode, wk_tensor *r)
                                wki_new(c, a->dtype, WKI_BATCH(a, q, n))},
                        .n_out = 2,
                        .attr.i = {mode}};
-    if (wk_count(a) > 0)
-        wki_run(c, &k);
-    else if (mode != WK_QR_R)
-        k.out[0] = eye_like(c, m, q, a);
+    if (wk_count(a) == 0 && mode != WK_QR_R) k.out[0] = eye_like(c, m, q, a);
+    wki_run_filled(c, &k, wk_count(a) == 0);
     if (wki_failed(c)) return WK_NONE;
     if (r) *r = k.out[1];
     return k.out[0];
@@ -65,6 +63,7 @@ static wk_tensor qr_square(wk_ctx *c, wk_tensor q, wk_tensor r, wk_tensor gq, wk
 
 void wki_vjp_qr(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     const wk_tensor a = k->in[0], q = k->out[0], r = k->out[1], gr = g[1];
     const int64_t   m = wki_m(a), n = wki_n(a), mode = k->attr.i[0];
     if (mode == WK_QR_R || (mode == WK_QR_COMPLETE && m > n)) {
@@ -99,7 +98,7 @@ wk_tensor wk_geqrf(wk_ctx *c, wk_tensor a, wk_tensor *tau)
                          WK_IN(a),
                          .out = {wki_like(c, a), wki_new(c, a->dtype, WKI_BATCH(a, least(wki_m(a), wki_n(a))))},
                          .n_out = 2};
-    const wk_tensor y = wk_count(a) ? wki_run(c, &k) : wk_clone(c, a);
+    const wk_tensor y = wki_run_filled(c, &k, wk_count(a) == 0);
     if (tau && !wki_failed(c)) *tau = k.out[1];
     return y;
 }
@@ -140,8 +139,8 @@ wk_tensor wk_ormqr(wk_ctx *c, wk_tensor a, wk_tensor tau, wk_tensor other, bool 
 {
     if (!wki_are_matrices(c, "ormqr", a, false) || !wki_are_matrices(c, "ormqr", other, false))
         return WK_NONE;
-    const int64_t m = wki_m(a), n = wki_n(a);
-    WK_REQUIRE(c, n <= m, WK_ESHAPE, "ormqr: a is %s; no more columns than rows are wanted", WKI_TEXT(a));
+    const int64_t m = wki_m(a), n = least(m, wki_n(a));
+    a = wk_narrow(c, a, -1, 0, n);
     const int64_t pads[2] = {0, m - n};
     wk_tensor     q = wk_householder_product(c, m > n ? wk_pad(c, a, 2, pads, 0) : a, tau);
     if (transpose) q = wki_t(c, q);
@@ -162,7 +161,7 @@ static wk_tensor eigen(wk_ctx *c, const char *op, wk_tensor a, bool upper, wk_te
                     .n_out = wanted ? 2 : 1,
                     .attr.i = {wanted, upper}};
     if (wanted) k.out[1] = wki_like(c, a);
-    const wk_tensor w = wk_count(a) ? wki_run(c, &k) : k.out[0];
+    const wk_tensor w = wki_run_filled(c, &k, wk_count(a) == 0);
     if (vectors && !wki_failed(c)) *vectors = k.out[1];
     return w;
 }
@@ -192,6 +191,7 @@ static wk_tensor skew(wk_ctx *c, wk_tensor x)
 /* V (diag(gw) + skew(V^T gV) / 2 gaps) V^T: symmetric, as changes of a symmetric a are. */
 void wki_vjp_eigh(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     const wk_tensor w = k->out[0], v = k->out[1], gv = k->n_out > 1 ? g[1] : WK_NONE;
     wk_tensor       inner = WK_NONE;
     if (!wk_is_none(g[0]) && wk_is_none(gv)) {
@@ -213,24 +213,19 @@ static wk_tensor singular(wk_ctx *c, const char *op, wk_tensor a, int vectors, w
     if (!wki_are_matrices(c, op, a, false)) return WK_NONE;
     const int64_t m = wki_m(a), n = wki_n(a), r = least(m, n);
     if (!vectors && wki_recording(c) && a->node) vectors = 1;
-    wk_call k = {.op = WK_OP_svd,
-                 .cls = wki_class_of(a->dtype),
-                 WK_IN(a),
-                 .out = {wki_new(c, a->dtype, WKI_BATCH(a, r))},
-                 .n_out = vectors ? 3 : 1,
-                 .attr.i = {vectors}};
-    if (wk_count(a) == 0) {
-        if (vectors) {
-            *u = eye_like(c, m, vectors == 2 ? m : r, a);
-            *vh = eye_like(c, vectors == 2 ? n : r, n, a);
-        }
-        return k.out[0];
-    }
+    wk_call    k = {.op = WK_OP_svd,
+                    .cls = wki_class_of(a->dtype),
+                    WK_IN(a),
+                    .out = {wki_new(c, a->dtype, WKI_BATCH(a, r))},
+                    .n_out = vectors ? 3 : 1,
+                    .attr.i = {vectors}};
+    const bool empty = wk_count(a) == 0;
     if (vectors) {
-        k.out[1] = wki_new(c, a->dtype, WKI_BATCH(a, m, vectors == 2 ? m : r));
-        k.out[2] = wki_new(c, a->dtype, WKI_BATCH(a, vectors == 2 ? n : r, n));
+        const int64_t left = vectors == 2 ? m : r, right = vectors == 2 ? n : r;
+        k.out[1] = empty ? eye_like(c, m, left, a) : wki_new(c, a->dtype, WKI_BATCH(a, m, left));
+        k.out[2] = empty ? eye_like(c, right, n, a) : wki_new(c, a->dtype, WKI_BATCH(a, right, n));
     }
-    const wk_tensor s = wki_run(c, &k);
+    const wk_tensor s = wki_run_filled(c, &k, empty);
     if (vectors && !wki_failed(c)) {
         *u = k.out[1];
         *vh = k.out[2];
@@ -257,6 +252,7 @@ wk_tensor wk_svdvals(wk_ctx *c, wk_tensor a)
  * full U and V the further columns are any, and their cotangents do not count. */
 void wki_vjp_svd(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     const wk_tensor s = k->out[0];
     const int64_t   r = wki_cols(s), m = wki_m(k->out[1]), n = wki_n(k->out[2]);
     const wk_tensor u = wk_narrow(c, k->out[1], -1, 0, r), vh = wk_narrow(c, k->out[2], -2, 0, r);
@@ -302,7 +298,7 @@ static wk_tensor complex_eigen(wk_ctx *c, const char *op, wk_tensor a, wk_tensor
                  .n_out = wanted ? 2 : 1,
                  .attr.i = {wanted}};
     if (wanted) k.out[1] = wki_new(c, a->dtype, WKI_BATCH(a, n, n, 2));
-    const wk_tensor w = wk_count(a) ? wki_run(c, &k) : k.out[0];
+    const wk_tensor w = wki_run_filled(c, &k, wk_count(a) == 0);
     if (vectors && !wki_failed(c)) *vectors = k.out[1];
     return w;
 }
@@ -348,6 +344,7 @@ static struct pair adjoint_solve(wk_ctx *c, struct pair v, struct pair x)
  * second difference keeps columns of V at length one. */
 void wki_vjp_eig(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     const struct pair w = split(c, k->out[0]), v = split(c, k->out[1]);
     struct pair       inner = {WK_NONE, WK_NONE};
     if (k->n_out > 1 && !wk_is_none(g[1])) {
@@ -417,9 +414,8 @@ static wk_tensor pseudo_inverse(wk_ctx *c, wk_tensor a, double atol, double rtol
 wk_tensor wk_pinv(wk_ctx *c, wk_tensor a, double atol, double rtol, bool hermitian)
 {
     if (!wki_are_matrices(c, "pinv", a, hermitian)) return WK_NONE;
-    if (wk_count(a) == 0) return wk_clone(c, wki_t(c, a));
-    const bool      was = wk_no_grad(c, true);
-    const wk_tensor y = wk_contiguous(c, pseudo_inverse(c, a, atol, rtol, hermitian));
+    const bool      was = wk_no_grad(c, true), empty = wk_count(a) == 0;
+    const wk_tensor y = wk_contiguous(c, empty ? wki_t(c, a) : pseudo_inverse(c, a, atol, rtol, hermitian));
     wk_no_grad(c, was);
     return wki_run_view(c, &(wk_call){.op = WK_OP_pinv, WK_IN(a), .out = {y}});
 }
@@ -437,6 +433,7 @@ static wk_tensor pinv_cotangent(wk_ctx *c, wk_tensor a, wk_tensor p, wk_tensor g
 
 void wki_vjp_pinv(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     dx[0] = pinv_cotangent(c, k->in[0], k->out[0], g[0]);
 }
 
@@ -464,8 +461,9 @@ static wk_tensor run_lstsq(wk_ctx *c, wk_tensor a, wk_tensor b, double rcond, wk
                        .attr.f = {rcond < 0 ? eps_of(a) * (double)(m > n ? m : n) : rcond}};
     *rank = k.out[1];
     *s = k.out[2];
-    if (wk_count(a) == 0 || wki_n(b) == 0) return wk_zeros(c, a->dtype, WKI_BATCH(a, n, wki_n(b)));
-    return wki_run(c, &k);
+    const bool empty = wk_count(a) == 0 || wki_n(b) == 0;
+    if (empty) k.out[0] = wk_zeros(c, a->dtype, WKI_BATCH(a, n, wki_n(b)));
+    return wki_run_filled(c, &k, empty);
 }
 
 wk_tensor wk_lstsq(wk_ctx *c, wk_tensor a, wk_tensor b, double rcond, wk_tensor *residuals, wk_tensor *rank,
@@ -501,6 +499,7 @@ wk_tensor wk_lstsq(wk_ctx *c, wk_tensor a, wk_tensor b, double rcond, wk_tensor 
 /* X = P B: through B, and through P. */
 void wki_vjp_lstsq(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     const wk_tensor a = k->in[0], b = k->in[1];
     if (wk_is_none(g[0])) {
         wk_fail(c, WK_ENOGRAD, "lstsq: singular values have no gradient; wk_svdvals has");

@@ -43,6 +43,20 @@ static inline wk_tensor wki_t(wk_ctx *c, wk_tensor x)
 {
     return wk_transpose(c, x, -1, -2);
 }
+/* Of nothing: runs no kernel, outputs are as they should be. */
+static inline wk_tensor wki_run_filled(wk_ctx *c, const wk_call *k, bool empty)
+{
+    return empty ? wki_run_view(c, k) : wki_run(c, k);
+}
+/* The gradients of operands without elements, or of which results have none. */
+static inline bool wki_no_cotangents(wk_ctx *c, const wk_call *k, wk_tensor *dx)
+{
+    bool empty = wk_count(k->out[0]) == 0;
+    for (int i = 0; i < k->n_in; i++) empty |= wk_count(k->in[i]) == 0;
+    for (int i = 0; i < k->n_in && empty; i++)
+        if (k->in[i]->node) dx[i] = wk_zeros(c, k->in[i]->dtype, wki_shape(k->in[i]));
+    return empty;
+}
 /* The identity, [n, m]. */
 wk_tensor wki_eye(wk_ctx *c, int64_t n, int64_t m, wk_dtype t);
 /* The diagonals of matrices, [.., min]; and matrices with these diagonals. */

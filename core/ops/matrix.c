@@ -52,8 +52,9 @@ static wk_tensor norm_value(wk_ctx *c, wk_tensor x, double p, wk_shape dims, boo
 
 wk_tensor wk_vector_norm(wk_ctx *c, wk_tensor x, double p, wk_shape dims, bool keep)
 {
-    const int mask = resolve(c, "vector_norm", x, &dims);
+    int mask = resolve(c, "vector_norm", x, &dims);
     if (mask < 0) return WK_NONE;
+    if (x->ndim == 0) mask = dims.ndim = 0;
     WK_REQUIRE(c, wki_dtype_class(x->dtype) == 'F', WK_EDTYPE, "vector_norm: x is %s, real values are wanted",
                wk_dtype_name(x->dtype));
     bool empty = false;
@@ -156,7 +157,6 @@ wk_tensor wk_matrix_norm(wk_ctx *c, wk_tensor a, wk_norm_kind kind, double p, wk
 wk_tensor wk_cond(wk_ctx *c, wk_tensor a, wk_norm_kind kind, double p)
 {
     if (!wki_are_matrices(c, "cond", a, kind != WK_NORM_P || fabs(p) != 2)) return WK_NONE;
-    if (wk_count(a) == 0) return wk_zeros(c, a->dtype, wki_batch(a, 2, 0, NULL));
     if (kind == WK_NORM_P && fabs(p) == 2) {
         const wk_tensor s = wk_svdvals(c, a);
         const wk_tensor most = wk_amax(c, s, WK_DIMS(-1), false), least = wk_amin(c, s, WK_DIMS(-1), false);
@@ -190,6 +190,9 @@ wk_tensor wk_matrix_power(wk_ctx *c, wk_tensor a, int64_t n)
  * then below 1e-17), squared as often. */
 wk_tensor wk_matrix_exp(wk_ctx *c, wk_tensor a)
 {
+    if (wki_failed(c)) return WK_NONE;
+    if (a->dtype == WK_f16 || a->dtype == WK_bf16)
+        return wk_cast(c, wk_matrix_exp(c, wk_cast(c, a, WK_f32)), a->dtype);
     if (!wki_are_matrices(c, "matrix_exp", a, true)) return WK_NONE;
     if (wk_count(a) == 0) return wk_clone(c, a);
     const bool      was = wk_no_grad(c, true);

@@ -91,7 +91,7 @@ static wk_tensor run_solve(wk_ctx *c, wk_tensor a, wk_tensor b, bool tolerant, w
                          .out = {wki_like(c, b), wk_zeros(c, WK_i32, wki_batch(b, 2, 0, NULL))},
                          .n_out = 2,
                          .attr.i = {tolerant}};
-    const wk_tensor x = wki_run(c, &k);
+    const wk_tensor x = wki_run_filled(c, &k, wk_count(b) == 0);
     if (info) *info = wki_failed(c) ? WK_NONE : k.out[1];
     return x;
 }
@@ -136,6 +136,7 @@ wk_tensor wk_solve_ex(wk_ctx *c, wk_tensor a, wk_tensor b, bool left, wk_tensor 
 /* A X = B: the cotangent of B is A^-T g, that of A the negative of its product with X^T. */
 void wki_vjp_solve(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     const wk_tensor d = wk_solve(c, wki_t(c, k->in[0]), g[0], true);
     dx[1] = d;
     if (k->in[0]->node) dx[0] = wk_neg(c, wk_matmul(c, d, wki_t(c, k->out[0])));
@@ -146,12 +147,12 @@ void wki_vjp_solve(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *d
 static wk_tensor run_triangular(wk_ctx *c, wk_tensor a, wk_tensor b, bool upper, bool unit)
 {
     if (!wki_same_batch(c, "solve_triangular", &a, 2, &b, 2)) return WK_NONE;
-    if (wk_count(b) == 0) return wk_clone(c, b);
-    return wki_run(c, &(wk_call){.op = WK_OP_solve_triangular,
-                                 .cls = wki_class_of(a->dtype),
-                                 WK_IN(a, b),
-                                 .out = {wki_like(c, b)},
-                                 .attr.i = {upper, unit}});
+    const wk_call k = {.op = WK_OP_solve_triangular,
+                       .cls = wki_class_of(a->dtype),
+                       WK_IN(a, b),
+                       .out = {wki_like(c, b)},
+                       .attr.i = {upper, unit}};
+    return wki_run_filled(c, &k, wk_count(b) == 0);
 }
 
 wk_tensor wk_solve_triangular(wk_ctx *c, wk_tensor a, wk_tensor b, bool upper, bool left, bool unitriangular)
@@ -175,6 +176,7 @@ wk_tensor wk_triangular_solve(wk_ctx *c, wk_tensor b, wk_tensor a, bool upper, b
 
 void wki_vjp_solve_triangular(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     const bool      upper = k->attr.i[0], unit = k->attr.i[1];
     const wk_tensor d = run_triangular(c, wki_t(c, k->in[0]), g[0], !upper, unit);
     dx[1] = d;
@@ -195,7 +197,7 @@ wk_tensor wk_inv_ex(wk_ctx *c, wk_tensor a, wk_tensor *info)
                          .out = {wki_like(c, a), wk_zeros(c, WK_i32, wki_batch(a, 2, 0, NULL))},
                          .n_out = 2,
                          .attr.i = {info != NULL}};
-    const wk_tensor y = wk_count(a) ? wki_run(c, &k) : wk_clone(c, a);
+    const wk_tensor y = wki_run_filled(c, &k, wk_count(a) == 0);
     if (info && !wki_failed(c)) *info = k.out[1];
     return y;
 }
@@ -207,6 +209,7 @@ wk_tensor wk_inv(wk_ctx *c, wk_tensor a)
 
 void wki_vjp_inv(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     const wk_tensor y = wki_t(c, k->out[0]);
     dx[0] = wk_neg(c, wk_matmul(c, wk_matmul(c, y, g[0]), y));
 }
@@ -218,18 +221,14 @@ static wk_tensor determinant(wk_ctx *c, const char *op, wk_tensor a, bool logari
     if (logs) *logs = WK_NONE;
     if (!wki_are_matrices(c, op, a, true)) return WK_NONE;
     const wk_shape shape = wki_batch(a, 2, 0, NULL);
-    if (wki_n(a) == 0) {
-        if (logs) *logs = wk_zeros(c, a->dtype, shape);
-        return wk_full(c, 1, a->dtype, shape);
-    }
-    wk_call k = {.op = WK_OP_det,
-                 .cls = wki_class_of(a->dtype),
-                 WK_IN(a),
-                 .out = {wki_new(c, a->dtype, shape)},
-                 .n_out = 1,
-                 .attr.i = {logarithm}};
-    if (logarithm) k.out[k.n_out++] = wki_new(c, a->dtype, shape);
-    const wk_tensor y = wki_run(c, &k);
+    wk_call        k = {.op = WK_OP_det,
+                        .cls = wki_class_of(a->dtype),
+                        WK_IN(a),
+                        .out = {wk_full(c, 1, a->dtype, shape)},
+                        .n_out = 1,
+                        .attr.i = {logarithm}};
+    if (logarithm) k.out[k.n_out++] = wk_zeros(c, a->dtype, shape);
+    const wk_tensor y = wki_run_filled(c, &k, wk_count(a) == 0);
     if (logs && !wki_failed(c)) *logs = k.out[1];
     return y;
 }
@@ -276,9 +275,10 @@ static bool any_zero(wk_ctx *c, wk_tensor x)
 
 void wki_vjp_det(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     const bool      logarithm = k->attr.i[0];
     const wk_tensor a = k->in[0], seen = logarithm ? g[1] : g[0];
-    if (wk_is_none(seen) || wk_count(a) == 0) {
+    if (wk_is_none(seen)) {
         dx[0] = wk_zeros(c, a->dtype, wki_shape(a));
         return;
     }
@@ -305,7 +305,7 @@ wk_tensor wk_lu_factor_ex(wk_ctx *c, wk_tensor a, wk_tensor *pivots, wk_tensor *
                                  wk_zeros(c, WK_i32, wki_batch(a, 2, 0, NULL))},
                          .n_out = 3,
                          .attr.i = {info != NULL}};
-    const wk_tensor lu = wk_count(a) ? wki_run(c, &k) : wk_clone(c, a);
+    const wk_tensor lu = wki_run_filled(c, &k, wk_count(a) == 0);
     if (wki_failed(c)) return WK_NONE;
     if (pivots) *pivots = k.out[1];
     if (info) *info = k.out[2];
@@ -361,6 +361,7 @@ wk_tensor wk_lu(wk_ctx *c, wk_tensor a, wk_tensor *l, wk_tensor *u)
 /* By blocks: with A = P L U, dA = P (dL U + L dU). A wide A is [L U1, L U2], a tall one [L1 U; L2 U]. */
 void wki_vjp_lu_factor(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     const wk_tensor lu = k->out[0];
     const int64_t   m = wki_m(lu), n = wki_n(lu), r = m < n ? m : n;
     const wk_tensor p = permutation(c, k->out[1], m, lu->dtype);
@@ -393,12 +394,12 @@ static wk_tensor run_lu_solve(wk_ctx *c, wk_tensor lu, wk_tensor pivots, wk_tens
     if (!wki_same_batch(c, "lu_solve", &lu, 2, &b, 2) || !wki_same_batch(c, "lu_solve", &pivots, 1, &on, 2) ||
         !wki_same_batch(c, "lu_solve", &pivots, 1, &lu, 2))
         return WK_NONE;
-    if (wk_count(b) == 0) return wk_clone(c, b);
-    return wki_run(c, &(wk_call){.op = WK_OP_lu_solve,
-                                 .cls = wki_class_of(b->dtype),
-                                 WK_IN(lu, wk_contiguous(c, pivots), b),
-                                 .out = {wki_like(c, b)},
-                                 .attr.i = {transpose}});
+    const wk_call k = {.op = WK_OP_lu_solve,
+                       .cls = wki_class_of(b->dtype),
+                       WK_IN(lu, wk_contiguous(c, pivots), b),
+                       .out = {wki_like(c, b)},
+                       .attr.i = {transpose}};
+    return wki_run_filled(c, &k, wk_count(b) == 0);
 }
 
 wk_tensor wk_lu_solve(wk_ctx *c, wk_tensor lu, wk_tensor pivots, wk_tensor b, bool left, bool transpose)
@@ -420,6 +421,7 @@ wk_tensor wk_lu_solve(wk_ctx *c, wk_tensor lu, wk_tensor pivots, wk_tensor b, bo
 
 void wki_vjp_lu_solve(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     const wk_tensor lu = k->in[0], x = k->out[0];
     const bool      transposed = k->attr.i[0];
     const wk_tensor d = run_lu_solve(c, lu, k->in[1], g[0], !transposed);
@@ -446,7 +448,7 @@ wk_tensor wk_cholesky_ex(wk_ctx *c, wk_tensor a, bool upper, wk_tensor *info)
                          .out = {wki_like(c, a), wk_zeros(c, WK_i32, wki_batch(a, 2, 0, NULL))},
                          .n_out = 2,
                          .attr.i = {upper, info != NULL}};
-    const wk_tensor l = wk_count(a) ? wki_run(c, &k) : wk_clone(c, a);
+    const wk_tensor l = wki_run_filled(c, &k, wk_count(a) == 0);
     if (info && !wki_failed(c)) *info = k.out[1];
     return l;
 }
@@ -459,6 +461,7 @@ wk_tensor wk_cholesky(wk_ctx *c, wk_tensor a, bool upper)
 /* arXiv:1602.07527: L^-T sym(low(L^T g)) L^-1, low halving the diagonal. */
 void wki_vjp_cholesky(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
+    if (wki_no_cotangents(c, k, dx)) return;
     const bool      upper = k->attr.i[0];
     const wk_tensor l = upper ? wki_t(c, k->out[0]) : k->out[0], gl = upper ? wki_t(c, g[0]) : g[0];
     const wk_tensor low = wk_tril(c, wk_matmul(c, wki_t(c, l), gl), 0);
@@ -468,12 +471,32 @@ void wki_vjp_cholesky(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor
     dx[0] = wk_solve_triangular(c, l, d, false, false, false);
 }
 
+/* As of L L^T X = B in all of L's elements, though one triangle is not read: so PyTorch has it. */
 wk_tensor wk_cholesky_solve(wk_ctx *c, wk_tensor b, wk_tensor factor, bool upper)
 {
-    if (!wki_are_matrices(c, "cholesky_solve", factor, true)) return WK_NONE;
+    if (!wki_are_matrices(c, "cholesky_solve", factor, true) || !same_dtype(c, "cholesky_solve", factor, b) ||
+        !wki_are_matrices(c, "cholesky_solve", b, false) ||
+        !wki_same_batch(c, "cholesky_solve", &factor, 2, &b, 2))
+        return WK_NONE;
+    const bool      was = wk_no_grad(c, true);
     const wk_tensor turned = wki_t(c, factor), low = upper ? turned : factor, high = upper ? factor : turned;
-    return wk_solve_triangular(c, high, wk_solve_triangular(c, low, b, false, true, false), true, true,
-                               false);
+    const wk_tensor half = wk_solve_triangular(c, low, b, false, true, false);
+    const wk_tensor x = wk_solve_triangular(c, high, half, true, true, false);
+    wk_no_grad(c, was);
+    return wki_run_view(
+        c, &(wk_call){.op = WK_OP_cholesky_solve, WK_IN(b, factor), .out = {x}, .attr.i = {upper}});
+}
+
+void wki_vjp_cholesky_solve(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    if (wki_no_cotangents(c, k, dx)) return;
+    const wk_tensor factor = k->in[1], x = k->out[0];
+    const bool      upper = k->attr.i[0];
+    const wk_tensor d = wk_cholesky_solve(c, g[0], factor, upper);
+    dx[0] = d;
+    if (!factor->node) return;
+    const wk_tensor part = wk_matmul(c, d, wki_t(c, x)), both = wk_neg(c, wk_add(c, part, wki_t(c, part)));
+    dx[1] = upper ? wk_matmul(c, factor, both) : wk_matmul(c, both, factor);
 }
 
 wk_tensor wk_cholesky_inverse(wk_ctx *c, wk_tensor factor, bool upper)

@@ -96,8 +96,7 @@ wk_tensor wk_istft(wk_ctx *c, wk_tensor x, wk_stft_opts o)
     const wk_fft_norm norm = o.normalized ? WK_FFT_ORTHO : WK_FFT_BACKWARD;
     const bool        batch = x->ndim == 4;
     x = wk_transpose(c, x, -3, -2);
-    wk_tensor y =
-        o.two_sided ? wk_select(c, wk_ifft(c, x, 0, -1, norm), -1, 0) : wk_irfft(c, x, o.n_fft, -1, norm);
+    wk_tensor y = wk_irfft(c, wk_narrow(c, x, -2, 0, o.n_fft / 2 + 1), o.n_fft, -1, norm);
     if (wki_failed(c)) return WK_NONE;
     const wk_tensor w = window_of(c, &o, y->dtype), at = places(c, &o, frames, 0);
     const wk_tensor squares = wk_expand(c, wk_mul(c, w, w), WK_SHAPE(frames, o.n_fft));

@@ -15,7 +15,7 @@ import sys
 
 import torch
 from safetensors.torch import save_file
-from torch.testing._internal.common_device_type import toleranceOverride
+from torch.testing._internal.common_device_type import precisionOverride, toleranceOverride
 from torch.testing._internal.common_methods_invocations import op_db
 
 TOLERANCE = {torch.float16: (1e-3, 1e-5), torch.bfloat16: (1.6e-2, 1e-5), torch.float32: (1.3e-6, 1e-5),
@@ -79,6 +79,8 @@ def tolerance(op, dtype):
         for d in getattr(decorator, "decorators", [decorator]):
             if isinstance(d, toleranceOverride) and dtype in d.d:
                 rtol, atol = max(rtol, d.d[dtype].rtol), max(atol, d.d[dtype].atol)
+            if isinstance(d, precisionOverride) and dtype in d.d:
+                atol = max(atol, d.d[dtype])
     return rtol, atol
 
 

@@ -102,7 +102,11 @@ OP(stft)
 }
 OP(istft)
 {
-    ONE(wk_istft(r->c, complex_tensor(r, "input"), stft_opts(r)));
+    wk_tensor    x = complex_tensor(r, "input");
+    wk_stft_opts o = stft_opts(r);
+    if (is_complex(r, "window")) stop(r, CASE_UNSUPPORTED, "a complex window");
+    if (!given(r, "onesided")) o.two_sided = wk_size(x, -3) == o.n_fft;
+    ONE(wk_istft(r->c, x, o));
 }
 OP(complex_of)
 {
