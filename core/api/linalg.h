@@ -84,10 +84,12 @@ WK_API wk_tensor wk_svdvals(wk_ctx *c, wk_tensor a);
 
 /* ---- least squares ------------------------------------------------------------------------------- */
 
-/* Cuts: singular values up to max(atol, rtol largest) count as zero; negative: the default, atol 0 and rtol
- * eps max(m, n) (0 where atol > 0). */
-WK_API wk_tensor wk_pinv(wk_ctx *c, wk_tensor a, double atol, double rtol, bool hermitian);
-WK_API wk_tensor wk_matrix_rank(wk_ctx *c, wk_tensor a, double atol, double rtol, bool hermitian); /* i64 */
+/* Singular values (or with hermitian, where a is symmetric, sizes of eigenvalues) up to max(atol, rtol largest)
+ * count as zero. atol, rtol: wk_scalar or a value for each matrix; WK_NONE: 0, and eps max(m, n), or 0 where atol
+ * is more than 0. */
+WK_API wk_tensor wk_pinv(wk_ctx *c, wk_tensor a, wk_tensor atol, wk_tensor rtol, bool hermitian);
+WK_API wk_tensor wk_matrix_rank(wk_ctx *c, wk_tensor a, wk_tensor atol, wk_tensor rtol,
+                                bool hermitian); /* i64 */
 /* X of least |A X - B|, and of those the smallest; b matrices or, of a's shape less one dim, vectors.
  * rcond: relative cut for singular values; negative: eps max(m, n). residuals: squares of what is left, where
  * m > n and all ranks are full, else of size 0. rank i64. */
@@ -102,7 +104,8 @@ WK_API wk_tensor wk_vector_norm(wk_ctx *c, wk_tensor x, double p, wk_shape dims,
 /* Over two dims: Frobenius, nuclear (sum of singular values), or by p: 1, -1 (largest, smallest column sum),
  * infinity, - infinity (row sum), 2, -2 (largest, smallest singular value). */
 typedef enum wk_norm_kind { WK_NORM_FRO, WK_NORM_NUC, WK_NORM_P } wk_norm_kind;
-WK_API wk_tensor wk_matrix_norm(wk_ctx *c, wk_tensor a, wk_norm_kind kind, double p, wk_shape dims, bool keep);
+WK_API wk_tensor wk_matrix_norm(wk_ctx *c, wk_tensor a, wk_norm_kind kind, double p, wk_shape dims,
+                                bool keep);
 /* |A| |A^-1|; p 2 and -2 by singular values. A singular a: infinity. */
 WK_API wk_tensor wk_cond(wk_ctx *c, wk_tensor a, wk_norm_kind kind, double p);
 

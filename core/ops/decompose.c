@@ -381,15 +381,26 @@ static double eps_of(wk_tensor x)
     return x->dtype == WK_f64 ? 2.220446049250313e-16 : 1.1920928955078125e-07;
 }
 
-/* Singular values, or the sizes of eigenvalues, and what counts as zero among them: true where one counts. */
-static wk_tensor above(wk_ctx *c, wk_tensor a, wk_tensor s, double atol, double rtol)
+/* A cut as [.., 1] beside singular values [.., n]. */
+static wk_tensor cut_of(wk_ctx *c, wk_tensor cut, wk_dtype t)
+{
+    const wk_tensor x = wk_cast(c, wk_detach(c, cut), t);
+    return x->ndim ? wk_unsqueeze(c, x, -1) : x;
+}
+
+/* Which singular values, or sizes of eigenvalues, do not count as zero. */
+static wk_tensor above(wk_ctx *c, wk_tensor a, wk_tensor s, wk_tensor atol, wk_tensor rtol)
 {
     if (wki_failed(c)) return WK_NONE;
-    const int64_t m = wki_m(a), n = wki_n(a);
-    if (rtol < 0) rtol = atol > 0 ? 0 : eps_of(a) * (double)(m > n ? m : n);
-    if (atol < 0) atol = 0;
-    const wk_tensor most = wk_mul(c, wk_amax(c, s, WK_DIMS(-1), true), wk_scalar(c, rtol));
-    return wk_gt(c, s, wk_maximum(c, most, wk_full(c, atol, a->dtype, WK_SCALAR_SHAPE)));
+    const int64_t   m = wki_m(a), n = wki_n(a);
+    const wk_tensor zero = wk_zeros(c, a->dtype, WK_SCALAR_SHAPE);
+    const wk_tensor least = wk_is_none(atol) ? zero : cut_of(c, atol, a->dtype);
+    wk_tensor       part = wk_full(c, eps_of(a) * (double)(m > n ? m : n), a->dtype, WK_SCALAR_SHAPE);
+    if (!wk_is_none(rtol))
+        part = cut_of(c, rtol, a->dtype);
+    else if (!wk_is_none(atol))
+        part = wk_where(c, wk_gt(c, least, zero), zero, part);
+    return wk_gt(c, s, wk_maximum(c, wk_mul(c, wk_amax(c, s, WK_DIMS(-1), true), part), least));
 }
 
 static wk_tensor inverse_where(wk_ctx *c, wk_tensor counts, wk_tensor s)
@@ -398,7 +409,7 @@ static wk_tensor inverse_where(wk_ctx *c, wk_tensor counts, wk_tensor s)
                          : wk_where(c, counts, wk_reciprocal(c, s), wk_zeros(c, s->dtype, WK_SCALAR_SHAPE));
 }
 
-static wk_tensor pseudo_inverse(wk_ctx *c, wk_tensor a, double atol, double rtol, bool hermitian)
+static wk_tensor pseudo_inverse(wk_ctx *c, wk_tensor a, wk_tensor atol, wk_tensor rtol, bool hermitian)
 {
     wk_tensor s, vh, v;
     if (hermitian) {
@@ -411,7 +422,7 @@ static wk_tensor pseudo_inverse(wk_ctx *c, wk_tensor a, double atol, double rtol
     return times(c, columns_times(c, wki_t(c, vh), over), wki_t(c, u));
 }
 
-wk_tensor wk_pinv(wk_ctx *c, wk_tensor a, double atol, double rtol, bool hermitian)
+wk_tensor wk_pinv(wk_ctx *c, wk_tensor a, wk_tensor atol, wk_tensor rtol, bool hermitian)
 {
     if (!wki_are_matrices(c, "pinv", a, hermitian)) return WK_NONE;
     const bool      was = wk_no_grad(c, true), empty = wk_count(a) == 0;
@@ -437,7 +448,7 @@ void wki_vjp_pinv(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx
     dx[0] = pinv_cotangent(c, k->in[0], k->out[0], g[0]);
 }
 
-wk_tensor wk_matrix_rank(wk_ctx *c, wk_tensor a, double atol, double rtol, bool hermitian)
+wk_tensor wk_matrix_rank(wk_ctx *c, wk_tensor a, wk_tensor atol, wk_tensor rtol, bool hermitian)
 {
     if (!wki_are_matrices(c, "matrix_rank", a, hermitian)) return WK_NONE;
     if (wk_count(a) == 0) return wk_zeros(c, WK_i64, wki_batch(a, 2, 0, NULL));
@@ -489,7 +500,8 @@ wk_tensor wk_lstsq(wk_ctx *c, wk_tensor a, wk_tensor b, double rcond, wk_tensor 
         const bool      full =
             wki_m(a) > wki_n(a) && wk_count(ranks) > 0 && wk_item(c, wk_any(c, low, WK_ALL_DIMS, false)) == 0;
         const wk_tensor rest = full ? wk_square(c, wk_sub(c, times(c, a, x), b)) : WK_NONE;
-        *residuals = full ? wk_sum(c, rest, WK_DIMS(-2), false) : wk_empty(c, a->dtype, WK_SHAPE(0));
+        *residuals =
+            full ? wk_sum(c, rest, WK_DIMS(-2), false) : wk_narrow(c, wk_flatten(c, x, 0, -1), 0, 0, 0);
     }
     if (rank) *rank = ranks;
     if (singular_values) *singular_values = s;
@@ -505,7 +517,7 @@ void wki_vjp_lstsq(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *d
         wk_fail(c, WK_ENOGRAD, "lstsq: singular values have no gradient; wk_svdvals has");
         return;
     }
-    const wk_tensor p = wk_pinv(c, a, -1, k->attr.f[0], false);
+    const wk_tensor p = wk_pinv(c, a, WK_NONE, wk_scalar(c, k->attr.f[0]), false);
     dx[1] = times(c, wki_t(c, p), g[0]);
     if (a->node) dx[0] = pinv_cotangent(c, a, p, times(c, g[0], wki_t(c, b)));
 }

@@ -177,7 +177,10 @@ wk_tensor wk_matrix_power(wk_ctx *c, wk_tensor a, int64_t n)
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(a) && a->ndim >= 2 && wki_m(a) == wki_n(a), WK_ESHAPE,
                "matrix_power: a is %s; square matrices are wanted", WKI_TEXT(a));
-    if (n == 0) return wk_clone(c, wk_expand(c, wki_eye(c, wki_n(a), wki_n(a), a->dtype), wki_shape(a)));
+    if (n == 0) { /* with a gradient: zeros */
+        const wk_tensor one = wki_eye(c, wki_n(a), wki_n(a), a->dtype);
+        return wk_where(c, wk_full(c, 0, WK_bool, WK_SCALAR_SHAPE), a, one);
+    }
     wk_tensor base = n < 0 ? wk_inv(c, a) : a, y = WK_NONE;
     for (uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n; left && !wki_failed(c); left >>= 1) {
         if (left & 1) y = wk_is_none(y) ? base : wk_matmul(c, y, base);

@@ -177,6 +177,29 @@ static wk_tensor signed_as(struct run *r, wk_tensor x, size_t at, int dim)
 {
     return wk_mul(r->c, x, signs(r, x, at, dim));
 }
+/* Of full U and V the columns (rows of Vh) beyond the k-th are any that span the rest: those of the case, as far as
+ * x's span them too. */
+static wk_tensor spanned_as(struct run *r, wk_tensor x, size_t at, bool rows, int64_t k)
+{
+    const json_t *want = json_array_get(json_object_get(r->spec, "out"), at);
+    const int     dim = rows ? -2 : -1;
+    wk_tensor     first = signed_as(r, x, at, rows ? -1 : -2);
+    const int64_t rest = wk_size(x, dim) - k;
+    if (!want || rest <= 0 || wk_ctx_status(r->c)) return first;
+    wk_tensor y = from_json(r, want);
+    if (wk_count(y) != wk_count(x) || y->dtype != x->dtype || !wk_count(x)) return first;
+    wk_no_grad(r->c, true);
+    wk_tensor g = wk_narrow(r->c, x, dim, k, rest), e = wk_narrow(r->c, y, dim, k, rest);
+    if (!rows) {
+        g = wk_transpose(r->c, g, -1, -2);
+        e = wk_transpose(r->c, e, -1, -2);
+    }
+    e = wk_matmul(r->c, wk_matmul(r->c, e, wk_transpose(r->c, g, -1, -2)), g);
+    if (!rows) e = wk_transpose(r->c, e, -1, -2);
+    wk_no_grad(r->c, false);
+    const wk_tensor parts[] = {wk_narrow(r->c, first, dim, 0, k), e};
+    return wk_cat(r->c, 2, parts, dim);
+}
 
 static bool upper_side(struct run *r)
 {
@@ -205,16 +228,16 @@ OP(eigvals)
 OP(linalg_svd)
 {
     out[0] = wk_svd(r->c, A, truth(r, "full_matrices", true), &out[1], &out[2]);
-    out[0] = signed_as(r, out[0], 0, -2);
-    out[2] = signed_as(r, out[2], 2, -1);
+    out[0] = spanned_as(r, out[0], 0, false, wk_size(out[1], -1));
+    out[2] = spanned_as(r, out[2], 2, true, wk_size(out[1], -1));
     return 3;
 }
 OP(svd)
 {
     out[0] = wk_svd(r->c, A, !truth(r, "some", true), &out[1], &out[2]);
     out[2] = wk_transpose(r->c, out[2], -1, -2);
-    out[0] = signed_as(r, out[0], 0, -2);
-    out[2] = signed_as(r, out[2], 2, -2);
+    out[0] = spanned_as(r, out[0], 0, false, wk_size(out[1], -1));
+    out[2] = spanned_as(r, out[2], 2, false, wk_size(out[1], -1));
     return 3;
 }
 OP(svdvals)
@@ -224,34 +247,27 @@ OP(svdvals)
 
 /* ---- least squares ---- */
 
-/* A number, or a tensor of one. */
-static double cut(struct run *r, const char *name)
+static wk_tensor cut(struct run *r, const char *name)
 {
-    const json_t *v = value(r, name);
-    if (!v) return -1;
-    double number_of;
-    if (number(v, &number_of)) return number_of;
-    wk_tensor x = tensor(r, name);
-    if (wk_count(x) != 1) stop(r, CASE_UNSUPPORTED, "%s of %lld values", name, (long long)wk_count(x));
-    wk_no_grad(r->c, true);
-    const double found = wk_item(r->c, x);
-    wk_no_grad(r->c, false);
-    return found;
+    return given(r, name) ? tensor(r, name) : WK_NONE;
 }
+/* The samples of variant "singular" are of a b^T, b in the place of rcond. */
 OP(pinv)
 {
-    const double rcond = cut(r, "rcond");
-    ONE(wk_pinv(r->c, A, cut(r, "atol"), rcond >= 0 ? rcond : cut(r, "rtol"), truth(r, "hermitian", false)));
+    wk_tensor b = cut(r, "rcond");
+    if (b->ndim >= 2 && wk_size(b, -1) == wk_size(A, -1) && !given(r, "atol") && !given(r, "hermitian"))
+        ONE(wk_pinv(r->c, wk_matmul(r->c, A, wk_transpose(r->c, b, -1, -2)), WK_NONE, WK_NONE, false));
+    ONE(wk_pinv(r->c, A, cut(r, "atol"), cut(r, given(r, "rcond") ? "rcond" : "rtol"),
+                truth(r, "hermitian", false)));
 }
 OP(pinverse)
 {
-    const double rcond = cut(r, "rcond");
-    ONE(wk_pinv(r->c, A, -1, rcond >= 0 ? rcond : 1e-15, false));
+    ONE(wk_pinv(r->c, A, WK_NONE, given(r, "rcond") ? tensor(r, "rcond") : wk_scalar(r->c, 1e-15), false));
 }
 OP(matrix_rank)
 {
-    const double tol = cut(r, "tol");
-    ONE(wk_matrix_rank(r->c, A, tol >= 0 ? tol : cut(r, "atol"), tol >= 0 ? 0 : cut(r, "rtol"),
+    const bool old = given(r, "tol");
+    ONE(wk_matrix_rank(r->c, A, cut(r, old ? "tol" : "atol"), old ? wk_scalar(r->c, 0) : cut(r, "rtol"),
                        truth(r, "hermitian", false)));
 }
 /* Drivers differ in what they hand out beside the solution. */
@@ -259,11 +275,11 @@ OP(lstsq)
 {
     const char *driver = text(r, "driver", "gelsy");
     wk_tensor   none = wk_empty(r->c, A->dtype, WK_SHAPE(0));
-    out[0] = wk_lstsq(r->c, A, tensor(r, "B"), cut(r, "rcond"), &out[1], &out[2], &out[3]);
+    out[0] = wk_lstsq(r->c, A, tensor(r, "B"), real(r, "rcond", -1), &out[1], &out[2], &out[3]);
     if (!strcmp(driver, "gels")) out[2] = wk_empty(r->c, WK_i64, WK_SHAPE(0));
     if (!strcmp(driver, "gels") || !strcmp(driver, "gelsy")) out[3] = none;
-    if (!strcmp(driver, "gelsy")) out[1] = none;
-    return 4;
+    if (!strcmp(driver, "gelsy")) out[1] = wk_narrow(r->c, wk_flatten(r->c, out[0], 0, -1), 0, 0, 0);
+    return json_array_size(json_object_get(r->spec, "out")) == 2 ? 2 : 4; /* its gradient's own samples */
 }
 
 /* ---- norms ---- */

@@ -66,6 +66,7 @@ struct op_case {
     bool        keep; /* likewise */
     double tolerance; /* relative to 1 + |value|, of f32 results; 0: 2e-6. Other dtypes have their own. */
     bool   gradient, fused;
+    bool   lapack; /* left out where the CPU has none */
 };
 
 typedef void (*case_fn)(void *arg, const struct op_case *k);
