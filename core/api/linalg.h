@@ -1,8 +1,8 @@
 /* Linear algebra. Part of core/wick.h.
  *
  * Matrices are the last two dims, all dims before them a batch; batches of two operands broadcast. f32 and
- * f64. The CPU asks LAPACK in OpenBLAS (libopenblas.so.0, opened when first needed; without it WK_EUNSUPPORTED)
- * and spreads a batch over its threads. Where there is no result (a singular or indefinite matrix, no
+ * f64. The CPU asks LAPACK in OpenBLAS (libopenblas.so.0, opened when first needed; without it
+ * WK_EUNSUPPORTED) and spreads a batch over its threads. Where there is no result (a singular or indefinite matrix, no
  * convergence) that is WK_ELINALG, and the message names the matrix; the _ex forms, like info below, hand
  * LAPACK's info (i32, 0: fine) out instead. Results through pointers: NULL where one is not wanted.
  * All have gradients where PyTorch's have, and second ones. */
@@ -84,9 +84,9 @@ WK_API wk_tensor wk_svdvals(wk_ctx *c, wk_tensor a);
 
 /* ---- least squares ------------------------------------------------------------------------------- */
 
-/* Singular values (or with hermitian, where a is symmetric, sizes of eigenvalues) up to max(atol, rtol largest)
- * count as zero. atol, rtol: wk_scalar or a value for each matrix; WK_NONE: 0, and eps max(m, n), or 0 where atol
- * is more than 0. */
+/* Singular values (or with hermitian, where a is symmetric, sizes of eigenvalues) up to max(atol, rtol
+ * largest) count as zero. atol, rtol: wk_scalar or a value for each matrix; WK_NONE: 0, and eps max(m, n), or
+ * 0 where atol is more than 0. */
 WK_API wk_tensor wk_pinv(wk_ctx *c, wk_tensor a, wk_tensor atol, wk_tensor rtol, bool hermitian);
 WK_API wk_tensor wk_matrix_rank(wk_ctx *c, wk_tensor a, wk_tensor atol, wk_tensor rtol,
                                 bool hermitian); /* i64 */
@@ -116,8 +116,8 @@ WK_API wk_tensor wk_matrix_exp(wk_ctx *c, wk_tensor a);
 WK_API wk_tensor wk_trace(wk_ctx *c, wk_tensor a); /* [n, m]: 0-d; integers sum in i64 */
 /* Powers 0 .. n - 1 of x's values: [.., n]; n 0: as many as x's last dim has. Any dtype, integers in i64. */
 WK_API wk_tensor wk_vander(wk_ctx *c, wk_tensor x, int64_t n);
-/* a as a map from its last dims to its first `ind`, inverted; and solved for b, the dims of a in `dims` (WK_ALL_DIMS:
- * none) moved to its end first. */
+/* a as a map from its last dims to its first `ind`, inverted; and solved for b, the dims of a in `dims`
+ * (WK_ALL_DIMS: none) moved to its end first. */
 WK_API wk_tensor wk_tensorinv(wk_ctx *c, wk_tensor a, int ind);
 WK_API wk_tensor wk_tensorsolve(wk_ctx *c, wk_tensor a, wk_tensor b, wk_shape dims);
 

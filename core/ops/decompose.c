@@ -93,10 +93,11 @@ wk_tensor wk_geqrf(wk_ctx *c, wk_tensor a, wk_tensor *tau)
 {
     if (tau) *tau = WK_NONE;
     if (!wki_are_matrices(c, "geqrf", a, false)) return WK_NONE;
+    const int64_t   n = least(wki_m(a), wki_n(a));
     wk_call         k = {.op = WK_OP_geqrf,
                          .cls = wki_class_of(a->dtype),
                          WK_IN(a),
-                         .out = {wki_like(c, a), wki_new(c, a->dtype, WKI_BATCH(a, least(wki_m(a), wki_n(a))))},
+                         .out = {wki_like(c, a), wki_new(c, a->dtype, WKI_BATCH(a, n))},
                          .n_out = 2};
     const wk_tensor y = wki_run_filled(c, &k, wk_count(a) == 0);
     if (tau && !wki_failed(c)) *tau = k.out[1];

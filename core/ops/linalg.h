@@ -1,4 +1,4 @@
-/* What the front ends of linear algebra share: checks, batches, and short names for the formulas of gradients. */
+/* What the front ends of linear algebra share: checks, batches, short names for the formulas of gradients. */
 #ifndef WK_OPS_LINALG_H
 #define WK_OPS_LINALG_H
 

@@ -1,5 +1,5 @@
-/* The case driver's Fourier transforms. Complex tensors are marked in the case, {"t": NAME, "complex": true}, and have
- * a last dim of two. */
+/* The case driver's Fourier transforms. Complex tensors are marked in the case, {"t": NAME, "complex": true},
+ * and have a last dim of two. */
 #include "cases.h"
 
 #include <string.h>

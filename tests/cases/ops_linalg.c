@@ -159,7 +159,7 @@ OP(ormqr)
 
 /* ---- eigenvalues, singular values ---- */
 
-/* Vectors are given but for their signs: those of x's lines along dim, as result `at` of the case has them. */
+/* Vectors are given but for their signs: those of x's lines along dim, as result `at` of the case has. */
 static wk_tensor signs(struct run *r, wk_tensor x, size_t at, int dim)
 {
     const json_t *want = json_array_get(json_object_get(r->spec, "out"), at);
@@ -177,8 +177,8 @@ static wk_tensor signed_as(struct run *r, wk_tensor x, size_t at, int dim)
 {
     return wk_mul(r->c, x, signs(r, x, at, dim));
 }
-/* Of full U and V the columns (rows of Vh) beyond the k-th are any that span the rest: those of the case, as far as
- * x's span them too. */
+/* Of full U and V the columns (rows of Vh) beyond the k-th are any that span the rest: those of the case, as
+ * far as x's span them too. */
 static wk_tensor spanned_as(struct run *r, wk_tensor x, size_t at, bool rows, int64_t k)
 {
     const json_t *want = json_array_get(json_object_get(r->spec, "out"), at);
