@@ -2,10 +2,10 @@
  *
  * Matrices are the last two dims, all dims before them a batch; batches of two operands broadcast. f32 and
  * f64. The CPU asks LAPACK in OpenBLAS (libopenblas.so.0, opened when first needed; without it
- * WK_EUNSUPPORTED) and spreads a batch over its threads. Where there is no result (a singular or indefinite matrix, no
- * convergence) that is WK_ELINALG, and the message names the matrix; the _ex forms, like info below, hand
- * LAPACK's info (i32, 0: fine) out instead. Results through pointers: NULL where one is not wanted.
- * All have gradients where PyTorch's have, and second ones. */
+ * WK_EUNSUPPORTED) and spreads a batch over its threads. Where there is no result (a singular or indefinite
+ * matrix, no convergence) that is WK_ELINALG, and the message names the matrix; the _ex forms, like info
+ * below, hand LAPACK's info (i32, 0: fine) out instead. Results through pointers: NULL where one is not
+ * wanted. All have gradients where PyTorch's have, and second ones. */
 #ifndef WK_API_LINALG_H
 #define WK_API_LINALG_H
 
