@@ -103,6 +103,8 @@ static void GEMM(tile)(const struct gemm_plan *p, const struct operand *a, const
     }
 }
 
+#include "cpu/gemm_small.h"
+
 #undef MR
 #undef NR
 #undef GEMM

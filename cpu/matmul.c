@@ -3,6 +3,7 @@
 
 #include "cpu/blas.h"
 #include "cpu/cpu.h"
+#include "cpu/gemm_half.h"
 #include "cpu/simd.h"
 
 #define KC 256
@@ -149,6 +150,11 @@ struct gemm_plan CPU(gemm_plan)(wk_class cls, int64_t m, int64_t n, int64_t k, u
     return p;
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static int64_t columns_of_tiles(const struct gemm_plan *p)
 {
     return (p->n + p->tn - 1) / p->tn;
@@ -242,14 +248,78 @@ void CPU(gemm_tile)(const struct gemm_plan *p, const struct operand *a, const st
 
 /* ---- matmul ---------------------------------------------------------------------------------- */
 
+/* How the products of a call are done. A unit of work is a tile; for SMALL some rows; for ROW and COLUMN,
+ * results with a side of 1, some of their values. */
+enum way { TILES, HALF, SMALL, ROW, COLUMN };
+
 /* The call as `batch` products; leading dims that all go through one b become rows. */
 struct job {
     const wk_call   *k;
     struct gemm_plan plan;
-    int64_t          batch, tiles;
+    enum way         way;
+    int64_t          batch, tiles, unit;
     size_t           bytes;
     int64_t          a_row;
 };
+
+/* What a small b may take of the first cache. */
+#define SMALL_BYTES 32768
+
+static int64_t tiles_of(int64_t n, int64_t unit)
+{
+    return (n + unit - 1) / unit;
+}
+
+static bool in_class(wk_class cls, wk_tensor x)
+{
+    return x->dtype == (cls == WK_CLASS_F32 ? WK_f32 : cls == WK_CLASS_F64 ? WK_f64 : WK_i64);
+}
+
+/* Chooses by shapes, strides and dtypes alone. */
+static enum way choose(const struct job *j)
+{
+    const wk_tensor         a = j->k->in[0], b = j->k->in[1];
+    const struct gemm_plan *p = &j->plan;
+    const int64_t           a_along = a->stride[a->ndim - 1], b_along = b->stride[b->ndim - 2],
+                  b_outer = b->stride[b->ndim - 1];
+#if defined __AVX512F__
+    if (wki_cpu_features(j->k->device) & WKI_CPU_BF16 && CPU(half_fits)(a, j->a_row, a_along) &&
+        CPU(half_fits)(b, b_outer, b_along) && p->k > 0)
+        return HALF;
+#endif
+    if (!in_class(p->cls, a) || !in_class(p->cls, b) || !in_class(p->cls, j->k->out[0]) || p->k == 0)
+        return TILES;
+    const bool b_lines = b_along == 1 || b_outer == 1, a_lines = a_along == 1 || j->a_row == 1;
+    if (p->m == 1 && p->k > 1 && a_along == 1 && b_lines) return ROW;
+    if (p->n == 1 && p->k > 1 && b_along == 1 && a_lines) return COLUMN;
+    const int64_t bytes = p->cls == WK_CLASS_F32 ? 4 : 8;
+    const bool    fits = p->k < SMALL_BYTES && p->n < SMALL_BYTES && p->k * p->n * bytes <= SMALL_BYTES;
+    return fits && a_along == 1 ? SMALL : TILES;
+}
+
+static void lay_out(struct job *j)
+{
+    const struct gemm_plan *p = &j->plan;
+    const int64_t           bytes = p->cls == WK_CLASS_F32 ? 4 : 8;
+    j->way = choose(j);
+    j->tiles = CPU(gemm_tiles)(p);
+    j->bytes = CPU(gemm_scratch)(p);
+    if (j->way == SMALL) {
+        j->unit = p->m > 96 ? 64 : p->m > 0 ? p->m : 1;
+        j->tiles = tiles_of(p->m, j->unit);
+        j->bytes = (size_t)(p->k * round_up(p->n, 16) * bytes);
+    } else if (j->way == ROW || j->way == COLUMN) {
+        const int64_t   n = j->way == ROW ? p->n : p->m, fit = 65536 / p->k / 4 * 4;
+        const wk_tensor w = j->k->in[j->way == ROW];
+        const bool      dots = w->stride[j->way == ROW ? w->ndim - 2 : w->ndim - 1] == 1;
+        j->unit = dots ? (fit < 4 ? 4 : fit) : 1024;
+        j->tiles = tiles_of(n, j->unit);
+        j->bytes = 0;
+    }
+#if defined __AVX512F__
+    if (j->way == HALF) j->bytes = CPU(half_scratch)(p);
+#endif
+}
 
 static struct job describe(const wk_call *k)
 {
@@ -274,10 +344,10 @@ static struct job describe(const wk_call *k)
             j.batch = 1;
         }
     }
-    j.plan =
-        CPU(gemm_plan)(k->cls, m, y->shape[y->ndim - 1], a->shape[a->ndim - 1], wki_cpu_features(k->device));
-    j.tiles = CPU(gemm_tiles)(&j.plan);
-    j.bytes = CPU(gemm_scratch)(&j.plan);
+    unsigned features = wki_cpu_features(k->device);
+    if (a->dtype == WK_bf16) features &= ~(unsigned)WKI_CPU_BLAS;
+    j.plan = CPU(gemm_plan)(k->cls, m, y->shape[y->ndim - 1], a->shape[a->ndim - 1], features);
+    lay_out(&j);
     return j;
 }
 
@@ -297,6 +367,48 @@ static int64_t batch_offset(wk_tensor x, wk_tensor y, int64_t index)
     return at;
 }
 
+/* Calls fn_CLASS of the plan's class. */
+#define BY_CLASS(p, fn, ...)                                                                                 \
+    do {                                                                                                     \
+        if ((p)->cls == WK_CLASS_F32)                                                                        \
+            fn##_f32(__VA_ARGS__);                                                                           \
+        else if ((p)->cls == WK_CLASS_F64)                                                                   \
+            fn##_f64(__VA_ARGS__);                                                                           \
+        else                                                                                                 \
+            fn##_i64(__VA_ARGS__);                                                                           \
+    } while (0)
+
+static void unit(const struct job *j, const struct operand *a, const struct operand *b, int64_t t,
+                 const struct result *r, void *scratch)
+{
+    const struct gemm_plan *p = &j->plan;
+    const int64_t           first = t * j->unit;
+    switch (j->way) {
+    case TILES:
+        CPU(gemm_tile)(p, a, b, t, r, scratch);
+        return;
+    case HALF:
+#if defined __AVX512F__
+    {
+        const int64_t across = columns_of_tiles(p), i0 = t / across * p->tm, j0 = t % across * p->tn;
+        CPU(half_tile)(p, a, b, i0, least(p->m - i0, p->tm), j0, least(p->n - j0, p->tn), r, scratch);
+    }
+#endif
+        return;
+    case SMALL:
+        BY_CLASS(p, small, p, a, b, first, least(p->m - first, j->unit), r, scratch);
+        return;
+    case ROW:
+    case COLUMN: {
+        const bool            row = j->way == ROW;
+        const struct operand *w = row ? b : a, *v = row ? a : b;
+        const int64_t         n = least((row ? p->n : p->m) - first, j->unit);
+        BY_CLASS(p, vector, w, (const void *)address(v->x, v->at), first, n, p->k,
+                 (void *)address(r->y, r->at + first));
+    }
+    }
+}
+
 static void piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
@@ -306,8 +418,7 @@ static void piece(void *arg, int64_t first, int64_t last, int worker)
         const struct operand oa = {a, batch_offset(a, y, i), j->a_row, a->stride[a->ndim - 1]};
         const struct operand ob = {b, batch_offset(b, y, i), b->stride[b->ndim - 1], b->stride[b->ndim - 2]};
         const struct result  r = {y, wk_none(), i * j->plan.m * j->plan.n};
-        CPU(gemm_tile)
-        (&j->plan, &oa, &ob, t % j->tiles, &r, (char *)j->k->scratch + (size_t)worker * j->bytes);
+        unit(j, &oa, &ob, t % j->tiles, &r, (char *)j->k->scratch + (size_t)worker * j->bytes);
     }
 }
 
@@ -315,8 +426,9 @@ wk_status CPU(matmul)(const wk_call *k)
 {
     if (wk_count(k->out[0]) == 0) return WK_OK;
     struct job    j = describe(k);
-    const double  work = (double)j.plan.tm * (double)j.plan.tn * (double)(j.plan.k + 1);
-    const int64_t grain = work < 16384 ? (int64_t)(16384 / work) + 1 : 1;
+    const double  all = (double)j.plan.m * (double)j.plan.n * (double)(j.plan.k + 1);
+    const double  work = all / (double)j.tiles, want = j.way == TILES ? 16384 : 65536;
+    const int64_t grain = work < want ? (int64_t)(want / work) + 1 : 1;
     wki_parallel(k->device, j.batch * j.tiles, grain, piece, &j);
     return WK_OK;
 }

@@ -1,0 +1,134 @@
+/* Products that are too small or too thin to pack, of operands in the class's own dtype. Part of gemm.h. */
+
+/* Rows that share the loads of one row of b: with two vectors each as many sums as registers take. */
+#if defined __AVX512F__
+#define ROWS 8
+#else
+#define ROWS 4
+#endif
+
+/* R rows of y, nv vectors wide, the last one of `last` lanes. */
+INLINE void GEMM(block)(const int R, const int nv, const GEMM_T *a, int64_t a_row, int64_t a_along,
+                        const GEMM_T *b, int64_t b_row, int64_t k, GEMM_T *y, int64_t y_row, int64_t last)
+{
+    GEMM(vec) acc[ROWS][2];
+    for (int i = 0; i < R; i++)
+        for (int j = 0; j < nv; j++) acc[i][j] = (GEMM(vec)){0};
+    for (int64_t t = 0; t < k; t++) {
+        GEMM(vec) v[2];
+        for (int j = 0; j < nv; j++)
+            v[j] = *(const GEMM(vec_any) *)(const void *)(b + t * b_row + j * GEMM_W);
+#pragma GCC unroll 8
+        for (int i = 0; i < R; i++) {
+            const GEMM(vec) s = a[i * a_row + t * a_along] - (GEMM(vec)){0};
+            for (int j = 0; j < nv; j++) acc[i][j] = GEMM_FMA(s, v[j], acc[i][j]);
+        }
+    }
+    for (int i = 0; i < R; i++)
+        for (int j = 0; j < nv; j++) {
+            GEMM_T *to = y + i * y_row + j * GEMM_W;
+            if (j + 1 == nv && last < GEMM_W)
+                memcpy(to, &acc[i][j], (size_t)last * sizeof *to);
+            else
+                *(GEMM(vec_any) *)(void *)to = acc[i][j];
+        }
+}
+
+INLINE void GEMM(blocks)(const int nv, const GEMM_T *a, int64_t a_row, int64_t a_along, const GEMM_T *b,
+                         int64_t b_row, int64_t m, int64_t k, GEMM_T *y, int64_t y_row, int64_t last)
+{
+    int64_t i = 0;
+    for (; i + ROWS <= m; i += ROWS)
+        GEMM(block)(ROWS, nv, a + i * a_row, a_row, a_along, b, b_row, k, y + i * y_row, y_row, last);
+    for (; i + 2 <= m; i += 2)
+        GEMM(block)(2, nv, a + i * a_row, a_row, a_along, b, b_row, k, y + i * y_row, y_row, last);
+    for (; i < m; i++)
+        GEMM(block)(1, nv, a + i * a_row, a_row, a_along, b, b_row, k, y + i * y_row, y_row, last);
+}
+
+/* Rows of b as the blocks want them: [k][width], zeros beyond n. */
+static void GEMM(rows_of)(const struct operand *o, int64_t n, int64_t k, int64_t width, GEMM_T *restrict dst)
+{
+    const GEMM_T *b = (const GEMM_T *)(const void *)address(o->x, o->at);
+    if (width > n)
+        for (int64_t t = 0; t < k; t++) memset(dst + t * width + n, 0, (size_t)(width - n) * sizeof *dst);
+    int64_t j = 0;
+    if (o->along == 1 && o->outer != 1)
+        for (; j + 4 <= n; j += 4) {
+            const GEMM_T *v[4];
+            for (int r = 0; r < 4; r++) v[r] = b + (j + r) * o->outer;
+            GEMM_INTERLEAVE4(v, k, dst + j, width);
+        }
+    for (int64_t t = 0; t < k; t++)
+        for (int64_t i = j; i < n; i++) dst[t * width + i] = b[t * o->along + i * o->outer];
+}
+
+/* Rows i0 .. i0 + m of a product with a b that fits the first cache. */
+static void GEMM(small)(const struct gemm_plan *p, const struct operand *a, const struct operand *b,
+                        int64_t i0, int64_t m, const struct result *r, GEMM_T *scratch)
+{
+    const int64_t width = (p->n + GEMM_W - 1) / GEMM_W * GEMM_W;
+    const bool    ready = b->outer == 1 && width == p->n;
+    const GEMM_T *pb = ready ? (const GEMM_T *)(const void *)address(b->x, b->at) : scratch;
+    const GEMM_T *pa = (const GEMM_T *)(const void *)address(a->x, a->at + i0 * a->outer);
+    GEMM_T       *y = (GEMM_T *)(void *)address(r->y, r->at + i0 * p->n);
+    const int64_t b_row = ready ? b->along : width;
+    if (!ready) GEMM(rows_of)(b, p->n, p->k, width, scratch);
+    for (int64_t j = 0; j < p->n; j += 2 * GEMM_W) {
+        const int64_t left = p->n - j;
+        if (left > GEMM_W)
+            GEMM(blocks)(2, pa, a->outer, a->along, pb + j, b_row, m, p->k, y + j, p->n, left - GEMM_W);
+        else
+            GEMM(blocks)(1, pa, a->outer, a->along, pb + j, b_row, m, p->k, y + j, p->n, left);
+    }
+}
+
+/* ---- a matrix times a vector: memory's speed ----------------------------------------------------- */
+
+INLINE void GEMM(dots)(const int R, const GEMM_T *w, int64_t row, const GEMM_T *x, int64_t k, GEMM_T *y)
+{
+    GEMM(vec) acc[4][2];
+    int64_t t = 0;
+    for (int i = 0; i < R; i++) acc[i][0] = acc[i][1] = (GEMM(vec)){0};
+    for (; t + 2 * GEMM_W <= k; t += 2 * GEMM_W)
+        for (int j = 0; j < 2; j++) {
+            const GEMM(vec) v = *(const GEMM(vec_any) *)(const void *)(x + t + j * GEMM_W);
+#pragma GCC unroll 4
+            for (int i = 0; i < R; i++) {
+                const GEMM(vec) m = *(const GEMM(vec_any) *)(const void *)(w + i * row + t + j * GEMM_W);
+                acc[i][j] = GEMM_FMA(m, v, acc[i][j]);
+            }
+        }
+    for (int i = 0; i < R; i++) {
+        GEMM_T lanes[GEMM_W];
+        *(GEMM(vec_any) *)(void *)lanes = acc[i][0] + acc[i][1];
+        for (int half = GEMM_W / 2; half > 0; half /= 2)
+            for (int l = 0; l < half; l++) lanes[l] += lanes[l + half];
+        for (int64_t e = t; e < k; e++) lanes[0] += w[i * row + e] * x[e];
+        y[i] = lanes[0];
+    }
+}
+
+/* Outputs first .. first + n of w x, rows of w `outer` apart, its values `along` (one of them 1). */
+static void GEMM(vector)(const struct operand *w, const GEMM_T *x, int64_t first, int64_t n, int64_t k,
+                         GEMM_T *y)
+{
+    const GEMM_T *from = (const GEMM_T *)(const void *)address(w->x, w->at + first * w->outer);
+    if (w->along == 1) {
+        int64_t i = 0;
+        for (; i + 4 <= n; i += 4) GEMM(dots)(4, from + i * w->outer, w->outer, x, k, y + i);
+        for (; i < n; i++) GEMM(dots)(1, from + i * w->outer, w->outer, x, k, y + i);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) y[i] = 0;
+    int64_t t = 0;
+    for (; t + 4 <= k; t += 4) {
+        const GEMM_T *r0 = from + t * w->along, *r1 = r0 + w->along, *r2 = r1 + w->along, *r3 = r2 + w->along;
+        const GEMM_T  x0 = x[t], x1 = x[t + 1], x2 = x[t + 2], x3 = x[t + 3];
+        for (int64_t i = 0; i < n; i++) y[i] += (x0 * r0[i] + x1 * r1[i]) + (x2 * r2[i] + x3 * r3[i]);
+    }
+    for (; t < k; t++)
+        for (int64_t i = 0; i < n; i++) y[i] += x[t] * from[t * w->along + i];
+}
+
+#undef ROWS
