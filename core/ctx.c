@@ -99,6 +99,13 @@ wk_status wk_fail(wk_ctx *c, wk_status s, const char *format, ...)
     return s;
 }
 
+wk_status wki_fail_wait(wk_ctx *c, wk_status s, const char *what)
+{
+    char text[WKI_CALL_MESSAGE] = "";
+    if (c->device->backend->explain) c->device->backend->explain(c->device, c->stream, text, sizeof text);
+    return wk_fail(c, s, "%s %s: %s", what, wki_device_name(c->device), text[0] ? text : wk_status_text(s));
+}
+
 void wk_set_threads(wk_ctx *c, int threads)
 {
     if (is_real(c) && c->device) wki_pool_resize(c->device, threads);

@@ -77,6 +77,9 @@ static inline bool wki_failed(const wk_ctx *c)
 const char *wki_shape_text(wk_tensor x, char *buffer);
 #define WKI_TEXT(x) wki_shape_text(x, (char[WKI_SHAPE_TEXT]){0})
 
+/* Records that waiting for the device, or a copy, failed: "WHAT: " and what the backend says of it. */
+wk_status wki_fail_wait(wk_ctx *c, wk_status s, const char *what);
+
 /* ---- the funnel (run.c) ---------------------------------------------------------------------- */
 
 /* Runs one call: device check, dense rows, kernel, tape, trace. Outputs must be set. Returns out[0]. */

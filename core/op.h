@@ -56,6 +56,8 @@ struct wk_backend {
     wk_status (*from_host)(wk_device *d, void *stream, void *block, const void *host,
                            size_t bytes); /* waits */
     wk_status (*sync)(wk_device *d, void *stream);
+    /* optional: what to_host, from_host or sync met when it last failed ("gather: index 9 of 4") */
+    void (*explain)(wk_device *d, void *stream, char *text, size_t size);
     void (*describe)(wk_device *d, char *text, size_t size); /* lines of "key: value" */
     /* optional: fills in what it knows; a block of the device to read from, of size bytes */
     wk_status (*limits)(wk_device *d, void *block, int64_t size, wk_limits *out);

@@ -106,7 +106,7 @@ static void launch(wk_ctx *c, wk_call *k)
     const wk_status s = kernel(k);
     if (c->trace & (WKI_TRACE | WKI_SYNC)) {
         const wk_status done = b->sync(c->device, c->stream);
-        if (done != WK_OK) wk_fail(c, done, "%s: %s", ops[k->op].name, wk_status_text(done));
+        if (done != WK_OK) wki_fail_wait(c, done, ops[k->op].name);
     }
     if (c->trace & WKI_TRACE) wki_trace_call(c, k, wki_trace_clock() - from);
     wki_storage_drop(c, scratch);

@@ -223,8 +223,9 @@ wk_tensor wk_make(wk_ctx *c, const void *data, wk_dtype t, wk_shape shape)
     WK_REQUIRE(c, data, WK_EARG, "make: no data");
     const wk_status s =
         c->device->backend->from_host(c->device, c->stream, wki_data(x), data, (size_t)wk_bytes(x));
-    WK_REQUIRE(c, s == WK_OK, s, "make: copy to %s: %s", wki_device_name(c->device), wk_status_text(s));
-    return x;
+    if (s == WK_OK) return x;
+    wki_fail_wait(c, s, "make: copy to");
+    return WK_NONE;
 }
 
 static wk_tensor weak_scalar(wk_ctx *c, const void *value, wk_dtype t)
@@ -279,8 +280,7 @@ wk_status wk_read(wk_ctx *c, wk_tensor x, void *out)
     if (!wki_failed(c) && wk_count(dense) > 0) {
         const wk_status st =
             c->device->backend->to_host(c->device, c->stream, out, wki_data(dense), (size_t)wk_bytes(dense));
-        if (st != WK_OK)
-            wk_fail(c, st, "read: copy from %s: %s", wki_device_name(c->device), wk_status_text(st));
+        if (st != WK_OK) wki_fail_wait(c, st, "read: copy from");
     }
     wk_no_grad(c, was);
     wk_scope_end(c, s, WK_NONE);

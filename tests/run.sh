@@ -82,6 +82,8 @@ if [ "$(uname -m)" = x86_64 ]; then
 fi
 part case tests/cases/run.sh build/wick-case
 part program tests/program/run.sh build/wick
+part cuda-shim tests/cuda_on_cpu/run.sh build
+part nvcc tests/nvcc.sh
 part lint tests/lint/run.sh build
 part oneline tests/one_line_op.sh
 part install tests/consumer/run.sh build

@@ -91,10 +91,12 @@ bool check_coverage(char *message, size_t size);
 /* The whole run on one context, and on every instruction set of this machine. Counts go up; the message has
  * the first failures, a line each. */
 struct tally {
-    int64_t passed, failed;
+    int64_t passed, failed, left; /* left out: the device has no kernel for it */
     char    message[4096];
 };
 void run_cases(wk_ctx *c, bool gradients, struct tally *t);
 void run_everywhere(struct tally *t);
+/* The cases of the families named (none: of all) on another device: value and gradient against the CPU's. */
+void run_on_device(const char *device, int n, char **families, struct tally *t);
 
 #endif

@@ -433,3 +433,76 @@ void run_everywhere(struct tally *t)
     unsetenv("WK_ISA");
     if (found == 0) note(t, false, "no instruction set could be opened");
 }
+
+/* ---- another device ---- */
+
+struct beside {
+    wk_ctx       *c, *cpu;
+    struct tally *t;
+};
+
+static bool value_of(wk_ctx *c, const struct op_case *k, struct values *out, wk_dtype *t)
+{
+    wk_tensor x[CASE_INPUTS];
+    for (int i = 0; i < k->n_in; i++) x[i] = make_input(c, &k->in[i], (uint64_t)i + 1);
+    const wk_tensor y = k->run(c, x, k);
+    *t = y->dtype;
+    return wk_ctx_status(c) == WK_OK && read_values(c, y, out);
+}
+
+static bool agree(const struct beside *b, const struct op_case *k, bool gradient, char *message, size_t size)
+{
+    struct values  got[CASE_INPUTS] = {{.v = NULL}}, want[CASE_INPUTS] = {{.v = NULL}};
+    const wk_scope s = wk_scope_begin(b->c), at = wk_scope_begin(b->cpu);
+    const char    *what = gradient ? "gradient against the CPU" : "against the CPU";
+    wk_dtype       t = k->in[0].dtype;
+    bool           ok = gradient ? gradients(b->cpu, k, false, want) : value_of(b->cpu, k, want, &t);
+    if (!ok)
+        failed(b->cpu, k, "on the CPU", message, size);
+    else
+        ok = gradient ? gradients(b->c, k, false, got) : value_of(b->c, k, got, &t);
+    if (!ok && !message[0]) snprintf(message, size, "%s, %s: %s", DESCRIBE(k), what, wk_ctx_message(b->c));
+    for (int i = 0; i < (gradient ? k->n_in : 1) && ok; i++)
+        if (got[i].v)
+            ok = compare(k, what, &got[i], &want[i], (gradient ? 4 : 2) * tolerance_of(k, t), message, size);
+    wk_scope_end(b->c, s, WK_NONE);
+    wk_scope_end(b->cpu, at, WK_NONE);
+    free_values(got, CASE_INPUTS);
+    free_values(want, CASE_INPUTS);
+    return ok;
+}
+
+static void run_beside(void *arg, const struct op_case *k)
+{
+    const struct beside *b = arg;
+    for (int gradient = 0; gradient <= k->gradient; gradient++) {
+        char       message[512] = "";
+        const bool ok = agree(b, k, gradient, message, sizeof message);
+        if (wk_ctx_status(b->c) == WK_EUNSUPPORTED)
+            b->t->left++;
+        else
+            note(b->t, ok, message);
+        wk_ctx_clear(b->c);
+    }
+}
+
+void run_on_device(const char *device, int n, char **families, struct tally *t)
+{
+    static const struct {
+        const char *name;
+        void (*visit)(case_fn visit, void *arg);
+    } all[] = {
+#define FAMILY(name) {#name, family_##name},
+#include "tests/ops/families.def"
+#undef FAMILY
+    };
+    struct beside b = {.c = wk_ctx_new(device), .cpu = wk_ctx_new("cpu"), .t = t};
+    if (wk_ctx_status(b.c) != WK_OK) note(t, false, wk_ctx_message(b.c));
+    for (size_t f = 0; f < sizeof all / sizeof *all && wk_ctx_status(b.c) == WK_OK; f++) {
+        bool wanted = n == 0;
+        for (int i = 0; i < n; i++) wanted |= strcmp(families[i], all[f].name) == 0;
+        if (wanted) all[f].visit(run_beside, &b);
+    }
+    wk_ctx_free(b.c);
+    wk_ctx_free(b.cpu);
+}

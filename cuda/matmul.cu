@@ -1,0 +1,152 @@
+/* Matrix products of every plain dtype, any strides, and affine maps: tiles pass through shared memory,
+ * sums run in the class's type in a fixed order. */
+#include "cuda/walk.cuh"
+
+enum { TILE = 64, DEPTH = 16, PER = 4 }; /* a thread makes PER by PER results */
+
+struct product {
+    walk<3>     batch;                                    /* y, a, b over the leading dims */
+    int64_t     m, n, k, am, ak, bk, bn, ym, yn, tiles_n; /* sizes, strides in elements */
+    const void *bias;                                     /* of columns, or nothing */
+    int         bias_dtype;
+};
+
+DEVICE float fused(float a, float b, float c)
+{
+    return fmaf(a, b, c);
+}
+DEVICE double fused(double a, double b, double c)
+{
+    return fma(a, b, c);
+}
+DEVICE int64_t fused(int64_t a, int64_t b, int64_t c)
+{
+    return (int64_t)((uint64_t)a * (uint64_t)b + (uint64_t)c);
+}
+
+/* DEPTH by TILE values x[d][i], from element `at`; neighbours in memory go to neighbouring threads. */
+template <typename C, typename A>
+DEVICE void load_tile(A &tile, const operand &x, int64_t at, int64_t d0, int64_t i0, int64_t depth,
+                      int64_t size, int64_t sd, int64_t si)
+{
+    for (int e = (int)threadIdx.x; e < DEPTH * TILE; e += (int)blockDim.x) {
+        const int     d = sd == 1 ? e % DEPTH : e / TILE, i = sd == 1 ? e / DEPTH : e % TILE;
+        const bool    in = d0 + d < depth && i0 + i < size;
+        const int64_t from = at + (d0 + d) * sd + (i0 + i) * si;
+        tile[d * (TILE + 1) + i] = in ? load_any<C>(x.data, x.dtype, from) : (C)0;
+    }
+}
+
+template <typename C> __global__ void matmul_kernel(const __grid_constant__ product p)
+{
+    SHARED(C, ta, DEPTH * (TILE + 1));
+    SHARED(C, tb, DEPTH * (TILE + 1));
+    const int64_t i0 = (int64_t)blockIdx.x / p.tiles_n * TILE, j0 = (int64_t)blockIdx.x % p.tiles_n * TILE;
+    const int     row = (int)threadIdx.x / 16, col = (int)threadIdx.x % 16;
+    for (int64_t batch = blockIdx.y; batch < p.batch.n; batch += gridDim.y) {
+        const int64_t a = walk_at(p.batch, 1, batch), b = walk_at(p.batch, 2, batch),
+                      y = walk_at(p.batch, 0, batch);
+        C sum[PER][PER] = {};
+        for (int64_t d0 = 0; d0 < p.k; d0 += DEPTH) {
+            load_tile<C>(ta, p.batch.of[1], a, d0, i0, p.k, p.m, p.ak, p.am);
+            load_tile<C>(tb, p.batch.of[2], b, d0, j0, p.k, p.n, p.bk, p.bn);
+            __syncthreads();
+#pragma unroll 4
+            for (int d = 0; d < DEPTH; d++) {
+                C va[PER], vb[PER];
+#pragma unroll
+                for (int i = 0; i < PER; i++) {
+                    va[i] = ta[d * (TILE + 1) + row + 16 * i];
+                    vb[i] = tb[d * (TILE + 1) + col + 16 * i];
+                }
+#pragma unroll
+                for (int i = 0; i < PER; i++)
+#pragma unroll
+                    for (int j = 0; j < PER; j++) sum[i][j] = fused(va[i], vb[j], sum[i][j]);
+            }
+            __syncthreads();
+        }
+#pragma unroll
+        for (int i = 0; i < PER; i++)
+#pragma unroll
+            for (int j = 0; j < PER; j++) {
+                const int64_t r = i0 + row + 16 * i, c = j0 + col + 16 * j;
+                if (r >= p.m || c >= p.n) continue;
+                const C add = p.bias ? load_any<C>(p.bias, p.bias_dtype, c) : (C)0;
+                store_any<C>(p.batch.of[0].data, p.batch.of[0].dtype, y + r * p.ym + c * p.yn,
+                             sum[i][j] + add);
+            }
+    }
+}
+
+static wk_status multiply(const wk_call *k, product *p)
+{
+    p->tiles_n = (p->n + TILE - 1) / TILE;
+    if (p->batch.n * p->m * p->n == 0) return WK_OK;
+    const dim3 blocks((unsigned)((p->m + TILE - 1) / TILE * p->tiles_n),
+                      (unsigned)(p->batch.n < 65535 ? p->batch.n : 65535));
+    WITH_CLASS(k, return launch(k, matmul_kernel<C>, blocks, 256, 0, *p););
+}
+
+wk_status CUDA(matmul)(const wk_call *k)
+{
+    const wk_tensor y = k->out[0], a = k->in[0], b = k->in[1], x[] = {a, b};
+    product         p;
+    memset((void *)&p, 0, sizeof p);
+    p.batch.n = 1;
+    walk_operand(&p.batch.of[0], y);
+    for (int o = 0; o < 2; o++) walk_operand(&p.batch.of[1 + o], x[o]);
+    for (int i = 0; i < y->ndim - 2; i++) {
+        int64_t stride[3] = {y->stride[i], 0, 0};
+        for (int o = 0; o < 2; o++) {
+            const int j = i - (y->ndim - x[o]->ndim);
+            if (j >= 0 && x[o]->shape[j] != 1) stride[1 + o] = x[o]->stride[j];
+        }
+        walk_dim(&p.batch, y->shape[i], stride);
+        p.batch.n *= y->shape[i];
+    }
+    walk_close(&p.batch);
+    p.m = y->shape[y->ndim - 2];
+    p.n = wki_cols(y);
+    p.k = wki_cols(a);
+    p.am = a->stride[a->ndim - 2];
+    p.ak = a->stride[a->ndim - 1];
+    p.bk = b->stride[b->ndim - 2];
+    p.bn = b->stride[b->ndim - 1];
+    p.ym = y->stride[y->ndim - 2];
+    p.yn = y->stride[y->ndim - 1];
+    if (!wki_cuda_all_plain(k)) return WK_EDTYPE;
+    return multiply(k, &p);
+}
+
+/* in: x, n weights [outputs, inputs], n biases; rows of x at one step from each other */
+wk_status CUDA(affine)(const wk_call *k)
+{
+    const wk_tensor x = k->in[0];
+    if (!wki_cuda_all_plain(k)) return WK_EDTYPE;
+    for (int o = 0; o < k->n_out; o++) {
+        const wk_tensor w = k->in[1 + o], bias = k->in[1 + k->n_out + o], y = k->out[o];
+        product         p;
+        memset((void *)&p, 0, sizeof p);
+        walk_operand(&p.batch.of[0], y);
+        walk_operand(&p.batch.of[1], x);
+        walk_operand(&p.batch.of[2], w);
+        p.batch.n = 1;
+        walk_close(&p.batch);
+        p.m = wki_rows(y);
+        p.n = wki_cols(y);
+        p.k = wki_cols(x);
+        for (int i = x->ndim - 2; i >= 0 && !p.am; i--)
+            if (x->shape[i] != 1) p.am = x->stride[i];
+        p.ak = p.bk = 1;
+        p.bn = w->stride[0];
+        p.ym = p.n;
+        p.yn = 1;
+        if (!wki_cuda_none(bias)) {
+            p.bias = wki_data(bias);
+            p.bias_dtype = (int)bias->dtype;
+        }
+        WK_TRY(multiply(k, &p));
+    }
+    return WK_OK;
+}

@@ -1,0 +1,25 @@
+#!/bin/bash
+# Builds the CUDA backend for the host, tests/cuda_on_cpu/build.sh FOLDER [FLAG...]: FOLDER/libwick_cuda.so.0, which
+# wick opens as "cuda:0" where WK_MODULE_PATH is FOLDER. Needs g++ alone.
+set -eu
+cd "$(dirname "$0")/../.."
+folder=$1
+shift
+mkdir -p "$folder"
+launcher=$(command -v ccache || true)
+flags="-O1 -g1 -fPIC -D_GNU_SOURCE -I. -Itests/cuda_on_cpu -fvisibility=hidden -ffp-contract=off -fno-math-errno
+    -Wall -Wextra -Werror -Wno-unknown-pragmas $*"
+one() { # one SOURCE COMPILER-ARGUMENT...
+    source=$1
+    shift
+    object=$folder/$(basename "$source").o
+    $launcher "$@" $flags -c "$source" -o "$object"
+}
+export -f one
+export folder flags launcher
+{
+    for f in cuda/*.cu tests/cuda_on_cpu/planted.cu tests/cuda_on_cpu/*.cc; do echo "$f g++ -std=c++17 -x c++"; done
+    echo "cuda/table.c gcc -std=c11"
+} | xargs -P "$(nproc)" -L 1 bash -c 'one "$@"' one
+g++ $flags -shared -o "$folder/libwick_cuda.so.0" $(ls "$folder"/*.o | grep -v planted)
+g++ $flags -o "$folder/planted" "$folder"/planted.cu.o "$folder"/{block,fiber,runtime}.cc.o
