@@ -257,18 +257,7 @@ WK_API wk_tensor wk_attend(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_
  * i64), casting to the cache's dtype. In place; over capacity is WK_EINDEX. */
 WK_API void wk_cache_write(wk_ctx *c, wk_tensor cache, wk_tensor x, wk_tensor start);
 
-/* ---- 12. Losses ------------------------------------------------------------------------------ */
-
-/* Mean over rows of -log softmax(logits)[target]; logits [.., n], target [..] i32 or i64. Rows whose target
- * is ignore_index (PyTorch: -100) do not count. smoothing as PyTorch's label_smoothing. */
-typedef enum wk_reduction { WK_MEAN, WK_SUM, WK_EACH } wk_reduction;
-typedef struct wk_cross_entropy_opts {
-    bool         ignore; /* use ignore_index */
-    int64_t      ignore_index;
-    double       smoothing;
-    wk_reduction reduction;
-} wk_cross_entropy_opts;
-WK_API wk_tensor wk_cross_entropy(wk_ctx *c, wk_tensor logits, wk_tensor target, wk_cross_entropy_opts o);
+/* ---- 12. Losses: core/api/loss.h ---------------------------------------------------------------- */
 
 /* ---- 13. Gradients --------------------------------------------------------------------------- */
 
@@ -331,6 +320,7 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 /* ---- 17. Further families, a header each ------------------------------------------------------- */
 
 #include "api/make.h"
+#include "api/loss.h"
 #include "api/random.h"
 #include "api/view.h"
 #include "api/shape.h"

@@ -457,28 +457,6 @@ OP(sdpa)
         .mask = tensor_or_none(r, "attn_mask")};
     ONE(wk_attend(r->c, q, k, v, o));
 }
-OP(cross_entropy)
-{
-    static const char *const names[] = {"mean", "sum", "none"};
-    const char              *how = text(r, "reduction", "mean");
-    wk_tensor                x = tensor(r, "input"), y = tensor(r, "target");
-    wk_reduction             how_many = WK_MEAN;
-    only_default(r, "weight");
-    for (int i = 0; i < 3; i++)
-        if (!strcmp(how, names[i])) how_many = (wk_reduction)i;
-    if (y->dtype != WK_i64 && y->dtype != WK_i32) stop(r, CASE_UNSUPPORTED, "targets that are probabilities");
-    if (x->ndim > 2) { /* classes are dim 1 */
-        wk_shape order = {.ndim = x->ndim};
-        for (int i = 0; i < x->ndim; i++) order.dim[i] = i == 0 ? 0 : i == x->ndim - 1 ? 1 : i + 1;
-        x = wk_permute(r->c, x, order);
-    }
-    ONE(wk_cross_entropy(r->c, x, y,
-                         (wk_cross_entropy_opts){.ignore = true,
-                                                 .ignore_index = integer(r, "ignore_index", -100),
-                                                 .smoothing = real(r, "label_smoothing", 0),
-                                                 .reduction = how_many}));
-}
-
 const struct op_row basic_ops[] = {
     {"leaky_relu", "input negative_slope inplace", leaky_relu},
     {"elu", "input alpha inplace", elu},
@@ -565,8 +543,6 @@ const struct op_row basic_ops[] = {
     {"glu", "input dim", glu},
     {"gelu", "input approximate", gelu},
     {"scaled_dot_product_attention", "query key value attn_mask dropout_p is_causal scale enable_gqa", sdpa},
-    {"cross_entropy", "input target weight size_average ignore_index reduce reduction label_smoothing",
-     cross_entropy},
     {0},
 };
 
