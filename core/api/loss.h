@@ -62,7 +62,7 @@ WK_API wk_tensor wk_multilabel_margin_loss(wk_ctx *c, wk_tensor x, wk_tensor tar
 WK_API wk_tensor wk_multilabel_soft_margin_loss(wk_ctx *c, wk_tensor x, wk_tensor target, wk_tensor weight,
                                                 wk_reduction r);
 /* Connectionist temporal classification (Graves et al., ICML 2006). log_p [T, N, classes] (or [T, classes]),
- * log-probabilities; targets [N, S] (or all of them one after another), integers; lengths [N]. WK_MEAN divides
+ * log-probabilities; targets [N, S] (or all of them one after another), lengths [N]. WK_MEAN divides
  * each by its target length first. zero_infinity: an impossible alignment gives 0 instead of infinity. */
 WK_API wk_tensor wk_ctc_loss(wk_ctx *c, wk_tensor log_p, wk_tensor targets, wk_tensor input_lengths,
                              wk_tensor target_lengths, int64_t blank, bool zero_infinity, wk_reduction r);
@@ -77,7 +77,7 @@ WK_API wk_tensor wk_margin_ranking_loss(wk_ctx *c, wk_tensor a, wk_tensor b, wk_
 /* 1 - cos where y is 1, max(0, cos - margin) where -1; over the last dim. */
 WK_API wk_tensor wk_cosine_embedding_loss(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor y, double margin,
                                           wk_reduction r);
-/* max(0, margin + |anchor - positive|_p - |anchor - negative|_p); swap takes the nearer of |anchor - negative|
+/* max(0, margin + |anchor - positive|_p - |anchor - negative|_p); swap: the nearer of |anchor - negative|
  * and |positive - negative|. PyTorch: margin 1, p 2, eps 1e-6. */
 WK_API wk_tensor wk_triplet_margin_loss(wk_ctx *c, wk_tensor anchor, wk_tensor positive, wk_tensor negative,
                                         double margin, double p, double eps, bool swap, wk_reduction r);
