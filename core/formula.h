@@ -3,6 +3,8 @@
 #ifndef WK_FORMULA_H
 #define WK_FORMULA_H
 
+#include "core/special.h"
+
 #include <math.h>
 #include <stdint.h>
 
@@ -13,6 +15,7 @@
 #define K(value)     ((T)(value))
 #define U(x)         ((uint64_t)(x))
 #define SIGN(x)      ((x) > 0 ? K(1) : (x) < 0 ? K(-1) : K(0))
+#define LARGER(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
 #define SIGMOID(x)   (K(1) / (K(1) + expf(-(x))))
 #define MISH(x)      tanhf(log1pf(expf(x)))
 #define GELU_ARG(x)  (K(0.797884560802865355880) * ((x) + K(0.044715) * (x) * (x) * (x)))
@@ -107,6 +110,57 @@ WK_FORMULA_FN double wki_erfinv(double x)
         y += step / (1 - y * step); /* Halley's correction: the second derivative is -2 y times the first */
     }
     return copysign(y, x);
+}
+
+/* Near the middle through erfinv, whose argument is exact there; in the tails Newton's steps on the logarithm,
+ * from Abramowitz and Stegun 26.2.23. */
+WK_FORMULA_FN double wki_ndtri(double p)
+{
+    if (!(p > 0 && p < 1)) return p == 0 ? -(double)INFINITY : p == 1 ? (double)INFINITY : (double)NAN;
+    if (p > 0.25 && p < 0.75) return wki_erfinv(2 * p - 1) / WKI_ROOT_HALF;
+    const double q = p < 0.5 ? p : 1 - p, target = log(q), t = sqrt(-2 * target);
+    const double above = 2.515517 + t * (0.802853 + t * 0.010328);
+    double       x = above / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))) - t;
+    for (int i = 0; i < 3; i++) x -= (wki_log_ndtr(x) - target) / wki_log_ndtr_slope(x);
+    return p < 0.5 ? x : -x;
+}
+/* n-th derivative of digamma. */
+WK_FORMULA_FN double wki_polygamma(double n, double x)
+{
+    if (n == 0) return wki_digamma(x);
+    if (n == 1) return wki_trigamma(x);
+    const double y = tgamma(n + 1) * wki_zeta(n + 1, x);
+    return fmod(n, 2) < 1 ? -y : y;
+}
+/* x = mantissa 2^exponent, mantissa in [0.5, 1). */
+WK_FORMULA_FN double wki_mantissa(double x)
+{
+    int e;
+    return frexp(x, &e);
+}
+WK_FORMULA_FN double wki_exponent(double x)
+{
+    int e = 0;
+    return fabs(x) < (double)INFINITY ? (frexp(x, &e), (double)e) : 0;
+}
+
+/* Of the magnitudes, wrapped. */
+WK_FORMULA_FN int64_t wki_int_gcd(int64_t a, int64_t b)
+{
+    uint64_t x = a < 0 ? 0 - U(a) : U(a), y = b < 0 ? 0 - U(b) : U(b);
+    while (y) {
+        const uint64_t r = x % y;
+        x = y;
+        y = r;
+    }
+    return (int64_t)x;
+}
+WK_FORMULA_FN int64_t wki_int_lcm(int64_t a, int64_t b)
+{
+    const int64_t g = wki_int_gcd(a, b);
+    if (g == 0) return 0;
+    const int64_t y = (int64_t)(U(a / g) * U(b));
+    return y < 0 ? (int64_t)(0 - U(y)) : y;
 }
 
 #endif

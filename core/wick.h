@@ -156,7 +156,6 @@ WK_API void      wk_copy_into(wk_ctx *c, wk_tensor dst, wk_tensor x); /* x is br
 #undef WK_BINARY_INT
 #undef WK_COMPARE
 WK_API wk_tensor wk_bitwise_not(wk_ctx *c, wk_tensor x);                         /* of bool: logical not */
-WK_API wk_tensor wk_lerp(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor weight); /* a + weight (b - a) */
 
 /* ---- 8. Products ----------------------------------------------------------------------------- */
 
@@ -324,6 +323,8 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 #include "api/random.h"
 #include "api/view.h"
 #include "api/shape.h"
+#include "api/elementwise.h"
+#include "api/reduce.h"
 #include "api/conv.h"
 #include "api/pool.h"
 #include "api/resample.h"

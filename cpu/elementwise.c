@@ -86,6 +86,7 @@ static float libm_cos(float x)
 #define atan2f(a, b)     atan2(a, b)
 #define hypotf(a, b)     hypot(a, b)
 #define copysignf(a, b)  copysign(a, b)
+#define nextafterf(a, b) nextafter(a, b)
 #include "cpu/formulas.h"
 
 #define T                int64_t
@@ -177,3 +178,6 @@ static wk_status run(struct job j)
 #include "core/unary.def"
 #include "core/binary.def"
 ANY(where)
+REAL(lerp)
+ANY(addcmul)
+REAL(addcdiv)

@@ -45,6 +45,15 @@
 #include "core/binary.def"
 
 LOOP(where, out[i] = xs[i] != 0 ? ys[i] : zs[i])
+#ifdef INTEGERS
+LOOP(addcmul, out[i] = (T)(U(xs[i]) + U(p) * U(ys[i]) * U(zs[i])))
+#else
+LOOP(addcmul, out[i] = xs[i] + p * (ys[i] * zs[i]))
+LOOP(addcdiv, out[i] = xs[i] + p * (ys[i] / zs[i]))
+/* From the nearer end, so that weight 1 gives the other end itself. */
+LOOP(lerp, const T w = zs[i]; const T d = ys[i] - xs[i]; const T near = w < K(0.5) ? w : w - K(1);
+     out[i] = (w < K(0.5) ? xs[i] : ys[i]) + near * d)
+#endif
 
 #undef LOOP
 #undef MAP1

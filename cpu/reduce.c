@@ -7,7 +7,24 @@
 #define RESULTS 1024 /* worked on together */
 #define FEW     32   /* reduced values that are not worth a loop of their own */
 
-enum kind { SUM, PROD, MOST, LEAST, ANY, ALL, SQUARES, EXPONENTIALS, ARG_MOST, ARG_LEAST };
+enum kind {
+    SUM,
+    PROD,
+    MOST,
+    LEAST,
+    ANY,
+    ALL,
+    SQUARES,
+    EXPONENTIALS,
+    NAN_SUM, /* NaN left out */
+    COUNT,   /* values that are not 0 */
+    SIZES,   /* magnitudes */
+    POWERS,  /* of magnitudes */
+    WIDEST,  /* magnitude */
+    NARROWEST,
+    ARG_MOST,
+    ARG_LEAST
+};
 
 struct job {
     const wk_call *k;
@@ -36,6 +53,7 @@ struct job {
 #define NOT_A_NUMBER ((double)NAN)
 #define EXP(x)       ((double)vm_exp((float)(x)))
 #define ISNAN(x)     ((x) != (x))
+#define SIZE(x)      ((x) < 0 ? -(x) : (x))
 #define PLUS(a, b)   ((a) + (b))
 #define TIMES(a, b)  ((a) * (b))
 #include "cpu/reduce_class.h"
@@ -51,6 +69,7 @@ struct job {
 #define NOT_A_NUMBER ((double)NAN)
 #define EXP(x)       exp(x)
 #define ISNAN(x)     ((x) != (x))
+#define SIZE(x)      ((x) < 0 ? -(x) : (x))
 #define PLUS(a, b)   ((a) + (b))
 #define TIMES(a, b)  ((a) * (b))
 #include "cpu/reduce_class.h"
@@ -66,6 +85,7 @@ struct job {
 #define NOT_A_NUMBER 0
 #define EXP(x)       (x)
 #define ISNAN(x)     ((void)(x), false)
+#define SIZE(x)      (x)
 #define PLUS(a, b)   ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
 #define TIMES(a, b)  ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
 #include "cpu/reduce_class.h"
@@ -164,3 +184,23 @@ KERNEL(var, SUM, SQUARES)
 KERNEL(logsumexp, MOST, EXPONENTIALS)
 KERNEL(argmax, ARG_MOST, ARG_MOST)
 KERNEL(argmin, ARG_LEAST, ARG_LEAST)
+KERNEL(std, SUM, SQUARES)
+KERNEL(nansum, NAN_SUM, NAN_SUM)
+KERNEL(count_nonzero, COUNT, COUNT)
+
+/* attr.f[1]: the power */
+wk_status CPU(vector_norm)(const wk_call *k)
+{
+    const double    p = k->attr.f[1];
+    const enum kind kind = p == 2                   ? SQUARES
+                           : p == 1                 ? SIZES
+                           : p == 0                 ? COUNT
+                           : p == (double)INFINITY  ? WIDEST
+                           : p == -(double)INFINITY ? NARROWEST
+                                                    : POWERS;
+    return run(k, kind, kind);
+}
+size_t CPU(vector_norm_scratch)(const wk_call *k)
+{
+    return scratch_for(k);
+}

@@ -3,7 +3,8 @@
 
 static ACC FN(start)(enum kind kind)
 {
-    const bool most = kind == MOST || kind == ARG_MOST, least = kind == LEAST || kind == ARG_LEAST;
+    const bool most = kind == MOST || kind == ARG_MOST;
+    const bool least = kind == LEAST || kind == ARG_LEAST || kind == NARROWEST;
     return most ? LOWEST : least ? HIGHEST : kind == PROD || kind == ALL ? (ACC)1 : (ACC)0;
 }
 
@@ -42,6 +43,12 @@ LANES(tile_any, T, 0, v != 0 ? 1 : s, v != 0 ? 1 : s)
 LANES(tile_zeros, T, 0, v == 0 ? 1 : s, v != 0 ? 1 : s)
 LANES(tile_nans, T, 0, ISNAN(v) ? 1 : s, v != 0 ? 1 : s)
 LANES(tile_squares, ACC, 0, s + ((ACC)v - base) * ((ACC)v - base), s + v)
+LANES(tile_numbers, T, 0, ISNAN(v) ? s : PLUS(s, v), PLUS(s, v))
+LANES(tile_count, T, 0, v != 0 ? s + 1 : s, s + v)
+LANES(tile_sizes, T, 0, PLUS(s, SIZE(v)), PLUS(s, v))
+LANES(tile_powers, ACC, 0, s + (ACC)pow((double)SIZE(v), (double)base), s + v)
+LANES(tile_widest, T, 0, SIZE(v) > s ? SIZE(v) : s, v > s ? v : s)
+LANES(tile_narrowest, T, HIGHEST, SIZE(v) < s ? SIZE(v) : s, v < s ? v : s)
 LANES(tile_exponentials, T, 0, s + (T)EXP(v - (T)base), s + v)
 
 /* NaN wins: looked for apart, so that the lanes stay simple. */
@@ -89,6 +96,26 @@ static void FN(along)(enum kind kind, ACC *v, int64_t *best, ACC base, const T *
     case EXPONENTIALS:
         *v += FN(tile_exponentials)(x, n, base);
         break;
+    case NAN_SUM:
+        *v = PLUS(*v, FN(tile_numbers)(x, n, 0));
+        break;
+    case COUNT:
+        *v += FN(tile_count)(x, n, 0);
+        break;
+    case SIZES:
+        *v = PLUS(*v, FN(tile_sizes)(x, n, 0));
+        break;
+    case POWERS:
+        *v += FN(tile_powers)(x, n, base);
+        break;
+    case WIDEST:
+        t = FN(tile_nans)(x, n, 0) != 0 ? NOT_A_NUMBER : FN(tile_widest)(x, n, 0);
+        *v = t > *v || ISNAN(t) ? t : *v;
+        break;
+    case NARROWEST:
+        t = FN(tile_nans)(x, n, 0) != 0 ? NOT_A_NUMBER : FN(tile_narrowest)(x, n, 0);
+        *v = t < *v || ISNAN(t) ? t : *v;
+        break;
     case ARG_MOST:
     case ARG_LEAST:
         t = kind == ARG_MOST ? FN(tile_most)(x, n) : FN(tile_least)(x, n);
@@ -126,6 +153,18 @@ static void FN(across)(enum kind kind, ACC *restrict v, int64_t *restrict best, 
         EACH(s + (u - base[i]) * (u - base[i])) break;
     case EXPONENTIALS:
         EACH(s + EXP(u - base[i])) break;
+    case NAN_SUM:
+        EACH(ISNAN(u) ? s : PLUS(s, u)) break;
+    case COUNT:
+        EACH(u != 0 ? s + 1 : s) break;
+    case SIZES:
+        EACH(PLUS(s, SIZE(u))) break;
+    case POWERS:
+        EACH(s + (ACC)pow((double)SIZE(u), (double)base[i])) break;
+    case WIDEST:
+        EACH(SIZE(u) > s || ISNAN(u) ? SIZE(u) : s) break;
+    case NARROWEST:
+        EACH(SIZE(u) < s || ISNAN(u) ? SIZE(u) : s) break;
     case ARG_MOST:
     case ARG_LEAST:
         for (int64_t i = 0; i < n; i++) {
@@ -189,14 +228,22 @@ static void FN(put)(const struct job *j, int64_t at, int64_t n, const ACC *v, co
                     const ACC *base)
 {
     T            out[RESULTS];
-    const double count = (double)j->reduced.n, rest = count - j->k->attr.f[0];
+    const double count = (double)j->reduced.n, rest = count - j->k->attr.f[0], p = j->k->attr.f[1];
+    (void)p;
     if (j->first >= ARG_MOST) {
         memcpy(address(j->y, at), best, (size_t)n * sizeof *best);
         return;
     }
     for (int64_t i = 0; i < n; i++) {
         ACC r = v[i];
-        if (j->second == SQUARES) r = (ACC)((double)r / (rest > 0 ? rest : 0));
+        if (j->k->op == WK_OP_vector_norm) {
+            r = j->first == SQUARES  ? (ACC)sqrt((double)r)
+                : j->first == POWERS ? (ACC)pow((double)r, 1 / p)
+                                     : r;
+        } else if (j->second == SQUARES) {
+            const double var = (double)r / (rest > 0 ? rest : 0);
+            r = (ACC)(j->k->op == WK_OP_std ? sqrt(var) : var);
+        }
         if (j->second == EXPONENTIALS) r = (ACC)(log((double)r) + (double)base[i]);
         if (j->k->op == WK_OP_mean) r = (ACC)((double)r / count);
         out[i] = (T)r;
@@ -222,6 +269,8 @@ static void FN(piece)(void *arg, int64_t first, int64_t last, int worker)
         int64_t       best[RESULTS], n;
         const int64_t c = p / j->sets, at = FN(set)(j, p % j->sets, &n);
         const int64_t r0 = c * j->chunk, r1 = r0 + j->chunk < j->reduced.n ? r0 + j->chunk : j->reduced.n;
+        if (j->first == POWERS)
+            for (int64_t i = 0; i < n; i++) base[i] = (ACC)j->k->attr.f[1];
         if (j->on_second) memcpy(base, (const ACC *)j->base + at, (size_t)n * sizeof *base);
         FN(pass)(j, j->on_second ? j->second : j->first, at, n, r0, r1, v, best, base);
         if (j->n_chunk > 1) {
@@ -241,8 +290,9 @@ static void FN(piece)(void *arg, int64_t first, int64_t last, int worker)
 static void FN(finish)(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
-    const enum kind   kind = j->on_second ? j->second : j->first;
+    enum kind         kind = j->on_second ? j->second : j->first;
     (void)worker;
+    kind = kind == WIDEST ? MOST : kind == NARROWEST ? LEAST : kind;
     for (int64_t i = first; i < last; i++) {
         ACC     v = ((const ACC *)j->part)[i];
         int64_t best = j->part_at[i];
@@ -274,6 +324,7 @@ static void FN(finish)(void *arg, int64_t first, int64_t last, int worker)
 #undef HIGHEST
 #undef EXP
 #undef ISNAN
+#undef SIZE
 #undef PLUS
 #undef TIMES
 #undef LOAD

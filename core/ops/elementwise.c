@@ -18,6 +18,11 @@ static bool is_whole(double v)
 {
     return v == trunc(v) && fabs(v) < 9.2e18;
 }
+/* Do integers stay integers? Bounds of clamp promote; the activations cut theirs to integers. */
+static bool stays(wk_op op, double p, double q)
+{
+    return op != WK_OP_clamp || (is_whole(p) && is_whole(q));
+}
 
 #define REQUIRE_TENSOR(c, op, x)                                                                             \
     if (wki_failed(c)) return WK_NONE;                                                                       \
@@ -33,7 +38,8 @@ static wk_tensor along_rows(wk_ctx *c, wk_tensor x)
 static wk_tensor unary(wk_ctx *c, wk_op op, wk_tensor x, double p, double q, bool integers)
 {
     REQUIRE_TENSOR(c, op, x);
-    const wk_dtype t = integers && is_integer(x->dtype) ? x->dtype : real_of(x->dtype);
+    wk_dtype t = integers && is_integer(x->dtype) ? x->dtype : real_of(x->dtype);
+    if (op == WK_OP_square && t == WK_bool) t = WK_i64; /* a power, in PyTorch */
     x = along_rows(c, x);
     return wki_run(
         c, &(wk_call){
@@ -111,7 +117,7 @@ static void binary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_te
 #define WK_UNARY(name, y, dy)           UNARY(name, false) UNARY_VJP(name)
 #define WK_UNARY_ANY(name, y, dy, iy)   UNARY(name, true) UNARY_VJP(name)
 #define WK_UNARY_P(name, y, dy)         UNARY_P(name, false) UNARY_VJP(name)
-#define WK_UNARY_P_ANY(name, y, dy, iy) UNARY_P(name, is_whole(p) && is_whole(q)) UNARY_VJP(name)
+#define WK_UNARY_P_ANY(name, y, dy, iy) UNARY_P(name, stays(WK_OP_##name, p, q)) UNARY_VJP(name)
 #define WK_UNARY_TEST(name, y)                                                                               \
     wk_tensor wk_##name(wk_ctx *c, wk_tensor x)                                                              \
     {                                                                                                        \
@@ -140,11 +146,6 @@ wk_tensor wk_bitwise_not(wk_ctx *c, wk_tensor x)
 {
     if (wki_failed(c) || x->dtype == WK_bool) return wk_logical_not(c, x);
     return wk_bitwise_xor(c, x, wk_scalar_int(c, -1));
-}
-
-wk_tensor wk_lerp(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor weight)
-{
-    return wk_add(c, a, wk_mul(c, weight, wk_sub(c, b, a)));
 }
 
 wk_tensor wk_where(wk_ctx *c, wk_tensor condition, wk_tensor a, wk_tensor b)

@@ -1,7 +1,9 @@
 /* Reductions over any set of dims: front ends and gradients. */
 #include "core/ctx.h"
 
-/* attr.i[0]: bit mask of the reduced dims; attr.f[0]: var's correction. */
+#include <math.h>
+
+/* attr.i[0]: bit mask of the reduced dims; attr.f[0]: correction of var and std; attr.f[1]: norm's power. */
 
 static wk_dtype real_of(wk_dtype t)
 {
@@ -73,9 +75,24 @@ static wk_tensor reduce(wk_ctx *c, wk_op op, wk_tensor x, int mask, bool keep, w
                                  .cls = wki_class_of(in),
                                  WK_IN(x),
                                  .out = {wki_new(c, t, reduced_shape(x, mask, keep))},
-                                 .attr = {.i = {mask}, .f = {correction}}});
+                                 .attr = {.i = {mask}, .f = {correction, correction}}});
 }
 
+/* The sum and product of values cast to t first; a narrow t is still added up widely. */
+wk_tensor wk_sum_as(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep, wk_dtype t)
+{
+    return reduce(c, WK_OP_sum, x, mask_of(c, WK_OP_sum, x, dims), keep, t, t, 0);
+}
+wk_tensor wk_prod_as(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep, wk_dtype t)
+{
+    return reduce(c, WK_OP_prod, x, mask_of(c, WK_OP_prod, x, dims), keep, t, t, 0);
+}
+wk_tensor wk_mean_as(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep, wk_dtype t)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, wki_dtype_class(t) == 'F', WK_EDTYPE, "mean: as %s", wk_dtype_name(t));
+    return reduce(c, WK_OP_mean, x, mask_of(c, WK_OP_mean, x, dims), keep, t, t, 0);
+}
 wk_tensor wk_sum(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
 {
     const int      mask = mask_of(c, WK_OP_sum, x, dims);
@@ -110,6 +127,12 @@ wk_tensor wk_var(wk_ctx *c, wk_tensor x, wk_shape dims, double correction, bool 
     const wk_dtype t = real_of(x->dtype);
     return reduce(c, WK_OP_var, x, mask, keep, t, t, correction);
 }
+wk_tensor wk_std(wk_ctx *c, wk_tensor x, wk_shape dims, double correction, bool keep)
+{
+    if (!wki_has(c, WK_OP_std)) return wk_sqrt(c, wk_var(c, x, dims, correction, keep));
+    const wk_dtype t = real_of(x->dtype);
+    return reduce(c, WK_OP_std, x, mask_of(c, WK_OP_std, x, dims), keep, t, t, correction);
+}
 wk_tensor wk_logsumexp(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
 {
     const int      mask = mask_of(c, WK_OP_logsumexp, x, dims);
@@ -142,6 +165,50 @@ wk_tensor wk_argmax(wk_ctx *c, wk_tensor x, int dim, bool keep)
 wk_tensor wk_argmin(wk_ctx *c, wk_tensor x, int dim, bool keep)
 {
     return pick(c, WK_OP_argmin, x, WK_DIMS(dim), keep, true);
+}
+
+/* ---- norms and counts ------------------------------------------------------------------------ */
+
+/* As a composition. */
+static wk_tensor norm_of_parts(wk_ctx *c, wk_tensor x, double p, wk_shape dims, bool keep)
+{
+    const wk_tensor size = wk_abs(c, x), power = wk_scalar(c, p);
+    if (p == (double)INFINITY) return wk_amax(c, size, dims, keep);
+    if (p == -(double)INFINITY) return wk_amin(c, size, dims, keep);
+    if (p == 0) return wk_cast(c, wk_count_nonzero(c, x, dims, keep), x->dtype);
+    if (p == 1) return wk_sum(c, size, dims, keep);
+    if (p == 2) return wk_sqrt(c, wk_sum(c, wk_square(c, x), dims, keep));
+    return wk_pow(c, wk_sum(c, wk_pow(c, size, power), dims, keep), wk_reciprocal(c, power));
+}
+
+wk_tensor wk_vector_norm(wk_ctx *c, wk_tensor x, double p, wk_shape dims, bool keep)
+{
+    const int mask = mask_of(c, WK_OP_vector_norm, x, dims);
+    if (mask < 0) return WK_NONE;
+    const wk_dtype t = real_of(x->dtype);
+    WK_REQUIRE(c, p == p, WK_EARG, "vector_norm: the power is NaN");
+    WK_REQUIRE(c, (p >= 0 && p < (double)INFINITY) || reduced_count(x, mask) > 0, WK_ESHAPE,
+               "vector_norm: power %g of no values in %s", p, WKI_TEXT(x));
+    if (!wki_has(c, WK_OP_vector_norm)) return norm_of_parts(c, wk_cast(c, x, t), p, dims, keep);
+    return reduce(c, WK_OP_vector_norm, x, mask, keep, t, t, p);
+}
+
+wk_tensor wk_nansum(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
+{
+    if (wki_failed(c)) return WK_NONE;
+    if (wki_dtype_class(x->dtype) != 'F') return wk_sum(c, x, dims, keep);
+    if (!wki_has(c, WK_OP_nansum))
+        return wk_sum(c, wk_where(c, wk_isnan(c, x), wk_scalar(c, 0), x), dims, keep);
+    return reduce(c, WK_OP_nansum, x, mask_of(c, WK_OP_nansum, x, dims), keep, x->dtype, x->dtype, 0);
+}
+
+wk_tensor wk_count_nonzero(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
+{
+    if (wki_failed(c)) return WK_NONE;
+    if (!wki_has(c, WK_OP_count_nonzero))
+        return wk_sum(c, wk_ne(c, wk_detach(c, x), wk_scalar_int(c, 0)), dims, keep);
+    const int mask = mask_of(c, WK_OP_count_nonzero, x, dims);
+    return reduce(c, WK_OP_count_nonzero, x, mask, keep, same_of(x->dtype), WK_i64, 0);
 }
 
 /* ---- gradients ------------------------------------------------------------------------------- */
@@ -211,4 +278,45 @@ void wki_vjp_logsumexp(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tenso
 {
     const wk_tensor share = wk_exp(c, wk_sub(c, k->in[0], over_input(c, k, k->out[0])));
     dx[0] = wk_mul(c, share, over_input(c, k, g[0]));
+}
+
+/* The root's slope is endless at 0; PyTorch's gradient is 0 there. */
+static wk_tensor over_or_zero(wk_ctx *c, wk_tensor g, wk_tensor y)
+{
+    const wk_tensor zero = wk_scalar_int(c, 0);
+    return wk_where(c, wk_eq(c, y, zero), zero, wk_div(c, g, y));
+}
+
+void wki_vjp_std(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    const wk_tensor part = wk_mul(c, over_or_zero(c, g[0], k->out[0]), wk_scalar(c, 0.5));
+    wki_vjp_var(c, k, &part, dx);
+}
+
+void wki_vjp_nansum(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    dx[0] = wk_where(c, wk_isnan(c, k->in[0]), wk_scalar_int(c, 0), over_input(c, k, g[0]));
+}
+
+void wki_vjp_vector_norm(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
+{
+    const double    p = k->attr.f[1];
+    const wk_tensor x = k->in[0], zero = wk_scalar_int(c, 0);
+    const wk_tensor y = over_input(c, k, k->out[0]), part = over_input(c, k, g[0]);
+    if (p == 0) {
+        dx[0] = wk_mul(c, x, zero);
+    } else if (p == 1) {
+        dx[0] = wk_mul(c, wk_sign(c, x), part);
+    } else if (p == 2) {
+        dx[0] = wk_mul(c, x, over_or_zero(c, part, y));
+    } else if (fabs(p) == (double)INFINITY) { /* equal values share it */
+        const wk_tensor hit = wk_logical_or(c, wk_eq(c, wk_abs(c, x), y), wk_isnan(c, x));
+        const wk_tensor share = wk_div(c, part, wk_sum(c, hit, dims_of(k), true));
+        dx[0] = wk_where(c, hit, wk_mul(c, wk_sign(c, x), share), zero);
+    } else {
+        const wk_tensor size = wk_abs(c, x), power = wk_scalar(c, p - 1);
+        const wk_tensor slope = wk_pow(c, wk_div(c, size, y), power); /* (|x| / y)^(p - 1) */
+        const wk_tensor flat = p < 2 ? wk_eq(c, x, zero) : wk_eq(c, y, zero);
+        dx[0] = wk_where(c, flat, zero, wk_mul(c, wk_mul(c, wk_sign(c, x), slope), part));
+    }
 }

@@ -87,29 +87,6 @@ PARAMETERS(softshrink, real(r, "lambd", 0.5), 0)
 PARAMETERS(hardshrink, real(r, "lambd", 0.5), 0)
 PARAMETERS(threshold, real(r, "threshold", 0), real(r, "value", 0))
 
-OP(clamp)
-{
-    wk_tensor     x = tensor(r, "input");
-    const json_t *low = given(r, "min") ? r->values[1] : NULL, *high = given(r, "max") ? r->values[2] : NULL;
-    double        p = -INFINITY, q = INFINITY;
-    const char    kind = wk_dtype_name(x->dtype)[0];
-    const bool    whole = (kind == 'i' || kind == 'u') && (!low || json_is_integer(low)) &&
-                       (!high || json_is_integer(high)) && low && high;
-    if ((!low || number(low, &p)) && (!high || number(high, &q)) &&
-        (whole || kind == 'f' || x->dtype == WK_bf16))
-        ONE(wk_clamp(r->c, x, p, q));
-    if (low) x = wk_maximum(r->c, x, tensor(r, "min"));
-    if (high) x = wk_minimum(r->c, x, tensor(r, "max"));
-    ONE(x);
-}
-OP(clamp_min)
-{
-    ONE(wk_maximum(r->c, tensor(r, "input"), tensor(r, "min")));
-}
-OP(clamp_max)
-{
-    ONE(wk_minimum(r->c, tensor(r, "input"), tensor(r, "max")));
-}
 OP(lerp)
 {
     ONE(wk_lerp(r->c, tensor(r, "input"), tensor(r, "end"), tensor(r, "weight")));
@@ -117,15 +94,6 @@ OP(lerp)
 OP(bitwise_not)
 {
     ONE(wk_bitwise_not(r->c, tensor(r, "input")));
-}
-OP(round_to)
-{
-    const int64_t decimals = integer(r, "decimals", 0);
-    wk_tensor     x = tensor(r, "input");
-    if (decimals == 0) ONE(wk_round(r->c, x));
-    wk_tensor ten = wk_scalar(r->c, pow(10, (double)(decimals < 0 ? -decimals : decimals)));
-    if (decimals > 0) ONE(wk_div(r->c, wk_round(r->c, wk_mul(r->c, x, ten)), ten));
-    ONE(wk_mul(r->c, wk_round(r->c, wk_div(r->c, x, ten)), ten));
 }
 OP(logit_eps)
 {
@@ -149,27 +117,6 @@ OP(sub)
 {
     ONE(wk_sub(r->c, tensor(r, "input"), scaled(r)));
 }
-OP(rsub)
-{
-    wk_tensor x = tensor(r, "input");
-    if (given(r, "alpha")) x = wk_mul(r->c, x, tensor(r, "alpha"));
-    ONE(wk_sub(r->c, tensor(r, "other"), x));
-}
-
-OP(divide)
-{
-    const char *mode = text(r, "rounding_mode", NULL);
-    wk_tensor   a = tensor(r, "input"), b = tensor(r, "other");
-    if (!mode) ONE(wk_div(r->c, a, b));
-    if (!strcmp(mode, "floor")) ONE(wk_floor_div(r->c, a, b));
-    if (!strcmp(mode, "trunc")) {
-        wk_tensor  y = wk_floor_div(r->c, wk_sub(r->c, a, wk_fmod(r->c, a, b)), b);
-        const char kind = wk_dtype_name(y->dtype)[0];
-        ONE(kind == 'f' || y->dtype == WK_bf16 ? wk_trunc(r->c, wk_div(r->c, a, b)) : y);
-    }
-    stop(r, CASE_UNSUPPORTED, "rounding_mode %s", mode);
-}
-
 /* torch.where, and OpInfo's order of it: input, condition, other */
 OP(where)
 {
@@ -217,10 +164,6 @@ OP(flatten)
 OP(contiguous)
 {
     ONE(wk_contiguous(r->c, tensor(r, "input")));
-}
-OP(positive)
-{
-    ONE(tensor(r, "input"));
 }
 OP(clone_)
 {
@@ -298,18 +241,6 @@ static wk_tensor reduce(struct run *r, reduction fn)
     if (given(r, "dtype")) x = wk_cast(r->c, x, dtype(r, "dtype", x->dtype));
     return fn(r->c, x, sizes(r, "dim"), truth(r, "keepdim", false));
 }
-OP(sum)
-{
-    ONE(reduce(r, wk_sum));
-}
-OP(mean)
-{
-    ONE(reduce(r, wk_mean));
-}
-OP(prod)
-{
-    ONE(reduce(r, wk_prod));
-}
 OP(amax)
 {
     ONE(reduce(r, wk_amax));
@@ -330,11 +261,6 @@ OP(logsumexp)
 {
     ONE(reduce(r, wk_logsumexp));
 }
-OP(var)
-{
-    const double correction = given(r, "unbiased") ? truth(r, "unbiased", true) : real(r, "correction", 1);
-    ONE(wk_var(r->c, tensor(r, "input"), sizes(r, "dim"), correction, truth(r, "keepdim", false)));
-}
 typedef wk_tensor (*arg_reduction)(wk_ctx *, wk_tensor, int, bool);
 static wk_tensor arg_reduce(struct run *r, arg_reduction fn)
 {
@@ -354,29 +280,6 @@ OP(argmin)
 {
     ONE(arg_reduce(r, wk_argmin));
 }
-/* torch.max: over everything, along a dim (values and indices), or of two tensors */
-static int extreme(struct run *r, wk_tensor *out, reduction value, arg_reduction index,
-                   wk_tensor (*pair)(wk_ctx *, wk_tensor, wk_tensor))
-{
-    wk_tensor x = tensor(r, "input");
-    if (!given(r, "dim")) ONE(value(r->c, x, WK_ALL_DIMS, false));
-    if (json_is_object(r->values[1])) ONE(pair(r->c, x, tensor(r, "dim")));
-    const int dim = (int)integer(r, "dim", 0);
-    out[1] = index(r->c, x, dim, true);
-    out[0] = x->ndim ? wk_gather(r->c, x, dim, out[1]) : x;
-    if (!truth(r, "keepdim", false))
-        for (int i = 0; i < 2; i++) out[i] = wk_squeeze(r->c, out[i], dim);
-    return 2;
-}
-OP(max)
-{
-    return extreme(r, out, wk_amax, wk_argmax, wk_maximum);
-}
-OP(min)
-{
-    return extreme(r, out, wk_amin, wk_argmin, wk_minimum);
-}
-
 /* ---- products -------------------------------------------------------------------------------- */
 
 OP(matmul)
@@ -466,19 +369,14 @@ const struct op_row basic_ops[] = {
     {"softshrink", "input lambd", softshrink},
     {"hardshrink", "input lambd", hardshrink},
     {"threshold", "input threshold value inplace", threshold},
-    {"clamp clip", "input min max", clamp},
-    {"clamp_min", "input min", clamp_min},
-    {"clamp_max", "input max", clamp_max},
     {"lerp", "input end weight", lerp},
     {"bitwise_not", "input", bitwise_not},
-    {"round", "input decimals", round_to},
     {"logit", "input eps", logit_eps},
     {"expit", "input", op_sigmoid},
     {"psi", "input", op_digamma},
     {"gammaln", "input", op_lgamma},
     {"absolute", "input", op_abs},
     {"negative", "input", op_neg},
-    {"positive", "input", positive},
     {"fix", "input", op_trunc},
     {"sgn", "input", op_sign},
     {"arccos", "input", op_acos},
@@ -495,8 +393,6 @@ const struct op_row basic_ops[] = {
     {"greater_equal", "input other", op_ge},
     {"add", "input other alpha", add},
     {"sub subtract", "input other alpha", sub},
-    {"rsub", "input other alpha", rsub},
-    {"div divide true_divide", "input other rounding_mode", divide},
     {"multiply", "input other", op_mul},
     {"floor_divide", "input other", op_floor_div},
     {"where", "condition input other", where},
@@ -521,19 +417,13 @@ const struct op_row basic_ops[] = {
     {"scatter_add", "input dim index src", scatter_add},
     {"embedding", "input weight padding_idx max_norm norm_type scale_grad_by_freq sparse", embedding},
     {"topk", "input k dim largest sorted", topk},
-    {"sum", "input dim keepdim dtype", sum},
-    {"mean", "input dim keepdim dtype", mean},
-    {"prod", "input dim keepdim dtype", prod},
     {"amax", "input dim keepdim", amax},
     {"amin", "input dim keepdim", amin},
     {"any", "input dim keepdim", any},
     {"all", "input dim keepdim", all},
     {"logsumexp", "input dim keepdim", logsumexp},
-    {"var", "input dim unbiased keepdim correction", var},
     {"argmax", "input dim keepdim", argmax},
     {"argmin", "input dim keepdim", argmin},
-    {"max", "input dim keepdim", max},
-    {"min", "input dim keepdim", min},
     {"matmul", "input other", matmul},
     {"linear", "input weight bias", linear},
     {"softmax", "input dim _stacklevel dtype", softmax},

@@ -39,6 +39,7 @@
 #define atan2f(a, b)    atan2(a, b)
 #define hypotf(a, b)    hypot(a, b)
 #define copysignf(a, b) copysign(a, b)
+#define nextafterf(a, b) nextafter(a, b)
 
 struct row {
     const char *name;
