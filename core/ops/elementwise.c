@@ -77,6 +77,8 @@ static wk_tensor binary(wk_ctx *c, wk_op op, wk_tensor a, wk_tensor b, enum kind
     if (kind == REAL) t = real_of(t);
     WK_REQUIRE(c, kind != INTEGER || is_integer(t), WK_EDTYPE, "%s: %s and %s are not integers",
                wki_op_name(op), wk_dtype_name(a->dtype), wk_dtype_name(b->dtype));
+    WK_REQUIRE(c, op != WK_OP_nextafter || t == WK_f32 || t == WK_f64, WK_EUNSUPPORTED,
+               "nextafter: of %s, wanted is f32 or f64", wk_dtype_name(t));
     a = along_rows(c, a);
     b = along_rows(c, b);
     return wki_run(c, &(wk_call){.op = op,

@@ -189,7 +189,10 @@ wk_tensor wk_vector_norm(wk_ctx *c, wk_tensor x, double p, wk_shape dims, bool k
     WK_REQUIRE(c, p == p, WK_EARG, "vector_norm: the power is NaN");
     WK_REQUIRE(c, (p >= 0 && p < (double)INFINITY) || reduced_count(x, mask) > 0, WK_ESHAPE,
                "vector_norm: power %g of no values in %s", p, WKI_TEXT(x));
-    if (!wki_has(c, WK_OP_vector_norm)) return norm_of_parts(c, wk_cast(c, x, t), p, dims, keep);
+    if (!wki_has(c, WK_OP_vector_norm)) {
+        const wk_tensor wide = wk_cast(c, x, t == WK_f64 ? t : WK_f32); /* powers of halves overflow */
+        return wk_cast(c, norm_of_parts(c, wide, p, dims, keep), t);
+    }
     return reduce(c, WK_OP_vector_norm, x, mask, keep, t, t, p);
 }
 
