@@ -37,6 +37,7 @@ SPECIAL = {
     "softplus": lambda x: F.softplus(x, 0.3, 0.7),
     "hardtanh": lambda x: F.hardtanh(x, 0.3, 0.7), "softshrink": lambda x: F.softshrink(x, 0.3),
     "hardshrink": lambda x: F.hardshrink(x, 0.3), "threshold": lambda x: F.threshold(x, 0.3, 0.7),
+    "frexp_mantissa": lambda x: torch.frexp(x)[0], "frexp_exponent": lambda x: torch.frexp(x)[1],
     "clamp": lambda x: torch.clamp(x, 0.3, 0.7), "cbrt": lambda x: torch.sign(x) * torch.abs(x) ** (1 / 3),
 }
 X = [-3.7, -1.25, -0.6, -0.3, 0.35, 0.8, 1.6, 4.2]
@@ -44,11 +45,12 @@ UNARY = """exp exp2 expm1 log log2 log10 log1p sqrt rsqrt cbrt reciprocal square
 trunc frac sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc erfinv lgamma
 digamma sigmoid logit relu relu6 leaky_relu elu celu selu gelu gelu_tanh silu mish softplus softsign
 hardtanh hardsigmoid hardswish logsigmoid tanhshrink softshrink hardshrink threshold clamp isnan
-isinf isfinite logical_not""".split()
-BINARY = """add sub mul div floor_div remainder fmod pow atan2 hypot maximum minimum fmax fmin copysign prelu eq
-ne lt le gt ge logical_and logical_or logical_xor""".split()
+isinf isfinite logical_not frexp_mantissa frexp_exponent deg2rad rad2deg sinc angle erfcx i0 i0e i1 i1e entr
+ndtr ndtri log_ndtr isposinf isneginf signbit""".split()
+BINARY = """add sub mul div floor_div remainder fmod pow atan2 hypot maximum minimum fmax fmin copysign leak eq
+ne lt le gt ge logical_and logical_or logical_xor nextafter heaviside xlogy xlog1py logaddexp logaddexp2""".split()
 INTEGER = """add sub mul floor_div remainder fmod pow maximum minimum bitwise_and bitwise_or bitwise_xor
-bitwise_left_shift bitwise_right_shift""".split()
+bitwise_left_shift bitwise_right_shift gcd lcm heaviside""".split()
 
 
 def text(v):
@@ -69,11 +71,11 @@ with open("elementwise.inc", "w") as f:
     x = torch.tensor(X, dtype=torch.float64)
     y = torch.tensor([2.0, -0.6, -0.6, 3.0, 0.35, -1.5, 0.5, 0.0], dtype=torch.float64)
     for name in UNARY:
-        fn = SPECIAL.get(name) or getattr(torch, name, None) or getattr(F, name)
+        fn = SPECIAL.get(name) or getattr(torch, name, None) or getattr(torch.special, name, None) or getattr(F, name)
         f.write(row("UNARY", name, fn(x)))
     for name in BINARY:
-        fn = {"floor_div": torch.floor_divide, "prelu": lambda a, b: torch.where(a > 0, a, a * b)}.get(name)
-        f.write(row("BINARY", name, (fn or getattr(torch, name))(x, y)))
+        fn = {"floor_div": torch.floor_divide, "leak": lambda a, b: torch.where(a > 0, a, a * b)}.get(name)
+        f.write(row("BINARY", name, (fn or getattr(torch, name, None) or getattr(torch.special, name))(x, y)))
     i = torch.tensor([-7, 7, -7, 7, 100, -128, 3, 0])
     j = torch.tensor([2, 3, 5, 1, 4, 6, 3, 2])
     for name in INTEGER:
