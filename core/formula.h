@@ -112,8 +112,8 @@ WK_FORMULA_FN double wki_erfinv(double x)
     return copysign(y, x);
 }
 
-/* Near the middle through erfinv, whose argument is exact there; in the tails Newton's steps on the logarithm,
- * from Abramowitz and Stegun 26.2.23. */
+/* Near the middle through erfinv, whose argument is exact there; in the tails Newton's steps on the
+ * logarithm, from Abramowitz and Stegun 26.2.23. */
 WK_FORMULA_FN double wki_ndtri(double p)
 {
     if (!(p > 0 && p < 1)) return p == 0 ? -(double)INFINITY : p == 1 ? (double)INFINITY : (double)NAN;

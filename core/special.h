@@ -1,5 +1,6 @@
 /* Special functions in double that unary.def and binary.def are written with. f32 results computed through
- * them are the correctly rounded ones but for rare ties; f64 ones are good to a few units in the last place. */
+ * them are the correctly rounded ones but for rare ties; f64 ones are good to a few units in the last
+ * place. */
 #ifndef WK_SPECIAL_H
 #define WK_SPECIAL_H
 

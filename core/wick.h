@@ -155,7 +155,7 @@ WK_API void      wk_copy_into(wk_ctx *c, wk_tensor dst, wk_tensor x); /* x is br
 #undef WK_BINARY_ANY
 #undef WK_BINARY_INT
 #undef WK_COMPARE
-WK_API wk_tensor wk_bitwise_not(wk_ctx *c, wk_tensor x);                         /* of bool: logical not */
+WK_API wk_tensor wk_bitwise_not(wk_ctx *c, wk_tensor x); /* of bool: logical not */
 
 /* ---- 8. Products ----------------------------------------------------------------------------- */
 
