@@ -16,7 +16,7 @@
 #define U(x)         ((uint64_t)(x))
 #define SIGN(x)      ((x) > 0 ? K(1) : (x) < 0 ? K(-1) : K(0))
 #define LARGER(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
-#define SIGMOID(x)   (K(1) / (K(1) + expf(-(x))))
+#define SIGMOID(x)   (((x) < 0 ? expf(-fabsf(x)) : K(1)) / (K(1) + expf(-fabsf(x))))
 #define MISH(x)      tanhf(log1pf(expf(x)))
 #define GELU_ARG(x)  (K(0.797884560802865355880) * ((x) + K(0.044715) * (x) * (x) * (x)))
 #define GELU_TANH(x) (K(0.5) * (x) * (K(1) + tanhf(GELU_ARG(x))))
