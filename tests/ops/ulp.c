@@ -1,0 +1,60 @@
+/* f32 results of the special functions lie within 2 ulp of the exact ones, over all of f32's range: f64
+ * results, which golden.c compares with PyTorch's, stand for the exact ones. */
+#include "core/wick.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#define STEP 524309 /* of the bit patterns */
+#define MOST (4294967296 / STEP + 2)
+
+/* In units in the last place of f32 at the exact value. */
+static double error_of(float got, double exact)
+{
+    if (isnan(got) && isnan(exact)) return 0;
+    if (isnan(got) || isnan(exact)) return (double)INFINITY;
+    const double top = ldexp(1, 128); /* where f32 rounds to infinity, one beyond the largest */
+    const double a = isinf(got) ? copysign(top, got) : (double)got;
+    const double b = fabs(exact) > top ? copysign(top, exact) : exact;
+    int          e;
+    frexp(b, &e);
+    return fabs(a - b) / ldexp(1, (e < -125 ? -125 : e) - 24);
+}
+
+Test(ulp, special_functions_are_within_two)
+{
+#define FN(name)                                                                                             \
+    {                                                                                                        \
+#name, wk_##name                                                                                     \
+    }
+    static const struct {
+        const char *name;
+        wk_tensor (*run)(wk_ctx *, wk_tensor);
+    } rows[] = {FN(exp),   FN(exp2),   FN(expm1), FN(log),    FN(log2),    FN(log10),  FN(log1p),    FN(sqrt),
+                FN(rsqrt), FN(cbrt),   FN(sin),   FN(cos),    FN(tan),     FN(asin),   FN(acos),     FN(atan),
+                FN(sinh),  FN(cosh),   FN(tanh),  FN(asinh),  FN(acosh),   FN(atanh),  FN(erf),      FN(erfc),
+                FN(erfcx), FN(sinc),   FN(i0),    FN(i0e),    FN(i1),      FN(i1e),    FN(log_ndtr), FN(ndtr),
+                FN(ndtri), FN(erfinv), FN(entr),  FN(lgamma), FN(digamma), FN(sigmoid)};
+    static float  values[MOST], got[MOST];
+    static double exact[MOST];
+    int64_t       n = 0;
+    for (int64_t bits = 0; bits < 4294967296; bits += STEP) {
+        const uint32_t word = (uint32_t)bits;
+        memcpy(&values[n], &word, sizeof word);
+        n += values[n] == values[n];
+    }
+    wk_ctx         *c = wk_ctx_new("cpu");
+    const wk_tensor x = wk_make(c, values, WK_f32, WK_SHAPE(n)), wide = wk_cast(c, x, WK_f64);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        wk_read(c, rows[i].run(c, x), got);
+        cr_assert_eq(wk_read(c, rows[i].run(c, wide), exact), WK_OK, "%s: %s", rows[i].name,
+                     wk_ctx_message(c));
+        for (int64_t k = 0; k < n; k++) {
+            const double error = error_of(got[k], exact[k]);
+            cr_assert(error <= 2.01, "%s(%.9g) is %.9g, exact is %.17g: off by %.2f ulp", rows[i].name,
+                      (double)values[k], (double)got[k], exact[k], error);
+        }
+    }
+    wk_ctx_free(c);
+}
