@@ -1,5 +1,5 @@
 /* Reduction kernels. A set of results is worked on together: as columns where they lie side by side in the
- * input, one by one where the reduced values do. f32 adds up in tiles of sixteen partial sums, tiles add up
+ * input, one by one where the reduced values do. f32 adds up in tiles of thirty-two partial sums, tiles add up
  * in double; large sets are cut into chunks by size alone, so results do not depend on threads. */
 #include "cpu/vmath.h"
 #include "cpu/walk.h"
@@ -31,7 +31,8 @@ struct job {
     wk_tensor      x, y;
     struct walk    kept, reduced;
     int64_t        stack; /* results worked on as columns: runs of the innermost kept dim; 1: one by one */
-    int64_t        sets;  /* of RESULTS or fewer */
+    int64_t        set;   /* results worked on together, at most RESULTS */
+    int64_t        sets;
     int64_t        chunk, n_chunk; /* of the reduced values */
     enum kind      first, second; /* second: a pass that needs the first one's results; else equal to first */
     /* where there are several chunks: partial results [chunk][result], then results */
@@ -115,13 +116,16 @@ static void plan(struct job *j, const wk_call *k)
     const bool side = run > 1 && (j->reduced.n <= FEW || (j->kept.stride[0][inner] == 1 && !inner_reduced)) &&
                       wk_dtype_block(x->dtype) == 1;
     j->stack = side ? run : 1;
-    const int64_t in_run = (run + RESULTS - 1) / RESULTS;
-    j->sets = side ? j->kept.n / run * in_run : (j->kept.n + RESULTS - 1) / RESULTS;
+    const int64_t worth = (1 << 15) / (j->reduced.n + 1) + 1; /* results that are a piece of work */
+    j->set = side || worth > RESULTS ? RESULTS : worth;
+    const int64_t in_run = (run + j->set - 1) / j->set;
+    j->sets = side ? j->kept.n / run * in_run : (j->kept.n + j->set - 1) / j->set;
     const int64_t work = j->kept.n * j->reduced.n;
     int64_t       chunks = j->sets < 8 && work >= 1 << 18 ? work / j->sets >> 17 : 1;
     chunks = chunks < 1 ? 1 : chunks > 64 ? 64 : chunks;
     j->chunk = (j->reduced.n + chunks - 1) / chunks;
-    j->chunk = chunks > 1 ? (j->chunk + TILE - 1) / TILE * TILE : j->chunk;
+    const int64_t whole = side ? 8 : TILE;
+    j->chunk = chunks > 1 ? (j->chunk + whole - 1) / whole * whole : j->chunk;
     j->n_chunk = j->chunk ? (j->reduced.n + j->chunk - 1) / j->chunk : 1;
     if (j->n_chunk < 1) j->n_chunk = 1;
 }

@@ -8,16 +8,17 @@ static ACC FN(start)(enum kind kind)
     return most ? LOWEST : least ? HIGHEST : kind == PROD || kind == ALL ? (ACC)1 : (ACC)0;
 }
 
-/* One tile in sixteen lanes. STEP changes s, the lane, by v; JOIN is the same for a further lane. */
+/* One tile in two times sixteen lanes, so that one addition need not wait for the one before. STEP changes s,
+ * the lane, by v; JOIN is the same for a further lane. */
 #define LANES(name, type, from, STEP, JOIN)                                                                  \
     static ACC FN(name)(const T *x, int64_t n, ACC base)                                                     \
     {                                                                                                        \
-        type    lane[16];                                                                                    \
+        type    lane[32];                                                                                    \
         int64_t i = 0;                                                                                       \
         (void)base;                                                                                          \
-        for (int l = 0; l < 16; l++) lane[l] = (type)(from);                                                 \
-        for (; i + 16 <= n; i += 16)                                                                         \
-            for (int l = 0; l < 16; l++) {                                                                   \
+        for (int l = 0; l < 32; l++) lane[l] = (type)(from);                                                 \
+        for (; i + 32 <= n; i += 32)                                                                         \
+            for (int l = 0; l < 32; l++) {                                                                   \
                 const T    v = x[i + l];                                                                     \
                 const type s = lane[l];                                                                      \
                 lane[l] = (type)(STEP);                                                                      \
@@ -27,7 +28,7 @@ static ACC FN(start)(enum kind kind)
             const type s = lane[l];                                                                          \
             lane[l] = (type)(STEP);                                                                          \
         }                                                                                                    \
-        for (int h = 8; h > 0; h /= 2)                                                                       \
+        for (int h = 16; h > 0; h /= 2)                                                                      \
             for (int l = 0; l < h; l++) {                                                                    \
                 const type s = lane[l], v = lane[l + h];                                                     \
                 lane[l] = (type)(JOIN);                                                                      \
@@ -120,8 +121,13 @@ static void FN(along)(enum kind kind, ACC *v, int64_t *best, ACC base, const T *
     case ARG_LEAST:
         t = kind == ARG_MOST ? FN(tile_most)(x, n) : FN(tile_least)(x, n);
         if (*best >= 0 && !FN(better)(kind, t, *v)) break;
+        const T want = (T)t;
         int64_t i = 0;
-        while (i < n - 1 && !((ACC)x[i] == t || (ISNAN(t) && ISNAN(x[i])))) i++;
+        for (int hit = 0; i + 64 < n; i += 64) { /* whole blocks first, which the compiler compares at once */
+            for (int l = 0; l < 64; l++) hit |= x[i + l] == want || (ISNAN(want) && ISNAN(x[i + l]));
+            if (hit) break;
+        }
+        while (i < n - 1 && !(x[i] == want || (ISNAN(want) && ISNAN(x[i])))) i++;
         *v = t;
         *best = at + i;
     }
@@ -175,6 +181,17 @@ static void FN(across)(enum kind kind, ACC *restrict v, int64_t *restrict best, 
     }
 }
 
+static void FN(across_eight)(ACC *restrict v, const T *const *x, int64_t n)
+{
+    const T *restrict a = x[0], *restrict b = x[1], *restrict c = x[2], *restrict d = x[3];
+    const T *restrict e = x[4], *restrict f = x[5], *restrict g = x[6], *restrict h = x[7];
+    for (int64_t i = 0; i < n; i++) {
+        const T low = PLUS(PLUS(a[i], b[i]), PLUS(c[i], d[i])),
+                high = PLUS(PLUS(e[i], f[i]), PLUS(g[i], h[i]));
+        v[i] = PLUS(v[i], (ACC)PLUS(low, high));
+    }
+}
+
 /* Up to TILE values of the reduced set of the result at offset `from`, from position `at` on. */
 static const T *FN(collect)(const struct job *j, int64_t from, int64_t at, int64_t n, T *buffer)
 {
@@ -199,7 +216,17 @@ static void FN(pass)(const struct job *j, enum kind kind, int64_t at, int64_t n,
     for (int64_t i = 0; i < n; i++) v[i] = FN(start)(kind), best[i] = -1;
     if (j->stack > 1) {
         const int64_t from = walk_offset(&j->kept, 0, at, &left), step = j->kept.stride[0][j->kept.ndim - 1];
-        for (int64_t r = r0; r < r1; r++) {
+        int64_t       r = r0;
+        for (; kind == SUM && r + 8 <= r1; r += 8) { /* eight rows in T, then in ACC */
+            const T *x[8];
+            T        rows[8][RESULTS];
+            for (int i = 0; i < 8; i++) {
+                const int64_t offset = from + walk_offset(&j->reduced, 0, r + i, &left);
+                x[i] = LOAD_STRIDED(j->x, offset, step, n, rows[i]);
+            }
+            FN(across_eight)(v, x, n);
+        }
+        for (; r < r1; r++) {
             const int64_t offset = from + walk_offset(&j->reduced, 0, r, &left);
             FN(across)(kind, v, best, base, LOAD_STRIDED(j->x, offset, step, n, buffer), n, r);
         }
@@ -254,9 +281,9 @@ static void FN(put)(const struct job *j, int64_t at, int64_t n, const ACC *v, co
 /* Where set s begins, and how many results it has. */
 static int64_t FN(set)(const struct job *j, int64_t s, int64_t *n)
 {
-    const int64_t span = j->stack > 1 ? j->stack : j->kept.n, sets = (span + RESULTS - 1) / RESULTS;
-    const int64_t in = s % sets * RESULTS;
-    *n = span - in < RESULTS ? span - in : RESULTS;
+    const int64_t span = j->stack > 1 ? j->stack : j->kept.n, sets = (span + j->set - 1) / j->set;
+    const int64_t in = s % sets * j->set;
+    *n = span - in < j->set ? span - in : j->set;
     return s / sets * span + in;
 }
 
