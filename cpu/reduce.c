@@ -1,5 +1,5 @@
 /* Reduction kernels. A set of results is worked on together: as columns where they lie side by side in the
- * input, one by one where the reduced values do. f32 adds up in tiles of thirty-two partial sums, tiles add up
+ * input, one by one where the reduced values do. f32 adds up in tiles of 32 partial sums, tiles add up
  * in double; large sets are cut into chunks by size alone, so results do not depend on threads. */
 #include "cpu/vmath.h"
 #include "cpu/walk.h"
