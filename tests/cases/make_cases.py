@@ -182,7 +182,7 @@ def add_case(f, op, name, sample, dtype, gradient):
 
 
 # OpInfo samples whose first argument is not the function's own first one.
-ORDER = {"where": (1, 0, 2), "polygamma": (1, 0), "special.polygamma": (1, 0)}
+ORDER = {"polygamma": (1, 0), "special.polygamma": (1, 0)}
 
 
 def place(op):

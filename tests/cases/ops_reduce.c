@@ -124,6 +124,15 @@ OP(vector_norm)
 {
     ONE(norm_of(r, real(r, "ord", 2), sizes(r, "dim")));
 }
+/* linalg.norm: without ord of all values, else of vectors; norms of matrices are not here */
+OP(linalg_norm)
+{
+    const wk_shape dims = sizes(r, "dim");
+    const int      over = dims.ndim ? dims.ndim : X->ndim;
+    if (given(r, "ord") && (over != 1 || json_is_string(r->values[1])))
+        stop(r, CASE_UNSUPPORTED, "a norm of matrices");
+    ONE(norm_of(r, real(r, "ord", 2), dims));
+}
 OP(dist)
 {
     ONE(wk_dist(r->c, X, tensor(r, "other"), real(r, "p", 2)));
@@ -149,6 +158,7 @@ const struct op_row reduce_ops[] = {
     {"aminmax", "input dim keepdim", aminmax},
     {"norm", "input p dim keepdim dtype", norm},
     {"linalg.vector_norm", "input ord dim keepdim dtype", vector_norm},
+    {"linalg.norm", "input ord dim keepdim dtype", linalg_norm},
     {"dist", "input other p", dist},
     {"renorm", "input p dim maxnorm", renorm},
     {0},
