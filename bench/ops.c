@@ -1,6 +1,7 @@
-/* Times of tensor ops: ops [-t THREADS] [--md] [OP|DTYPE|SIZE]... prints a line of JSON (or a row of Markdown)
- * for each op, dtype and size: the median, the bytes an ideal program would move, and the share of the
- * measured memory roof. ops [-t THREADS] - reads lines "OP DTYPE SIZE" and answers each (bench/peers_ops.py).
+/* Times of tensor ops: ops [-t THREADS] [--md] [OP|DTYPE|SIZE]... prints a line of JSON (or a row of
+ * Markdown) for each op, dtype and size: the median, the bytes an ideal program would move as GB/s, and its
+ * share of the measured memory roof. ops [-t THREADS] - reads lines "OP DTYPE SIZE" and answers each
+ * (bench/peers_ops.py).
  * Links libwick alone:
  *     cc -O2 -I. bench/ops.c build/libwick.a -o build/ops -lm -lpthread -ldl -ljansson -lutf8proc */
 #include "core/wick.h"

@@ -1,6 +1,7 @@
 """PyTorch's OpInfo samples through wick-case: a table of pass rates, worst ops first.
 
-usage: opinfo.py [--driver build/wick-case] [--cases FOLDER] [--below 99] [make_cases.py's options: --seed, --samples, --ops, ..]
+usage: opinfo.py [--driver build/wick-case] [--cases FOLDER] [--below 99]
+                 [make_cases.py's options: --seed, --samples, --ops, ..]
 
 Samples are written by make_cases.py into FOLDER (a temporary one if none is given). Of ops that wick has every sample
 counts, also one whose arguments the driver does not take; ops that wick does not have are listed at the end.
@@ -28,7 +29,8 @@ def main():
                        stderr=subprocess.DEVNULL)
         files = sorted(glob.glob(os.path.join(folder, "*.safetensors")))
         out = subprocess.run([o.driver, *files], stdout=subprocess.PIPE, text=True).stdout
-    ops, dtypes, absent = collections.defaultdict(collections.Counter), collections.defaultdict(collections.Counter), set()
+    ops, dtypes = (collections.defaultdict(collections.Counter) for _ in range(2))
+    absent = set()
     for line in out.splitlines():
         words = line.split()
         if len(words) < 3 or words[0] not in ("ok", "FAIL", "unsupported"):
@@ -47,7 +49,8 @@ def main():
         for name, c in table:
             print(f"{name:<44} {c['ok']:>6} {c['FAIL']:>6} {c['unsupported']:>7} {rate(c):>6.1f} %")
 
-    show(f"op (below {o.below:g} %)", sorted(((n, c) for n, c in ops.items() if rate(c) < o.below), key=lambda r: rate(r[1])))
+    low = [(name, c) for name, c in ops.items() if rate(c) < o.below]
+    show(f"op (below {o.below:g} %)", sorted(low, key=lambda row: rate(row[1])))
     total = sum(ops.values(), collections.Counter())
     show("dtype", [*sorted(dtypes.items()), (f"all {len(ops)} ops", total)])
     print(f"not here: {' '.join(sorted(absent))}")
