@@ -58,3 +58,28 @@ Test(ulp, special_functions_are_within_two)
     }
     wk_ctx_free(c);
 }
+
+static void agree(wk_ctx *c, const char *name, wk_tensor (*run)(wk_ctx *, wk_tensor), int n,
+                  const uint32_t (*points)[2])
+{
+    for (int i = 0; i < n; i++) {
+        float x, want, got;
+        memcpy(&x, &points[i][0], sizeof x);
+        memcpy(&want, &points[i][1], sizeof want);
+        cr_assert_eq(wk_read(c, run(c, wk_make(c, &x, WK_f32, WK_SHAPE(1))), &got), WK_OK);
+        cr_assert(got == want || error_of(got, (double)want) <= 2, "%s(%.9g) is %.9g, NumPy has %.9g", name,
+                  (double)x, (double)got, (double)want);
+    }
+}
+
+Test(ulp, agrees_with_numpys_validation_sets)
+{
+    wk_ctx *c = wk_ctx_new("cpu");
+#define UMATH(name, ...)                                                                                     \
+    {                                                                                                        \
+        static const uint32_t points[][2] = {__VA_ARGS__};                                                   \
+        agree(c, #name, wk_##name, (int)(sizeof points / sizeof *points), points);                           \
+    }
+#include "tests/golden/ops/umath.inc"
+    wk_ctx_free(c);
+}
