@@ -98,9 +98,6 @@ WK_API wk_tensor wk_lstsq(wk_ctx *c, wk_tensor a, wk_tensor b, double rcond, wk_
 
 /* ---- norms --------------------------------------------------------------------------------------- */
 
-/* (sum |x|^p)^(1/p) over dims; p may be infinite, negative, and 0 (how many are not 0). Halves add up in f32.
- * The gradient at 0 is 0. */
-WK_API wk_tensor wk_vector_norm(wk_ctx *c, wk_tensor x, double p, wk_shape dims, bool keep);
 /* Over two dims: Frobenius, nuclear (sum of singular values), or by p: 1, -1 (largest, smallest column sum),
  * infinity, - infinity (row sum), 2, -2 (largest, smallest singular value). */
 typedef enum wk_norm_kind { WK_NORM_FRO, WK_NORM_NUC, WK_NORM_P } wk_norm_kind;

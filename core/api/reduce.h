@@ -26,7 +26,8 @@ WK_API wk_tensor wk_var_mean(wk_ctx *c, wk_tensor x, wk_shape dims, double corre
 WK_API wk_tensor wk_std_mean(wk_ctx *c, wk_tensor x, wk_shape dims, double correction, bool keep,
                              wk_tensor *mean);
 
-/* (sum |x|^p)^(1/p); p may be 0 (how many are not 0), infinite (largest, smallest magnitude) or negative. */
+/* (sum |x|^p)^(1/p); p may be 0 (how many are not 0), infinite (largest, smallest magnitude) or negative.
+ * The gradient at 0 is 0. */
 WK_API wk_tensor wk_vector_norm(wk_ctx *c, wk_tensor x, double p, wk_shape dims, bool keep);
 WK_API wk_tensor wk_dist(wk_ctx *c, wk_tensor a, wk_tensor b, double p); /* norm of a - b */
 /* Slices along dim whose norm is above most are scaled down to it. */

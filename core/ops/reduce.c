@@ -304,8 +304,10 @@ void wki_vjp_nansum(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *
 void wki_vjp_vector_norm(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
     const double    p = k->attr.f[1];
-    const wk_tensor x = k->in[0], zero = wk_scalar_int(c, 0);
-    const wk_tensor y = over_input(c, k, k->out[0]), part = over_input(c, k, g[0]);
+    const wk_dtype  t = k->in[0]->dtype, wide = t == WK_f64 ? t : WK_f32; /* halves are rounded once */
+    const wk_tensor x = wk_cast(c, k->in[0], wide), zero = wk_scalar_int(c, 0);
+    const wk_tensor y = wk_cast(c, over_input(c, k, k->out[0]), wide);
+    const wk_tensor part = wk_cast(c, over_input(c, k, g[0]), wide);
     if (p == 0) {
         dx[0] = wk_mul(c, x, zero);
     } else if (p == 1) {
@@ -322,4 +324,5 @@ void wki_vjp_vector_norm(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_ten
         const wk_tensor flat = p < 2 ? wk_eq(c, x, zero) : wk_eq(c, y, zero);
         dx[0] = wk_where(c, flat, zero, wk_mul(c, wk_mul(c, wk_sign(c, x), slope), part));
     }
+    dx[0] = wk_cast(c, dx[0], t);
 }

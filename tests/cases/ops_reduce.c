@@ -1,9 +1,6 @@
 /* The case driver's reductions. */
 #include "cases.h"
 
-#include <math.h>
-#include <string.h>
-
 #define ONE(expr)                                                                                            \
     do {                                                                                                     \
         out[0] = (expr);                                                                                     \
@@ -106,33 +103,6 @@ OP(aminmax)
     return 2;
 }
 
-/* torch.norm and linalg.vector_norm; those of matrices are not here */
-static wk_tensor norm_of(struct run *r, double p, wk_shape dims)
-{
-    wk_tensor x = X;
-    if (given(r, "dtype")) x = wk_cast(r->c, x, dtype(r, "dtype", x->dtype));
-    return wk_vector_norm(r->c, x, p, dims, KEEP);
-}
-OP(norm)
-{
-    const int at = 1; /* p */
-    if (json_is_string(r->values[at]) && strcmp(json_string_value(r->values[at]), "fro") != 0)
-        stop(r, CASE_UNSUPPORTED, "a norm of matrices");
-    ONE(norm_of(r, json_is_string(r->values[at]) ? 2 : real(r, "p", 2), sizes(r, "dim")));
-}
-OP(vector_norm)
-{
-    ONE(norm_of(r, real(r, "ord", 2), sizes(r, "dim")));
-}
-/* linalg.norm: without ord of all values, else of vectors; norms of matrices are not here */
-OP(linalg_norm)
-{
-    const wk_shape dims = sizes(r, "dim");
-    const int      over = dims.ndim ? dims.ndim : X->ndim;
-    if (given(r, "ord") && (over != 1 || json_is_string(r->values[1])))
-        stop(r, CASE_UNSUPPORTED, "a norm of matrices");
-    ONE(norm_of(r, real(r, "ord", 2), dims));
-}
 OP(dist)
 {
     ONE(wk_dist(r->c, X, tensor(r, "other"), real(r, "p", 2)));
@@ -156,9 +126,6 @@ const struct op_row reduce_ops[] = {
     {"max", "input dim keepdim", max},
     {"min", "input dim keepdim", min},
     {"aminmax", "input dim keepdim", aminmax},
-    {"norm", "input p dim keepdim dtype", norm},
-    {"linalg.vector_norm", "input ord dim keepdim dtype", vector_norm},
-    {"linalg.norm", "input ord dim keepdim dtype", linalg_norm},
     {"dist", "input other p", dist},
     {"renorm", "input p dim maxnorm", renorm},
     {0},
