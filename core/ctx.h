@@ -50,6 +50,7 @@ struct wk_ctx {
     int64_t           n_live, cap_live;
     struct wk_tape   *tape; /* NULL: not recording */
     bool              precise;
+    bool              training;
     bool              quiet_tape; /* tape exists but is not recording (no_grad, backward) */
     atomic_bool       cancelled;
     struct wki_cache *cache;         /* freed blocks and headers */
