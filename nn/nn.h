@@ -109,6 +109,7 @@ WK_API wk_tensor wk_model_forward(wk_ctx *c, const wk_model *m, wk_tensor tokens
 
 /* ---- 6. Further families of layers, a header each ----------------------------------------------- */
 
+#include "api/attention.h"
 #include "api/convolution.h"
 #include "api/dropout.h"
 #include "api/norms.h"
