@@ -112,7 +112,9 @@ WK_API wk_tensor wk_model_forward(wk_ctx *c, const wk_model *m, wk_tensor tokens
 #include "api/attention.h"
 #include "api/convolution.h"
 #include "api/dropout.h"
+#include "api/experts.h"
 #include "api/latent.h"
 #include "api/norms.h"
+#include "api/recurrent.h"
 #include "api/transformer.h"
 #endif
