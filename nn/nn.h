@@ -115,6 +115,8 @@ WK_API wk_tensor wk_model_forward(wk_ctx *c, const wk_model *m, wk_tensor tokens
 #include "api/experts.h"
 #include "api/latent.h"
 #include "api/norms.h"
+#include "api/positions.h"
 #include "api/recurrent.h"
+#include "api/sequential.h"
 #include "api/transformer.h"
 #endif
