@@ -163,7 +163,7 @@ template <typename C> DEVICE void put(const reduction &r, int64_t at, const stat
         ((int64_t *)r.y)[at] = s.n < 0 ? 0 : s.n;
     else if (r.kind == VARIANCE)
         store_any<C>(r.y, r.y_dtype, at,
-                     count == 0 ? (C)NAN : (C)((double)(s.b + (s.a - s.a)) / (rest > 0 ? rest : 0)));
+                     (C)((double)(s.b + (s.a - s.a)) / (rest > 0 ? rest : 0))); /* of nothing 0 / 0 */
     else if (r.kind == EXPONENTIALS)
         store_any<C>(r.y, r.y_dtype, at,
                      s.a == lowest_of<C>() || s.a == highest_of<C>() || is_nan(s.a)
