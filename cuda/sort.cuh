@@ -121,7 +121,8 @@ DEVICE int64_t merge_path(const P &a, int64_t na, const P &b, int64_t nb, int64_
     return low;
 }
 
-/* A tile of a row: records made of values, or (from) sorted where they are. Rows of one tile are done. */
+/* A tile of a row: of records made of values, or of those in `from`. Where values are wanted, rows of one tile
+ * are done. */
 template <typename R>
 __global__ void tiles_kernel(const __grid_constant__ sorting s, const R *from, R *to, int64_t n, int size)
 {
@@ -135,7 +136,7 @@ __global__ void tiles_kernel(const __grid_constant__ sorting s, const R *from, R
     }
     bitonic<R>(r, size);
     for (int i = (int)threadIdx.x; i < size && first + i < n; i += (int)blockDim.x) {
-        if (tiles == 1)
+        if (tiles == 1 && s.indices)
             emit(s, row, i, r[i]);
         else
             to[row * n + first + i] = r[i];
@@ -179,7 +180,7 @@ __global__ void merge_kernel(const __grid_constant__ sorting s, const R *from, R
     for (int e = 0; e < EACH; e++)
         if (at + e < m) r[at + e] = mine[e];
     __syncthreads();
-    const bool last = 2 * run >= n;
+    const bool last = 2 * run >= n && s.indices;
     for (int e = (int)threadIdx.x; e < m; e += (int)blockDim.x) {
         if (last)
             emit(s, row, first + e, r[e]);
@@ -188,8 +189,8 @@ __global__ void merge_kernel(const __grid_constant__ sorting s, const R *from, R
     }
 }
 
-/* Sorts rows of n: of values (from: nothing) or of records. Work in a and b, room for all records each; from
- * may be b. */
+/* Sorts rows of n: values (from: nothing) or records. Works in a and b, which have room for all records; from
+ * may be b. Without indices that are wanted the sorted records are what comes of it, where sorted_in says. */
 template <typename R>
 static wk_status sort_rows(const wk_call *k, const sorting &s, int64_t rows, int64_t n, const R *from, R *a,
                            R *b)
@@ -208,6 +209,27 @@ static wk_status sort_rows(const wk_call *k, const sorting &s, int64_t rows, int
         b = t;
     }
     return WK_OK;
+}
+
+template <typename R> static inline R *sorted_in(int64_t n, R *a, R *b)
+{
+    bool second = false;
+    for (int64_t run = TILE; run < n; run *= 2) second = !second;
+    return second ? b : a;
+}
+
+/* Of the n sorted records of a row, the first whose key is not below this one. */
+DEVICE int64_t first_of(const narrow_record *r, int64_t n, uint32_t key)
+{
+    int64_t low = 0, high = n;
+    while (low < high) {
+        const int64_t mid = (low + high) / 2;
+        if ((uint32_t)(r[mid] >> 32) < key)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
 }
 
 #endif
