@@ -152,14 +152,15 @@ static int64_t common(int64_t a, int64_t b)
     return a;
 }
 
-/* The places of a dim with remainder r: those with (place + padding) % stride == r. */
-static void phase(conv_dim *d, int64_t r, int64_t stride, int64_t pad, int64_t dilation)
+/* Every stride-th place of a dim from `first` on: all have the same remainder, and so the same taps. */
+static void phase(conv_dim *d, int64_t first, int64_t stride, int64_t pad, int64_t dilation)
 {
-    d->o0 = ((r - pad) % stride + stride) % stride;
+    const int64_t r = (first + pad) % stride;
+    d->o0 = first;
     d->os = stride;
     d->out = d->full > d->o0 ? (d->full - d->o0 + stride - 1) / stride : 0;
     d->ks = stride / common(stride, dilation);
-    for (d->k0 = 0; d->k0 < d->ks && d->k0 * dilation % stride != r % stride; d->k0++) continue;
+    for (d->k0 = 0; d->k0 < d->ks && d->k0 * dilation % stride != r; d->k0++) continue;
     d->taps = d->k0 < d->ks && d->k0 < d->ker ? (d->ker - d->k0 + d->ks - 1) / d->ks : 0;
     if (d->taps == 0) d->k0 = 0;
     d->i0 = d->taps ? (d->o0 + pad - d->k0 * dilation) / stride : 0;
@@ -175,9 +176,9 @@ wk_status CUDA(conv_transpose)(const wk_call *k)
     o.wc = o.m * o.all_taps;
     o.groups_step = o.c * o.wc;
     int64_t r[3];
-    for (r[0] = 0; r[0] < a[0]; r[0]++)
-        for (r[1] = 0; r[1] < a[1]; r[1]++)
-            for (r[2] = 0; r[2] < a[2]; r[2]++) {
+    for (r[0] = 0; r[0] < a[0] && r[0] < o.dim[0].full; r[0]++)
+        for (r[1] = 0; r[1] < a[1] && r[1] < o.dim[1].full; r[1]++)
+            for (r[2] = 0; r[2] < a[2] && r[2] < o.dim[2].full; r[2]++) {
                 o.taps = o.places = 1;
                 for (int i = 0; i < 3; i++) {
                     phase(&o.dim[i], r[i], a[i], a[3 + i], a[6 + i]);
