@@ -148,6 +148,12 @@ template <typename C> DEVICE void turn(C *a, C *v, C *turns, int64_t n, int64_t 
         }
         __syncthreads();
     }
+    for (int64_t i = threadIdx.x; i < pairs; i += blockDim.x) { /* what rounding has left of them */
+        int64_t p, q;
+        pair_of(even, round, i, &p, &q);
+        if (q < n) a[p * n + q] = a[q * n + p] = 0;
+    }
+    __syncthreads();
 }
 
 template <typename C>
