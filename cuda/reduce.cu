@@ -14,7 +14,7 @@ struct reduction {
 template <typename C> __device__ __noinline__ C result(const reduction &r, const state<C> &s)
 {
     const double count = (double)r.reduced.n, rest = count - r.correction;
-    const double variance = count == 0 ? NAN : (double)(s.b + (s.a - s.a)) / (rest > 0 ? rest : 0);
+    const double variance = (double)(s.b + (s.a - s.a)) / (rest > 0 ? rest : 0); /* of nothing 0 / 0 */
     switch (r.kind) {
     case VARIANCE:
         return (C)variance;

@@ -150,7 +150,8 @@ void family_sort(case_fn visit, void *arg)
         const wk_dtype t = what % 3 == 0 ? WK_f32 : what % 3 == 1 ? WK_f64 : WK_i32;
         k.keep = what % 2;
         k.in[0] = (struct input){.shape = what < 6 ? WK_SHAPE(9) : WK_SHAPE(3, 9), .dtype = t, .high = 5};
-        k.in[1] = (struct input){.shape = WK_SHAPE(3, 20), .dtype = t, .high = 6, .layout = what % 4};
+        k.in[1] = (struct input){
+            .shape = WK_SHAPE(3, 20), .dtype = t, .high = 6, .layout = (enum layout)(what % 4)};
         visit(arg, &k);
     }
     k = (struct op_case){.op = "nonzero", .n_in = 1, .run = run_nonzero, .exact = exact_nonzero};
@@ -159,7 +160,7 @@ void family_sort(case_fn visit, void *arg)
                                           : what < 8 ? WK_SHAPE(40000)
                                                      : WK_SHAPE(0, 3),
                                  .dtype = what % 2 ? WK_bool : WK_i32,
-                                 .layout = what < 8 ? what % 4 : DENSE,
+                                 .layout = what < 8 ? (enum layout)(what % 4) : DENSE,
                                  .low = 0,
                                  .high = 2};
         visit(arg, &k);
