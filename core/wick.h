@@ -258,22 +258,7 @@ WK_API void wk_cache_write(wk_ctx *c, wk_tensor cache, wk_tensor x, wk_tensor st
 
 /* ---- 12. Losses: core/api/loss.h ---------------------------------------------------------------- */
 
-/* ---- 13. Gradients --------------------------------------------------------------------------- */
-
-/* Reverse mode. Ops between wk_tape_begin and wk_tape_end that touch a tracked tensor are recorded; scopes
- * may end before wk_backward runs. */
-WK_API void      wk_tape_begin(wk_ctx *c);
-WK_API void      wk_tape_end(wk_ctx *c);            /* forget the tape and its gradients */
-WK_API wk_tensor wk_track(wk_ctx *c, wk_tensor x);  /* a view of x whose gradient will be known */
-WK_API wk_tensor wk_detach(wk_ctx *c, wk_tensor x); /* a view of x off the tape */
-WK_API bool      wk_no_grad(wk_ctx *c, bool off);   /* stop (true) or resume recording; returns what it was */
-WK_API wk_status wk_backward(wk_ctx *c, wk_tensor y); /* y has one element */
-WK_API wk_status wk_backward_from(wk_ctx *c, int n, const wk_tensor *y, const wk_tensor *cotangent);
-WK_API wk_tensor wk_grad(wk_ctx   *c,
-                         wk_tensor x); /* of a tracked tensor, after wk_backward; zeros if unused */
-/* Runs fn without keeping its intermediates; its gradient runs fn again (recompute). */
-typedef wk_tensor (*wk_fn)(wk_ctx *c, void *arg, wk_tensor x);
-WK_API wk_tensor wk_checkpoint(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x);
+/* ---- 13. Gradients: core/api/autograd.h -------------------------------------------------------- */
 
 /* ---- 14. Steps: capture and replay ----------------------------------------------------------- */
 
@@ -335,5 +320,6 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 #include "api/fft.h"
 #include "api/experts.h"
 #include "api/linalg.h"
+#include "api/autograd.h"
 
 #endif

@@ -207,6 +207,7 @@ int main(int argc, char **argv)
     char         missing[512];
     run_everywhere(&t);
     if (!check_coverage(missing, sizeof missing)) printf("no case: %s\n", missing);
+    if (!check_gradient_coverage(missing, sizeof missing)) printf("no gradient case: %s\n", missing);
     if (t.failed) printf("FAIL\n%s", t.message);
     printf("%lld passed, %lld failed\n", (long long)t.passed, (long long)t.failed);
     const bool ok = quantised_rows() && t.failed == 0;
