@@ -67,6 +67,10 @@ WK_API int  wk_threads(const wk_ctx *c);
  * weights in bf16 for bf16 and f16 weights. */
 WK_API void wk_set_precise(wk_ctx *c, bool precise);
 WK_API bool wk_precise(const wk_ctx *c);
+/* The mode of layers that behave differently while a model learns: dropout, and norms over a batch. false,
+ * the default: inference. It has nothing to do with the tape. */
+WK_API void wk_set_training(wk_ctx *c, bool training);
+WK_API bool wk_training(const wk_ctx *c);
 /* Another thread may ask a context to stop: its next op fails with WK_ECANCELLED. The only function that may
  * be called while another thread uses the context; async-signal-safe. */
 WK_API void wk_cancel(wk_ctx *c);
