@@ -36,7 +36,7 @@ wk_cache *wk_cache_new(wk_ctx *c, int64_t layers, int64_t kv_heads, int64_t capa
         k->layers[i].k = wk_empty(k->c, keys, WK_SHAPE(kv_heads, capacity, key_dim));
         k->layers[i].v = wk_empty(k->c, values, WK_SHAPE(kv_heads, capacity, value_dim));
     }
-    if (wk_ctx_status(k->c) == WK_OK) return k;
+    if (wk_sync(k->c) == WK_OK) return k;
     wk_fail(c, wk_ctx_status(k->c), "cache: %s", wk_ctx_message(k->c));
     wk_cache_free(k);
     return NULL;

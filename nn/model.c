@@ -132,7 +132,7 @@ wk_model *wk_model_open(wk_ctx *c, const char *path)
     m->c = wk_ctx_new(wk_ctx_device(c));
     m->info.quantization = "";
     if (wk_ctx_status(m->c) == WK_OK) open_model(m, path);
-    if (wk_ctx_status(m->c) == WK_OK) return m;
+    if (wk_sync(m->c) == WK_OK) return m; /* the weights are there for every context */
     const char *text = wk_ctx_message(m->c);
     if (strstr(text, path)) /* the file's own errors name it */
         wk_fail(c, wk_ctx_status(m->c), "%s", text);
