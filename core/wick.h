@@ -272,6 +272,8 @@ typedef struct wk_step wk_step;
 typedef void (*wk_step_fn)(wk_ctx *c, void *state);
 WK_API wk_step  *wk_capture(wk_ctx *c, wk_step_fn fn, void *state); /* NULL after an error */
 WK_API wk_status wk_replay(wk_step *step);
+/* Waits for all that c has queued on its device: before another context uses what c has written. */
+WK_API wk_status wk_sync(wk_ctx *c);
 WK_API void      wk_step_free(wk_step *step);
 
 /* ---- 15. Memory ------------------------------------------------------------------------------ */

@@ -86,6 +86,9 @@ typedef struct wk_model_info {
 } wk_model_info;
 typedef struct wk_forward_opts {
     bool last_only; /* logits of the last token alone: [1, vocab] */
+    /* With a cache: the place is read from cache->start, on the device, and moved on by T there, so that
+     * wk_capture can record the call. cache->length is not looked at: see wk_cache_place. */
+    bool on_device;
 } wk_forward_opts;
 /* Opens a model on c's device; the weights live in a context of the model's own. NULL after an error. */
 WK_API wk_model       *wk_model_open(wk_ctx *c, const char *path);
