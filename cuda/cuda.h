@@ -51,6 +51,7 @@ void      wki_cuda_graph_free(wk_device *d, void *graph);
 /* Copies between a block format and another dtype, and rows of a table in one (blocks.cu). */
 wk_status wki_cuda_recode(const wk_call *k);
 wk_status wki_cuda_embed_blocks(const wk_call *k);
+wk_status wki_cuda_write_blocks(const wk_call *k); /* cache_write into one */
 
 struct wki_cuda_fault *wki_cuda_fault_of(void *stream);
 int                    wki_cuda_multiprocessors(const wk_device *d);

@@ -7,10 +7,10 @@
 #include <string.h>
 
 /* The bits of the block dtypes, on the instruction set that is chosen by itself. */
-static bool quantised_rows(void)
+static bool quantised_rows(const char *device)
 {
     char          message[256];
-    wk_ctx       *c = wk_ctx_new("cpu");
+    wk_ctx       *c = wk_ctx_new(device);
     const int64_t n =
         check_quant_golden(c, WK_SOURCE_DIR "/tests/golden/quant.safetensors", message, sizeof message);
     wk_ctx_free(c);
@@ -78,7 +78,12 @@ static bool replayed(wk_ctx *c)
     return ok;
 }
 
-/* wick-optest DEVICE FAMILY...: the cases on another device, against the CPU. */
+static bool on_blocks(const char *device)
+{
+    return quantised_rows(device);
+}
+
+/* wick-optest DEVICE FAMILY...: the cases on another device, against the CPU; "blocks": the block dtypes. */
 static int on_device(const char *device, int n, char **families)
 {
     struct tally t = {0};
@@ -88,11 +93,14 @@ static int on_device(const char *device, int n, char **families)
     const bool indices = bad_index(c), steps = replayed(c);
     wk_ctx_free(c);
     printf("%.*s\n", (int)strcspn(text, "\n"), text);
+    bool blocks = n == 0;
+    for (int i = 0; i < n; i++) blocks |= strcmp(families[i], "blocks") == 0;
+    blocks = !blocks || on_blocks(device);
     run_on_device(device, n, families, &t);
     if (t.failed) printf("FAIL\n%s", t.message);
     printf("%lld passed, %lld failed, %lld have no kernel there\n", (long long)t.passed, (long long)t.failed,
            (long long)t.left);
-    return t.failed != 0 || t.passed == 0 || !indices || !steps;
+    return t.failed != 0 || t.passed == 0 || !indices || !steps || !blocks;
 }
 
 int main(int argc, char **argv)
@@ -104,6 +112,6 @@ int main(int argc, char **argv)
     if (!check_coverage(missing, sizeof missing)) printf("no case: %s\n", missing);
     if (t.failed) printf("FAIL\n%s", t.message);
     printf("%lld passed, %lld failed\n", (long long)t.passed, (long long)t.failed);
-    const bool ok = quantised_rows() && t.failed == 0;
+    const bool ok = quantised_rows("cpu") && t.failed == 0;
     return !(block_products() && ok);
 }
