@@ -55,6 +55,8 @@ wk_status wki_cuda_write_blocks(const wk_call *k); /* cache_write into one */
 
 struct wki_cuda_fault *wki_cuda_fault_of(void *stream);
 int                    wki_cuda_multiprocessors(const wk_device *d);
+int                    wki_cuda_architecture(const wk_device *d); /* 75, 80, 90 .. */
+size_t                 wki_cuda_shared_limit(const wk_device *d); /* shared memory a block may ask for */
 
 /* Memory of the host and small blocks (memory.cu). */
 void *wki_cuda_block(size_t bytes);

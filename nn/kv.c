@@ -54,3 +54,14 @@ void wk_cache_truncate(wk_cache *k, int64_t length)
 {
     if (k && length >= 0 && length < k->length) k->length = length;
 }
+
+void wk_cache_place(wk_ctx *c, wk_cache *k, int64_t length)
+{
+    if (wk_ctx_status(c) != WK_OK || !k) return;
+    if (length < 0 || length > k->capacity) {
+        wk_fail(c, WK_EINDEX, "cache: place %lld of %lld", (long long)length, (long long)k->capacity);
+        return;
+    }
+    wk_copy_into(c, k->start, wk_full(c, (double)length, WK_i64, WK_SHAPE(1)));
+    k->length = length;
+}

@@ -112,6 +112,9 @@ WK_API wk_cache *wk_cache_new(wk_ctx *c, int64_t layers, int64_t kv_heads, int64
                               int64_t value_dim, wk_dtype keys, wk_dtype values); /* NULL after an error */
 WK_API void      wk_cache_free(wk_cache *k);
 WK_API void      wk_cache_truncate(wk_cache *k, int64_t length); /* forget later positions */
+/* Says that `length` positions are written, to cache->length and, in the order of c's work, to cache->start:
+ * before steps with wk_forward_opts.on_device, and after them, since only the caller knows how many ran. */
+WK_API void wk_cache_place(wk_ctx *c, wk_cache *k, int64_t length);
 
 /* ---- 4. Layers ------------------------------------------------------------------------------- */
 
@@ -192,6 +195,9 @@ typedef struct wk_model_info {
 } wk_model_info;
 typedef struct wk_forward_opts {
     bool last_only; /* logits of the last token alone: [1, vocab] */
+    /* With a cache: the place is read from cache->start, on the device, and moved on by T there, so that
+     * wk_capture can record the call. cache->length is not looked at: see wk_cache_place. */
+    bool on_device;
 } wk_forward_opts;
 /* Opens a model on c's device; the weights live in a context of the model's own. NULL after an error. */
 WK_API wk_model       *wk_model_open(wk_ctx *c, const char *path);

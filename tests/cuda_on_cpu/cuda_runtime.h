@@ -55,7 +55,9 @@ extern dim3  blockDim, gridDim;
 
 void     shim_block_barrier(const char *file, int line);
 uint64_t shim_warp(int kind, unsigned mask, uint64_t value, int source, const char *file, int line);
-enum { SHIM_SHUFFLE, SHIM_BALLOT, SHIM_MEET };
+enum { SHIM_SHUFFLE, SHIM_BALLOT, SHIM_MEET, SHIM_CALL };
+/* All lanes meet; the last one to come calls fn with what each brought. */
+void shim_warp_call(void (*fn)(void *const *lane), void *own, const char *file, int line);
 
 static inline void __syncthreads(SHIM_HERE)
 {
@@ -239,6 +241,32 @@ template <int LEFT> static inline void copy_async_wait()
     shim_copy_wait(LEFT);
 }
 
+/* The matrix units: see cuda/mma.cuh. */
+struct f16;
+struct bf16;
+#define WARP_MATRIX
+void shim_multiply(float *c, const uint32_t *a, uint32_t b0, uint32_t b1, bool bf16, const char *file,
+                   int line);
+void shim_load_matrices(uint32_t *r, const void *row, bool turned, const char *file, int line);
+static inline void warp_multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const f16 &,
+                                 SHIM_HERE)
+{
+    shim_multiply(c, a, b0, b1, false, file, line);
+}
+static inline void warp_multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
+                                 const bf16 &, SHIM_HERE)
+{
+    shim_multiply(c, a, b0, b1, true, file, line);
+}
+static inline void warp_load(uint32_t (&r)[4], const void *row, SHIM_HERE)
+{
+    shim_load_matrices(r, row, false, file, line);
+}
+static inline void warp_load_turned(uint32_t (&r)[4], const void *row, SHIM_HERE)
+{
+    shim_load_matrices(r, row, true, file, line);
+}
+
 /* ---- the runtime ---- */
 
 enum cudaError_t {
@@ -262,7 +290,7 @@ typedef shim_stream *cudaStream_t;
 typedef shim_graph  *cudaGraph_t, *cudaGraphExec_t;
 struct cudaDeviceProp {
     char   name[256];
-    size_t totalGlobalMem;
+    size_t totalGlobalMem, sharedMemPerBlockOptin;
     int    major, minor, multiProcessorCount;
 };
 struct cudaLaunchConfig_t {

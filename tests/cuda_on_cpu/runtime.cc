@@ -84,6 +84,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
     memset(p, 0, sizeof *p);
     snprintf(p->name, sizeof p->name, "cuda (emulated on the host)");
     p->totalGlobalMem = (size_t)4 << 30;
+    p->sharedMemPerBlockOptin = 227 << 10;
     p->major = 9;
     p->multiProcessorCount = 4;
     return cudaSuccess;
