@@ -1,5 +1,6 @@
 /* wick-optest: the op cases without a test framework, for machines that have none. */
 #include "tests/ops/block_products.h"
+#include "tests/ops/block_uses.h"
 #include "tests/ops/cases.h"
 #include "tests/ops/quant_golden.h"
 
@@ -78,9 +79,19 @@ static bool replayed(wk_ctx *c)
     return ok;
 }
 
+/* The block dtypes there: their bits, what is done with them, products. */
 static bool on_blocks(const char *device)
 {
-    return quantised_rows(device);
+    char          message[256] = "";
+    const bool    bits = quantised_rows(device);
+    const int64_t uses = check_block_uses(device, message, sizeof message);
+    const int64_t products = uses ? check_block_products_on(device, message, sizeof message) : 0;
+    if (uses && products)
+        printf("%lld uses of block dtypes agree with the CPU, %lld products with sums in double\n",
+               (long long)uses, (long long)products);
+    else
+        printf("FAIL\n%s\n", message);
+    return bits && uses && products;
 }
 
 /* wick-optest DEVICE FAMILY...: the cases on another device, against the CPU; "blocks": the block dtypes. */
