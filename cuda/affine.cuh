@@ -120,12 +120,9 @@ template <int T> struct weights {
     }
 };
 
-/* Bytes that `values` weights take at most where they begin at any address, read in pieces of 16 bytes. */
-template <int T> struct slot_of {
-    static constexpr int bytes(int values)
-    {
-        return (values / (int)format<T>::values * (int)format<T>::bytes + 30) / 16 * 16;
-    }
+/* Bytes that VALUES weights take at most where they begin at any address, read in pieces of 16 bytes. */
+template <int T, int VALUES> struct slot_of {
+    enum { bytes = (VALUES / (int)format<T>::values * (int)format<T>::bytes + 30) / 16 * 16 };
 };
 
 /* ---- launches ---- */

@@ -20,7 +20,7 @@ template <typename C> DEVICE void put_class(const affine &p, int64_t row, int64_
 
 /* DEPTH by TILE values of w from column j0 and depth d0 on. */
 template <typename C, typename A>
-DEVICE void load_weights(const affine &p, const A &tile, const char *w, int64_t j0, int64_t d0)
+DEVICE void load_weights(const affine &p, A &tile, const char *w, int64_t j0, int64_t d0)
 {
     const bool blocks = is_block(p.w_dtype);
     const int  per = blocks ? 4 : 1;

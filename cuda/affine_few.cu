@@ -40,7 +40,7 @@ template <int T, int M>
 __global__ void __launch_bounds__(32 * WARPS) few_kernel(const __grid_constant__ affine p)
 {
     typedef format<T> F;
-    constexpr int     SLOT = slot_of<T>::bytes(CHUNK) / 4, GROUPS = F::values / 32;
+    constexpr int     SLOT = slot_of<T, CHUNK>::bytes / 4, GROUPS = F::values / 32;
     SHARED_DYNAMIC(uint32_t, stage);
     const int     lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
     const int64_t row0 = ((int64_t)blockIdx.x * WARPS + warp) * ROWS, m0 = (int64_t)blockIdx.y * M;
@@ -122,7 +122,7 @@ __global__ void __launch_bounds__(32 * WARPS) few_kernel(const __grid_constant__
 
 template <int T, int M> static wk_status few(const wk_call *k, const affine &p)
 {
-    const size_t shared = (size_t)WARPS * 2 * ROWS * slot_of<T>::bytes(CHUNK);
+    const size_t shared = (size_t)WARPS * 2 * ROWS * slot_of<T, CHUNK>::bytes;
     const dim3   blocks(blocks_for(p.n, WARPS * ROWS), blocks_for(p.m, M));
     return launch(k, few_kernel<T, M>, blocks, 32 * WARPS, shared, p);
 }

@@ -45,7 +45,7 @@ template <int T, typename B> DEVICE void quick_sixteen(const B &b, int g, int h,
 /* Where things lie in shared memory, in words. */
 template <int T, int ROWS> struct layout {
     enum {
-        SLOT = slot_of<T>::bytes(CHUNK) / 4,
+        SLOT = slot_of<T, CHUNK>::bytes / 4,
         RAW = 0,
         W = RAW + 2 * (int)shape<ROWS>::COLUMNS * SLOT,
         X = W + (int)shape<ROWS>::COLUMNS * LINE,
@@ -139,25 +139,26 @@ DEVICE void multiply_step(const A &s, int64_t t, int along, int across, int deep
     }
 }
 
-/* Warps that share the depth give their sums to the first of them; shared memory is free for it. */
-template <int ROWS, typename A> DEVICE void add_depths(const A &s, int warp, sums_of<ROWS> &acc)
+/* A tile's results in shared memory, which is free for them; warps that share the depth add theirs one after
+ * the other. A row has a gap, as lanes write eight columns of four rows. */
+template <int ROWS, typename A>
+DEVICE void place_results(const A &s, int along, int across, int deep, const sums_of<ROWS> &acc)
 {
     typedef shape<ROWS> S;
-    constexpr int       EACH = S::MT * S::NT * 4, GROUP = S::ALONG * S::ACROSS;
-    const int           lane = (int)threadIdx.x % 32, deep = warp / GROUP, pair = warp % GROUP;
-    __syncthreads();
+    const int           lane = (int)threadIdx.x % 32;
+    for (int d = 0; d < S::DEEP; d++) {
+        __syncthreads();
+        if (deep != d) continue;
 #pragma unroll
-    for (int e = 0; e < EACH; e++)
-        if (deep)
-            s[((deep - 1) * GROUP + pair) * EACH * 32 + e * 32 + lane] =
-                bits_of(acc.v[e / 4 / S::NT][e / 4 % S::NT][e % 4]);
+        for (int e = 0; e < S::MT * S::NT * 4; e++) {
+            const int i = e / 4 / S::NT, j = e / 4 % S::NT, v = e % 4;
+            const int column = (along * S::MT + i) * 16 + lane / 4 + v / 2 * 8;
+            const int row = (across * S::NT + j) * 8 + 2 * (lane % 4) + v % 2;
+            uint32_t &to = s[row * (S::COLUMNS + 4) + column];
+            to = bits_of(d ? float_of(to) + acc.v[i][j][v] : acc.v[i][j][v]);
+        }
+    }
     __syncthreads();
-    if (deep) return;
-    for (int d = 1; d < S::DEEP; d++)
-#pragma unroll
-        for (int e = 0; e < EACH; e++)
-            acc.v[e / 4 / S::NT][e / 4 % S::NT][e % 4] +=
-                float_of(s[((d - 1) * GROUP + pair) * EACH * 32 + e * 32 + lane]);
 }
 
 template <int T, int ROWS>
@@ -169,7 +170,7 @@ __global__ void __launch_bounds__(THREADS) tiles_kernel(const __grid_constant__ 
     SHARED(int64_t, x_row, ROWS);
     tile_rows tile;
     if (!find_tile(p, blockIdx.y, ROWS, &tile)) return;
-    const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
+    const int warp = (int)threadIdx.x / 32;
     const int along = warp % S::ALONG, across = warp / S::ALONG % S::ACROSS,
               deep = warp / S::ALONG / S::ACROSS;
     const int64_t j0 = (int64_t)blockIdx.x * S::COLUMNS, steps = (p.k + DEPTH - 1) / DEPTH;
@@ -195,19 +196,12 @@ __global__ void __launch_bounds__(THREADS) tiles_kernel(const __grid_constant__ 
         __syncthreads();
         multiply_step<T, ROWS>(s, t, along, across, deep, acc);
     }
-    if (S::DEEP > 1) add_depths<ROWS>(s, warp, acc);
-    if (deep) return;
-#pragma unroll
-    for (int i = 0; i < S::MT; i++)
-#pragma unroll
-        for (int j = 0; j < S::NT; j++)
-#pragma unroll
-            for (int v = 0; v < 4; v++) {
-                const int64_t column = j0 + (along * S::MT + i) * 16 + lane / 4 + v / 2 * 8;
-                const int     row = (across * S::NT + j) * 8 + 2 * (lane % 4) + v % 2;
-                if (row < tile.rows && column < p.n)
-                    put_result(p, result[row], column, e.bias, acc.v[i][j][v]);
-            }
+    place_results<ROWS>(s, along, across, deep, acc);
+    for (int i = (int)threadIdx.x; i < (int)tile.rows * S::COLUMNS; i += THREADS) {
+        const int row = i / S::COLUMNS, column = i % S::COLUMNS;
+        if (j0 + column < p.n)
+            put_result(p, result[row], j0 + column, e.bias, float_of(s[row * (S::COLUMNS + 4) + column]));
+    }
 }
 
 template <int T, int ROWS> static wk_status tiles(const wk_call *k, const affine &p)
