@@ -97,7 +97,9 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
     snprintf(p->name, sizeof p->name, "cuda (emulated on the host)");
     p->totalGlobalMem = (size_t)4 << 30;
     p->sharedMemPerBlockOptin = 227 << 10;
-    p->major = 9;
+    const char *text = getenv("WK_SHIM_ARCHITECTURE");
+    p->major = (text ? atoi(text) : 90) / 10;
+    p->minor = (text ? atoi(text) : 90) % 10;
     p->multiProcessorCount = 4;
     return cudaSuccess;
 }
