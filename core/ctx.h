@@ -51,6 +51,7 @@ struct wk_ctx {
     struct wk_tape   *tape;      /* NULL: not recording */
     int64_t           last_hook; /* ids of hooks ever given */
     bool              precise;
+    bool              training;
     bool              quiet_tape; /* tape exists but is not recording (no_grad, backward) */
     atomic_bool       cancelled;
     struct wki_cache *cache;         /* freed blocks and headers */

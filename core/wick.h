@@ -67,6 +67,10 @@ WK_API int  wk_threads(const wk_ctx *c);
  * weights in bf16 for bf16 and f16 weights. */
 WK_API void wk_set_precise(wk_ctx *c, bool precise);
 WK_API bool wk_precise(const wk_ctx *c);
+/* The mode of layers that behave differently while a model learns: dropout, and norms over a batch. false,
+ * the default: inference. It has nothing to do with the tape. */
+WK_API void wk_set_training(wk_ctx *c, bool training);
+WK_API bool wk_training(const wk_ctx *c);
 /* Another thread may ask a context to stop: its next op fails with WK_ECANCELLED. The only function that may
  * be called while another thread uses the context; async-signal-safe. */
 WK_API void wk_cancel(wk_ctx *c);
@@ -268,6 +272,8 @@ typedef struct wk_step wk_step;
 typedef void (*wk_step_fn)(wk_ctx *c, void *state);
 WK_API wk_step  *wk_capture(wk_ctx *c, wk_step_fn fn, void *state); /* NULL after an error */
 WK_API wk_status wk_replay(wk_step *step);
+/* Waits for all that c has queued on its device: before another context uses what c has written. */
+WK_API wk_status wk_sync(wk_ctx *c);
 WK_API void      wk_step_free(wk_step *step);
 
 /* ---- 15. Memory ------------------------------------------------------------------------------ */
