@@ -17,8 +17,8 @@ static void random_shape(uint64_t *r, struct array *x, int least)
     } while (x->n > 256);
 }
 
-/* Values in [low, high) and a tensor of them in a random layout: dense, dims in another order, or every second
- * of the last dim. */
+/* Values in [low, high) and a tensor of them in a random layout: dense, dims in another order, or every
+ * second of the last dim. */
 static wk_tensor random_tensor(wk_ctx *c, uint64_t *r, struct array *x, int64_t low, int64_t high, wk_dtype t)
 {
     for (int64_t i = 0; i < x->n; i++) x->v[i] = low + below(r, high - low);

@@ -1,5 +1,5 @@
-/* Gradients of the cases, of first and second order, against differences: wk_gradcheck and wk_gradgradcheck on
- * each layout. */
+/* Gradients of the cases, of first and second order, against differences: wk_gradcheck and wk_gradgradcheck
+ * on each layout. */
 #include "tests/ops/cases.h"
 
 #include "core/ctx.h"
@@ -148,7 +148,8 @@ bool check_gradient(wk_ctx *c, const struct op_case *given, char *message, size_
     return true;
 }
 
-/* The gradient of a sum over the first gradients, by each input, in f64; in_f64: of inputs cast to it first. */
+/* The gradient of the sum of squares of the gradients, by each input, in f64; in_f64: of inputs cast to it
+ * first. */
 static bool second_gradients(wk_ctx *c, const struct op_case *k, bool in_f64, wk_tensor *ddx)
 {
     const wk_grad_opts o = {.create_graph = true, .materialize_grads = true};
