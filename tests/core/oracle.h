@@ -53,11 +53,11 @@ static inline int64_t below(uint64_t *state, int64_t n)
     return n > 0 ? (int64_t)(next_random(state) % (uint64_t)n) : 0;
 }
 
-/* How many random cases a test runs: WK_PROPERTIES, or fewer. */
-static inline int64_t cases_of(int64_t few)
+/* How many random cases a test runs: what WK_PROPERTIES says, else the number given. */
+static inline int64_t cases_of(int64_t usual)
 {
     const char *text = getenv("WK_PROPERTIES");
-    return text ? strtoll(text, NULL, 10) : few;
+    return text ? strtoll(text, NULL, 10) : usual;
 }
 
 #endif
