@@ -219,9 +219,10 @@ Test(properties, reductions)
         const wk_scope s = wk_scope_begin(c);
         const int      op = (int)below(&r, REDUCTIONS);
         random_shape(&r, &x, 1);
-        const int64_t   low = op == PROD ? -1 : op == ANY || op == ALL ? 0 : -9;
-        const int64_t   high = op == PROD || op == ANY || op == ALL ? 2 : 9;
-        const wk_tensor in = random_tensor(c, &r, &x, low, high, dtypes[below(&r, 5)]);
+        const bool      truth = op == ANY || op == ALL || (op == SUM && below(&r, 4) == 0);
+        const int64_t   low = op == PROD ? -1 : truth ? 0 : -9, high = op == PROD || truth ? 2 : 9;
+        const wk_dtype  t = truth && below(&r, 2) ? WK_bool : dtypes[below(&r, 5)];
+        const wk_tensor in = random_tensor(c, &r, &x, low, high, t);
         const int       mask = 1 + (int)below(&r, (1 << x.ndim) - 1), dim = (int)below(&r, x.ndim);
         const bool      keep = below(&r, 2);
         wk_shape        dims = {.ndim = 0};
