@@ -29,6 +29,46 @@ wk_tensor wk_dist(wk_ctx *c, wk_tensor a, wk_tensor b, double p)
     return wk_vector_norm(c, wk_sub(c, a, b), p, WK_ALL_DIMS, false);
 }
 
+wk_tensor wk_cdist(wk_ctx *c, wk_tensor a, wk_tensor b, double p)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, a->ndim >= 2 && b->ndim >= 2 && wk_size(a, -1) == wk_size(b, -1), WK_ESHAPE,
+               "cdist: rows of %s and %s differ in length", WKI_TEXT(a), WKI_TEXT(b));
+    const wk_tensor apart = wk_sub(c, wk_unsqueeze(c, a, -2), wk_unsqueeze(c, b, -3));
+    return wk_vector_norm(c, apart, p, WK_DIMS(-1), false);
+}
+
+/* As [variables, samples]. */
+static wk_tensor covariance(wk_ctx *c, wk_tensor x, double correction)
+{
+    if (x->ndim < 2) x = wk_reshape(c, x, WK_SHAPE(1, -1));
+    if (wki_dtype_class(x->dtype) != 'F') x = wk_cast(c, x, WK_f32);
+    if (wki_failed(c)) return WK_NONE;
+    const double    n = (double)x->shape[1] - correction;
+    const wk_tensor about = wk_sub(c, x, wk_mean(c, x, WK_DIMS(1), true));
+    const wk_tensor sum = wk_matmul(c, about, wk_transpose(c, about, 0, 1));
+    return wk_div(c, sum, wk_scalar(c, n > 0 ? n : 0));
+}
+
+wk_tensor wk_cov(wk_ctx *c, wk_tensor x, double correction)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(x) && x->ndim <= 2, WK_ESHAPE, "cov: %s, [variables, samples] is wanted",
+               WKI_TEXT(x));
+    const wk_tensor y = covariance(c, x, correction);
+    return x->ndim < 2 ? wk_reshape(c, y, WK_SCALAR_SHAPE) : y;
+}
+
+wk_tensor wk_corrcoef(wk_ctx *c, wk_tensor x)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(x) && x->ndim <= 2, WK_ESHAPE, "corrcoef: %s, [variables, samples] is wanted",
+               WKI_TEXT(x));
+    const wk_tensor y = covariance(c, x, 1), scale = wk_sqrt(c, wk_diagonal(c, y, 0, 0, 1));
+    const wk_tensor r = wk_div(c, wk_div(c, y, wk_unsqueeze(c, scale, 1)), scale);
+    return wk_reshape(c, wk_clamp(c, r, -1, 1), x->ndim < 2 ? WK_SCALAR_SHAPE : wki_shape(y));
+}
+
 wk_tensor wk_renorm(wk_ctx *c, wk_tensor x, double p, int dim, double most)
 {
     const int d = wki_failed(c) ? -1 : wki_dim(c, "renorm", x, dim);

@@ -157,3 +157,18 @@ wk_tensor wk_histc(wk_ctx *c, wk_tensor x, int64_t bins, double low, double high
     return wk_cast(c, wk_scatter_add(c, zero, 0, wk_cast(c, at, WK_i64), wk_cast(c, inside, WK_i64)),
                    x->dtype);
 }
+
+wk_tensor wk_isin(wk_ctx *c, wk_tensor x, wk_tensor set)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(x) && !wk_is_none(set) && !wki_is_block(x->dtype) && !wki_is_block(set->dtype),
+               WK_EARG, "isin: no tensors of plain values");
+    const int64_t n = wk_count(set);
+    if (n == 0 || wk_count(x) == 0) return wk_zeros(c, WK_bool, wki_shape(x));
+    const wk_dtype  t = wki_result_dtype(x, set);
+    const wk_tensor flat = wk_cast(c, wk_flatten(c, wk_detach(c, set), 0, -1), t);
+    const wk_tensor sorted = wk_sort(c, flat, 0, false, NULL), v = wk_cast(c, wk_detach(c, x), t);
+    wk_tensor       at = wk_minimum(c, wk_searchsorted(c, sorted, v, false), wk_scalar_int(c, n - 1));
+    at = wk_index_select(c, sorted, 0, wk_flatten(c, at, 0, -1));
+    return wk_eq(c, wk_reshape(c, at, wki_shape(x)), v);
+}
