@@ -64,22 +64,23 @@ static void unary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_ten
 }
 
 /* The neighbour of a towards b among the values of a half, by its bits: sign and magnitude, so that a step
- * away from 0 adds one. */
+ * away from 0 adds one. Recorded as the op it is. */
 static wk_tensor next_half(wk_ctx *c, wk_tensor a, wk_tensor b, wk_dtype t, wk_shape shape)
 {
     WK_REQUIRE(c, t == WK_f16 || t == WK_bf16, WK_EUNSUPPORTED, "nextafter: of %s", wk_dtype_name(t));
-    WK_REQUIRE(c, !wki_recording(c) || (!a->node && !b->node), WK_ENOGRAD, "nextafter: of %s has no gradient",
-               wk_dtype_name(t));
-    a = wk_contiguous(c, wk_expand(c, wk_cast(c, a, t), shape));
-    b = wk_expand(c, wk_cast(c, b, t), shape);
-    const wk_tensor zero = wk_scalar_int(c, 0), bits = wk_view_dtype(c, a, WK_i16);
-    const wk_tensor away = wk_eq(c, wk_lt(c, a, b), wk_gt(c, a, zero));
-    const wk_tensor step = wk_where(c, away, wk_scalar_int(c, 1), wk_scalar_int(c, -1));
-    const wk_tensor least = wk_where(c, wk_lt(c, b, zero), wk_scalar_int(c, -32767), wk_scalar_int(c, 1));
-    const wk_tensor next = wk_where(c, wk_eq(c, a, zero), wk_cast(c, least, WK_i16), wk_add(c, bits, step));
-    const wk_tensor y = wk_view_dtype(c, wk_cast(c, next, WK_i16), t);
-    const wk_tensor same = wk_logical_or(c, wk_eq(c, a, b), wk_isnan(c, b));
-    return wk_where(c, wk_isnan(c, a), a, wk_where(c, same, b, y));
+    const bool      was = wk_no_grad(c, true);
+    const wk_tensor from = wk_contiguous(c, wk_expand(c, wk_cast(c, a, t), shape));
+    const wk_tensor to = wk_expand(c, wk_cast(c, b, t), shape), bits = wk_view_dtype(c, from, WK_i16);
+    const wk_tensor zero = wk_scalar_int(c, 0), one = wk_scalar_int(c, 1);
+    const wk_tensor away = wk_eq(c, wk_lt(c, from, to), wk_gt(c, from, zero));
+    const wk_tensor step = wk_where(c, away, one, wk_scalar_int(c, -1));
+    const wk_tensor least = wk_where(c, wk_lt(c, to, zero), wk_scalar_int(c, -32767), one);
+    const wk_tensor next = wk_where(c, wk_eq(c, from, zero), least, wk_add(c, bits, step));
+    const wk_tensor stays = wk_logical_or(c, wk_eq(c, from, to), wk_isnan(c, to));
+    wk_tensor       y = wk_where(c, stays, to, wk_view_dtype(c, wk_cast(c, next, WK_i16), t));
+    y = wk_where(c, wk_isnan(c, from), from, y);
+    wk_no_grad(c, was);
+    return wki_run_view(c, &(wk_call){.op = WK_OP_nextafter, .cls = WK_CLASS_F32, WK_IN(a, b), .out = {y}});
 }
 
 enum kind { REAL, ANY, INTEGER, COMPARE };

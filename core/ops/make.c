@@ -25,16 +25,6 @@ wk_tensor wk_full_like(wk_ctx *c, wk_tensor x, double value)
     return wki_failed(c) ? WK_NONE : wk_full(c, value, x->dtype, wki_shape(x));
 }
 
-/* v as a value of t: truncated, or rounded to the bits of a half. */
-static double in_dtype(double v, wk_dtype t)
-{
-    if (wki_dtype_class(t) == 'I') return trunc(v);
-    const int    bits = t == WK_bf16 ? 8 : t == WK_f16 ? 11 : 53;
-    int          e;
-    const double m = frexp(v, &e);
-    return bits == 53 || !isfinite(v) ? v : ldexp(rint(ldexp(m, bits)), e - bits);
-}
-
 /* attr.f: start, step, stop; attr.i[0]: the count, whose second half is reckoned from the stop */
 wk_tensor wk_linspace(wk_ctx *c, double start, double stop, int64_t n, wk_dtype t)
 {
@@ -53,8 +43,10 @@ wk_tensor wk_linspace(wk_ctx *c, double start, double stop, int64_t n, wk_dtype 
 
 wk_tensor wk_logspace(wk_ctx *c, double start, double stop, int64_t n, double base, wk_dtype t)
 {
-    start = in_dtype(start, t);
-    stop = in_dtype(stop, t);
+    if (wki_dtype_class(t) == 'I') {
+        start = trunc(start);
+        stop = trunc(stop);
+    }
     const wk_tensor y = wk_pow(c, wk_scalar(c, base), wk_linspace(c, start, stop, n, WK_f64));
     return wk_cast(c, y, t);
 }

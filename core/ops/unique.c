@@ -72,7 +72,7 @@ static wk_tensor dim_unique(wk_ctx *c, const char *op, wk_tensor x, int dim, boo
     const int d = wki_dim(c, op, x, dim);
     if (d < 0) return WK_NONE;
     WK_REQUIRE(c, x->ndim > 0, WK_ESHAPE, "%s: a tensor without dims has no slices", op);
-    wk_tensor slices = wk_transpose(c, wk_detach(c, x), 0, d), order = WK_NONE;
+    wk_tensor slices = wk_movedim(c, wk_detach(c, x), WK_DIMS(d), WK_DIMS(0)), order = WK_NONE;
     if (wki_failed(c)) return WK_NONE;
     const int64_t n = slices->shape[0], width = n ? wk_count(slices) / n : 0;
     if (sort &&
@@ -88,7 +88,7 @@ static wk_tensor dim_unique(wk_ctx *c, const char *op, wk_tensor x, int dim, boo
         slices = wk_index_select(c, slices, 0, order);
     }
     if (wki_failed(c)) return WK_NONE;
-    return wk_transpose(c, runs(c, slices, order, inverse, counts), 0, d);
+    return wk_movedim(c, runs(c, slices, order, inverse, counts), WK_DIMS(0), WK_DIMS(d));
 }
 
 wk_tensor wk_unique_dim(wk_ctx *c, wk_tensor x, int dim, wk_tensor *inverse, wk_tensor *counts)

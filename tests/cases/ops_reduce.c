@@ -51,8 +51,8 @@ OP(cdist)
 }
 OP(cov)
 {
-    if (given(r, "fweights") || given(r, "aweights")) stop(r, CASE_UNSUPPORTED, "weights of samples");
-    ONE(wk_cov(r->c, X, real(r, "correction", 1)));
+    ONE(wk_cov(r->c, X, real(r, "correction", 1), tensor_or_none(r, "fweights"),
+               tensor_or_none(r, "aweights")));
 }
 OP(corrcoef)
 {
