@@ -131,7 +131,7 @@ WK_FORMULA_FN double wki_polygamma(double n, double x)
     if (n == 0) return wki_digamma(x);
     if (n == 1) return wki_trigamma(x);
     const double y = tgamma(n + 1) * wki_zeta(n + 1, x);
-    return fmod(n, 2) < 1 ? -y : y;
+    return fmod(n, 2.0) < 1 ? -y : y;
 }
 /* x = mantissa 2^exponent, mantissa in [0.5, 1). */
 WK_FORMULA_FN double wki_mantissa(double x)

@@ -4,8 +4,9 @@
 #include <stdio.h>
 
 struct device {
-    char name[256];
-    int  major, minor, multiprocessors, driver, runtime;
+    char   name[256];
+    int    major, minor, multiprocessors, driver, runtime;
+    size_t shared;
 };
 
 /* Of a context. */
@@ -26,6 +27,16 @@ struct wki_cuda_fault *wki_cuda_fault_of(void *stream)
 int wki_cuda_multiprocessors(const wk_device *d)
 {
     return ((const struct device *)d->state)->multiprocessors;
+}
+
+int wki_cuda_architecture(const wk_device *d)
+{
+    const struct device *s = (const struct device *)d->state;
+    return s->major * 10 + s->minor;
+}
+size_t wki_cuda_shared_limit(const wk_device *d)
+{
+    return ((const struct device *)d->state)->shared;
 }
 
 wk_status wki_cuda_failed(char *message, size_t size, cudaError_t e)
@@ -89,6 +100,7 @@ wk_status wki_cuda_open(wk_device *d, int index, char *message, size_t size)
     s->major = p.major;
     s->minor = p.minor;
     s->multiprocessors = p.multiProcessorCount;
+    s->shared = p.sharedMemPerBlockOptin;
     s->driver = driver;
     cudaRuntimeGetVersion(&s->runtime);
     d->state = s;
@@ -153,6 +165,23 @@ static const char *op_name(int op)
     return op >= 0 && op < WK_OP_COUNT ? names[op] : "?";
 }
 
+/* What stopped a matrix, by the op that met it; with a number to be filled in. */
+static const char *problem_of(int op)
+{
+    return op == WK_OP_cholesky                   ? "the leading minor of order %d is not positive"
+           : op == WK_OP_lu_solve                 ? "pivot %d is no row's number"
+           : op == WK_OP_eigh                     ? "the eigenvalues did not converge in %d sweeps"
+           : op == WK_OP_svd || op == WK_OP_lstsq ? "the singular values did not converge in %d sweeps"
+                                                  : "the matrix is singular: pivot %d is zero";
+}
+static wk_status explain_problem(struct stream *s, int op, long long info, long long matrix)
+{
+    char why[96];
+    snprintf(why, sizeof why, problem_of(op), (int)info);
+    snprintf(s->message, sizeof s->message, "%s: matrix %lld of the batch: %s", op_name(op), matrix, why);
+    return WK_ELINALG;
+}
+
 /* Waits for what is queued; a bad index that a kernel met on the way is this wait's failure, and forgotten.
  * */
 static wk_status finish(struct stream *s, cudaError_t e)
@@ -162,8 +191,10 @@ static wk_status finish(struct stream *s, cudaError_t e)
     if (e != cudaSuccess) return wki_cuda_failed(s->message, sizeof s->message, e);
     volatile struct wki_cuda_fault *f = s->fault;
     if (!f->op) return WK_OK;
-    snprintf(s->message, sizeof s->message, "%s: index %lld of %lld", op_name(f->op - 1), f->index, f->size);
-    f->op = 0;
+    const int op = f->op - 1, problem = f->problem;
+    f->op = f->problem = 0;
+    if (problem) return explain_problem(s, op, f->index, f->size);
+    snprintf(s->message, sizeof s->message, "%s: index %lld of %lld", op_name(op), f->index, f->size);
     return WK_EINDEX;
 }
 

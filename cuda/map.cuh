@@ -72,6 +72,7 @@ static constexpr bool has_call(const char *text)
 #define atan2f(a, b)    atan2(a, b)
 #define hypotf(a, b)    hypot(a, b)
 #define copysignf(a, b) copysign(a, b)
+#define nextafterf(a, b) nextafter(a, b)
 #include "cuda/formulas.cuh"
 
 /* Where a class has no formula. */
