@@ -68,6 +68,19 @@ template <typename T> DEVICE uint32_t packed(float low, float high)
     narrowed(high, b);
     return (uint32_t)a.bits | (uint32_t)b.bits << 16;
 }
+template <> DEVICE uint32_t packed<bf16>(float low, float high)
+{
+#if defined __CUDA_ARCH__ && __CUDA_ARCH__ >= 800
+    uint32_t both;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+    return both;
+#else
+    bf16 a, b;
+    narrowed(low, a);
+    narrowed(high, b);
+    return (uint32_t)a.bits | (uint32_t)b.bits << 16;
+#endif
+}
 
 /* Rows of W 16-bit values in shared memory, their 16-byte pieces in an order that lets eight rows be read at
  * once; where piece c of a row begins. */

@@ -186,7 +186,7 @@ static bool fits(wk_ctx *c, const wk_model *m, wk_tensor tokens, const wk_cache 
     else if (cache && cache->n_layers != m->info.layers)
         wk_fail(c, WK_EARG, "model: the cache has %lld layers, the model %lld", (long long)cache->n_layers,
                 (long long)m->info.layers);
-    else if (cache && T > cache->capacity - (on_device ? 0 : cache->length))
+    else if (cache && !cache->sliding && T > cache->capacity - (on_device ? 0 : cache->length))
         wk_fail(c, WK_EINDEX, "model: %lld positions written, %lld more exceed the cache's %lld",
                 (long long)cache->length, (long long)T, (long long)cache->capacity);
     else if (on_device && !cache)

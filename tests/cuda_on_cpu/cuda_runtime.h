@@ -37,6 +37,9 @@ struct alignas(8) uint2 {
 struct alignas(16) uint4 {
     unsigned x, y, z, w;
 };
+struct alignas(16) int4 {
+    int x, y, z, w;
+};
 struct alignas(8) float2 {
     float x, y;
 };
@@ -135,6 +138,39 @@ static inline int __dp4a(int a, int b, int c)
 {
     for (int i = 0; i < 4; i++) c += (int)(int8_t)(a >> 8 * i) * (int)(int8_t)(b >> 8 * i);
     return c;
+}
+/* Byte i of the result is the one of the eight of y and x that four bits of s name. */
+static inline unsigned __byte_perm(unsigned x, unsigned y, unsigned s)
+{
+    const uint64_t all = (uint64_t)y << 32 | x;
+    unsigned       r = 0;
+    for (int i = 0; i < 4; i++) r |= (unsigned)(uint8_t)(all >> 8 * (s >> 4 * i & 7)) << 8 * i;
+    return r;
+}
+static inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned by)
+{
+    return (unsigned)(((uint64_t)high << 32 | low) >> (by & 31));
+}
+/* Operations that the compiler may not fuse: none are, here. */
+static inline float __fadd_rn(float a, float b)
+{
+    return a + b;
+}
+static inline float __fsub_rn(float a, float b)
+{
+    return a - b;
+}
+static inline float __fmul_rn(float a, float b)
+{
+    return a * b;
+}
+static inline float __fdiv_rn(float a, float b)
+{
+    return a / b;
+}
+static inline float __fsqrt_rn(float a)
+{
+    return sqrtf(a);
 }
 
 /* One thread of the host runs a launch, so atomics are plain. */
