@@ -123,11 +123,29 @@ DEVICE float capped(float x, float cap)
 {
     return cap * tanhf(x / cap);
 }
-/* Adds what the mask says of a key that is seen; at: the row's first element. */
+/* What the mask says of a key that is seen; at: the row's first element. */
+template <typename M> DEVICE float masked(const attending &a, int64_t at, float x)
+{
+    return x + element<float>((const M *)(const void *)a.mask.data + at);
+}
+template <> DEVICE float masked<bool8>(const attending &a, int64_t at, float x)
+{
+    return ((const uint8_t *)a.mask.data)[at] ? x : -INFINITY;
+}
 DEVICE float with_mask(const attending &a, int64_t at, int64_t key, float x)
 {
-    const float m = load_any<float>(a.mask.data, a.mask.dtype, at + key);
-    return a.mask.dtype == WK_bool ? (m != 0.0f ? x : -INFINITY) : x + m;
+    switch (a.mask.dtype) {
+    case WK_bool:
+        return masked<bool8>(a, at + key, x);
+    case WK_f32:
+        return masked<float>(a, at + key, x);
+    case WK_f16:
+        return masked<f16>(a, at + key, x);
+    case WK_bf16:
+        return masked<bf16>(a, at + key, x);
+    default:
+        return x + load_any<float>(a.mask.data, a.mask.dtype, at + key);
+    }
 }
 
 /* ---- values ---- */

@@ -62,6 +62,13 @@ int                    wki_cuda_multiprocessors(const wk_device *d);
 int                    wki_cuda_architecture(const wk_device *d); /* 75, 80, 90 .. */
 size_t                 wki_cuda_shared_limit(const wk_device *d); /* shared memory a block may ask for */
 
+/* cuBLASLt (blaslt.cu): of a device, NULL where it is missing; what a stream keeps for it. */
+void  *wki_cuda_lt_open(void);
+void   wki_cuda_lt_close(void *library);
+void   wki_cuda_lt_stream_free(void *library, void *stream);
+void  *wki_cuda_lt_library(const wk_device *d);
+void **wki_cuda_lt_of(void *stream);
+
 /* Memory of the host and small blocks (memory.cu). */
 void *wki_cuda_block(size_t bytes);
 void  wki_cuda_block_free(void *block);
