@@ -79,7 +79,7 @@ static bool replayed(wk_ctx *c)
     return ok;
 }
 
-/* ---- random numbers: those that are drawn are equal, what functions make of them is so but for rounding ---- */
+/* ---- random numbers: those drawn are equal, what functions make of them is so but for rounding ---- */
 
 static wk_tensor draw(wk_ctx *c, int i, wk_dtype t)
 {
