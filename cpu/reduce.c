@@ -1,6 +1,7 @@
 /* Reduction kernels. A set of results is worked on together: as columns where they lie side by side in the
- * input, one by one where the reduced values do. f32 adds up in tiles of 32 partial sums, tiles add up
+ * input, one by one where the reduced values do. f32 adds up in tiles of 64 partial sums, tiles add up
  * in double; large sets are cut into chunks by size alone, so results do not depend on threads. */
+#include "cpu/simd.h"
 #include "cpu/vmath.h"
 #include "cpu/walk.h"
 
@@ -29,6 +30,7 @@ enum kind {
 struct job {
     const wk_call *k;
     wk_tensor      x, y;
+    wk_dtype       own; /* of the class */
     struct walk    kept, reduced;
     int64_t        stack; /* results worked on as columns: runs of the innermost kept dim; 1: one by one */
     int64_t        set;   /* results worked on together, at most RESULTS */
@@ -41,54 +43,153 @@ struct job {
     bool     on_second;
 };
 
+/* ---- sums of f32 and bf16: tiles in 64 lanes --------------------------------------------------- */
+
+enum { PARTS = 64 / W };
+
+static float fold64(const vf *s)
+{
+    float lane[64];
+    for (int j = 0; j < PARTS; j++) v_store(lane + j * W, s[j]);
+    for (int l = 0; l < 16; l++) lane[l] = (lane[l] + lane[l + 32]) + (lane[l + 16] + lane[l + 48]);
+    return fold16_f32(lane);
+}
+
+static float tile_sum(const float *x, int64_t n)
+{
+    vf      s[PARTS];
+    int64_t i = 0;
+#pragma GCC unroll 16
+    for (int j = 0; j < PARTS; j++) s[j] = v_set(0);
+    for (; i + 64 <= n; i += 64)
+#pragma GCC unroll 16
+        for (int j = 0; j < PARTS; j++) s[j] += v_load(x + i + j * W);
+    if (i == n) return fold64(s);
+    float rest[64] = {0};
+    memcpy(rest, x + i, (size_t)(n - i) * sizeof *x);
+    for (int j = 0; j < PARTS; j++) s[j] += v_load(rest + j * W);
+    return fold64(s);
+}
+
+/* A word of two bf16 is one of them shifted, the other masked: nothing is unpacked. */
+typedef int32_t vi_any __attribute__((vector_size(4 * W), aligned(1), may_alias));
+INLINE vf       lower(vi word)
+{
+    return (vf)(word << 16);
+}
+INLINE vf upper(vi word)
+{
+    return (vf)(word & ~0xffff);
+}
+
+/* Adds n values from position `at` on to *v; false where they are not bf16 side by side. */
+static bool halves_along(double *v, const struct job *j, int64_t from, int64_t at, int64_t n)
+{
+    int64_t       left, i = 0;
+    const int64_t offset = from + walk_offset(&j->reduced, 0, at, &left);
+    if (j->x->dtype != WK_bf16 || left < n || j->reduced.stride[0][j->reduced.ndim - 1] != 1) return false;
+    const char *x = address(j->x, offset);
+    vf          s[PARTS];
+#pragma GCC unroll 16
+    for (int p = 0; p < PARTS; p++) s[p] = v_set(0);
+    for (; i + 64 <= n; i += 64)
+#pragma GCC unroll 8
+        for (int p = 0; p < PARTS / 2; p++) {
+            const vi word = *(const vi_any *)(const void *)(x + 2 * i + p * (int)sizeof(vi));
+            s[2 * p] += lower(word);
+            s[2 * p + 1] += upper(word);
+        }
+    float        rest[64];
+    const float *tail = load_f32(j->x, offset + i, n - i, rest);
+    *v += (double)fold64(s) + (double)sum_f32(tail, n - i);
+    return true;
+}
+
+/* Adds eight rows of n bf16 to n results. */
+#define FOUR(half, w)  ((half((w)[0]) + half((w)[1])) + (half((w)[2]) + half((w)[3])))
+#define EIGHT(half, w) (FOUR(half, w) + FOUR(half, w + 4))
+static void halves_across(double *restrict v, const float *const *rows, int64_t n)
+{
+    float   sum[2 * W];
+    int64_t i = 0;
+    for (; i + 2 * W <= n; i += 2 * W) {
+        vi w[8];
+        for (int r = 0; r < 8; r++) w[r] = *(const vi_any *)(const void *)((const char *)rows[r] + 2 * i);
+        const vf low = EIGHT(lower, w), high = EIGHT(upper, w);
+        v_store(sum, low);
+        v_store(sum + W, high);
+        for (int l = 0; l < W; l++) {
+            v[i + 2 * l] += (double)sum[l];
+            v[i + 2 * l + 1] += (double)sum[W + l];
+        }
+    }
+    for (; i < n; i++) {
+        float one[8];
+        for (int r = 0; r < 8; r++) CPU(to_f32)[WK_bf16]((const char *)rows[r] + 2 * i, one + r, 1);
+        v[i] += (double)(((one[0] + one[1]) + (one[2] + one[3])) + ((one[4] + one[5]) + (one[6] + one[7])));
+    }
+}
+#undef FOUR
+#undef EIGHT
+
 /* ---- one class ------------------------------------------------------------------------------- */
 
-#define T            float
-#define ACC          double
-#define FN(name)     name##_f32
-#define LOAD         load_f32
-#define LOAD_STRIDED load_f32_strided
-#define STORE        store_f32
-#define LOWEST       (-(double)INFINITY)
-#define HIGHEST      ((double)INFINITY)
-#define NOT_A_NUMBER ((double)NAN)
-#define EXP(x)       ((double)vm_exp((float)(x)))
-#define ISNAN(x)     ((x) != (x))
-#define SIZE(x)      ((x) < 0 ? -(x) : (x))
-#define PLUS(a, b)   ((a) + (b))
-#define TIMES(a, b)  ((a) * (b))
+#define HALVES(j, step) ((j)->x->dtype == WK_bf16 && (step) == 1)
+#define HALVES_ACROSS   halves_across
+#define HALVES_ALONG    halves_along
+#define TILE_SUM(x, n)  tile_sum(x, n)
+#define T               float
+#define ACC             double
+#define FN(name)        name##_f32
+#define LOAD            load_f32
+#define LOAD_STRIDED    load_f32_strided
+#define STORE           store_f32
+#define LOWEST          (-(double)INFINITY)
+#define HIGHEST         ((double)INFINITY)
+#define NOT_A_NUMBER    ((double)NAN)
+#define EXP(x)          ((double)vm_exp((float)(x)))
+#define ISNAN(x)        ((x) != (x))
+#define SIZE(x)         ((x) < 0 ? -(x) : (x))
+#define PLUS(a, b)      ((a) + (b))
+#define TIMES(a, b)     ((a) * (b))
 #include "cpu/reduce_class.h"
 
-#define T            double
-#define ACC          double
-#define FN(name)     name##_f64
-#define LOAD         load_f64
-#define LOAD_STRIDED load_f64_strided
-#define STORE        store_f64
-#define LOWEST       (-(double)INFINITY)
-#define HIGHEST      ((double)INFINITY)
-#define NOT_A_NUMBER ((double)NAN)
-#define EXP(x)       exp(x)
-#define ISNAN(x)     ((x) != (x))
-#define SIZE(x)      ((x) < 0 ? -(x) : (x))
-#define PLUS(a, b)   ((a) + (b))
-#define TIMES(a, b)  ((a) * (b))
+#define HALVES(j, step)                 false
+#define HALVES_ACROSS(v, x, n)          (void)0
+#define HALVES_ALONG(v, j, from, at, n) false
+#define T                               double
+#define ACC                             double
+#define FN(name)                        name##_f64
+#define LOAD                            load_f64
+#define LOAD_STRIDED                    load_f64_strided
+#define STORE                           store_f64
+#define LOWEST                          (-(double)INFINITY)
+#define HIGHEST                         ((double)INFINITY)
+#define NOT_A_NUMBER                    ((double)NAN)
+#define EXP(x)                          exp(x)
+#define ISNAN(x)                        ((x) != (x))
+#define SIZE(x)                         ((x) < 0 ? -(x) : (x))
+#define PLUS(a, b)                      ((a) + (b))
+#define TIMES(a, b)                     ((a) * (b))
 #include "cpu/reduce_class.h"
 
-#define T            int64_t
-#define ACC          int64_t
-#define FN(name)     name##_i64
-#define LOAD         load_i64
-#define LOAD_STRIDED load_i64_strided
-#define STORE        store_i64
-#define LOWEST       INT64_MIN
-#define HIGHEST      INT64_MAX
-#define NOT_A_NUMBER 0
-#define EXP(x)       (x)
-#define ISNAN(x)     ((void)(x), false)
-#define SIZE(x)      (x)
-#define PLUS(a, b)   ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
-#define TIMES(a, b)  ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
+#define HALVES(j, step)                 false
+#define HALVES_ACROSS(v, x, n)          (void)0
+#define HALVES_ALONG(v, j, from, at, n) false
+#define T                               int64_t
+#define ACC                             int64_t
+#define FN(name)                        name##_i64
+#define LOAD                            load_i64
+#define LOAD_STRIDED                    load_i64_strided
+#define STORE                           store_i64
+#define LOWEST                          INT64_MIN
+#define HIGHEST                         INT64_MAX
+#define NOT_A_NUMBER                    0
+#define EXP(x)                          (x)
+#define ISNAN(x)                        ((void)(x), false)
+#define SIZE(x)                         (x)
+#define PLUS(a, b)                      ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
+#define TIMES(a, b)                     ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
 #include "cpu/reduce_class.h"
 
 /* ---- running --------------------------------------------------------------------------------- */

@@ -52,9 +52,15 @@ void      wki_cuda_graph_free(wk_device *d, void *graph);
 /* Copies between a block format and another dtype, and rows of a table in one (blocks.cu). */
 wk_status wki_cuda_recode(const wk_call *k);
 wk_status wki_cuda_embed_blocks(const wk_call *k);
+wk_status wki_cuda_write_blocks(const wk_call *k); /* cache_write into one */
+/* The outputs of affine whose weights are in blocks, and the scratch for them (affine_blocks.cu). */
+wk_status wki_cuda_affine_blocks(const wk_call *k);
+size_t    wki_cuda_affine_blocks_scratch(const wk_call *k);
 
 struct wki_cuda_fault *wki_cuda_fault_of(void *stream);
 int                    wki_cuda_multiprocessors(const wk_device *d);
+int                    wki_cuda_architecture(const wk_device *d); /* 75, 80, 90 .. */
+size_t                 wki_cuda_shared_limit(const wk_device *d); /* shared memory a block may ask for */
 
 /* Memory of the host and small blocks (memory.cu). */
 void *wki_cuda_block(size_t bytes);

@@ -4,8 +4,9 @@
 #include <stdio.h>
 
 struct device {
-    char name[256];
-    int  major, minor, multiprocessors, driver, runtime;
+    char   name[256];
+    int    major, minor, multiprocessors, driver, runtime;
+    size_t shared;
 };
 
 /* Of a context. */
@@ -26,6 +27,16 @@ struct wki_cuda_fault *wki_cuda_fault_of(void *stream)
 int wki_cuda_multiprocessors(const wk_device *d)
 {
     return ((const struct device *)d->state)->multiprocessors;
+}
+
+int wki_cuda_architecture(const wk_device *d)
+{
+    const struct device *s = (const struct device *)d->state;
+    return s->major * 10 + s->minor;
+}
+size_t wki_cuda_shared_limit(const wk_device *d)
+{
+    return ((const struct device *)d->state)->shared;
 }
 
 wk_status wki_cuda_failed(char *message, size_t size, cudaError_t e)
@@ -89,6 +100,7 @@ wk_status wki_cuda_open(wk_device *d, int index, char *message, size_t size)
     s->major = p.major;
     s->minor = p.minor;
     s->multiprocessors = p.multiProcessorCount;
+    s->shared = p.sharedMemPerBlockOptin;
     s->driver = driver;
     cudaRuntimeGetVersion(&s->runtime);
     d->state = s;

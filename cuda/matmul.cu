@@ -123,8 +123,9 @@ wk_status CUDA(matmul)(const wk_call *k)
 wk_status CUDA(affine)(const wk_call *k)
 {
     const wk_tensor x = k->in[0];
-    if (!wki_cuda_all_plain(k)) return WK_EDTYPE;
+    WK_TRY(wki_cuda_affine_blocks(k));
     for (int o = 0; o < k->n_out; o++) {
+        if (!wki_cuda_plain(k->in[1 + o]->dtype)) continue;
         const wk_tensor w = k->in[1 + o], bias = k->in[1 + k->n_out + o], y = k->out[o];
         product         p;
         memset((void *)&p, 0, sizeof p);
@@ -149,4 +150,9 @@ wk_status CUDA(affine)(const wk_call *k)
         WK_TRY(multiply(k, &p));
     }
     return WK_OK;
+}
+
+size_t CUDA(affine_scratch)(const wk_call *k)
+{
+    return wki_cuda_affine_blocks_scratch(k);
 }

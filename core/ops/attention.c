@@ -1,5 +1,5 @@
 /* Attention that never holds the score matrix, and the key-value cache it reads. */
-#include "core/ctx.h"
+#include "core/tape.h"
 
 #include <math.h>
 
@@ -165,6 +165,17 @@ wk_tensor wk_attend(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_attend_
     const bool mask_gradient = wki_recording(c) && is_tracked(o.mask);
     if (q->dtype == WK_f64 || mask_gradient || !wki_has(c, WK_OP_attend)) return composed(c, q, k, v, &o);
     return fused(c, q, k, v, &o);
+}
+
+wk_tensor wki_again_attend(wk_ctx *c, const wk_call *k)
+{
+    const wk_attend_opts o = {.scale = k->attr.f[0],
+                              .softcap = k->attr.f[1],
+                              .causal = k->attr.i[0] != 0,
+                              .window = k->attr.i[1],
+                              .start = k->in[3],
+                              .mask = k->in[4]};
+    return composed(c, k->in[0], k->in[1], k->in[2], &o);
 }
 
 void wki_vjp_attend(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)

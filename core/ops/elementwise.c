@@ -1,5 +1,5 @@
 /* Elementwise ops: their front ends and gradients come from unary.def and binary.def. */
-#include "core/ctx.h"
+#include "derive.h"
 
 #include <math.h>
 #include <string.h>
@@ -53,9 +53,17 @@ static wk_tensor test(wk_ctx *c, wk_op op, wk_tensor x)
     return wki_run(c, &(wk_call){.op = op, .cls = cls, WK_IN(x), .out = {wki_like_as(c, x, WK_bool)}});
 }
 
-static void unary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_tensor *dx)
+/* dx = f'(x) g. While it is recorded, made of ops that have gradients. */
+static void unary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_tensor *dx, const char *formula)
 {
     const wk_tensor x = k->in[0];
+    if (wki_recording(c)) {
+        const double   *pq = k->attr.f;
+        const wk_tensor slope =
+            wki_derive(c, op, formula, (struct wki_letters){.x = x, .y = k->out[0], .p = pq[0], .q = pq[1]});
+        dx[0] = wk_cast(c, wk_mul(c, slope, g), real_of(x->dtype));
+        return;
+    }
     dx[0] = wki_run(c, &(wk_call){.op = op,
                                   .cls = k->cls,
                                   WK_IN(x, k->out[0], g),
@@ -92,12 +100,16 @@ static void binary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_te
                        const char *formula)
 {
     if (!k->in[i]->node) return;
-    if (strcmp(formula, "K(1)") != 0)
+    if (strcmp(formula, "K(1)") != 0 && wki_recording(c)) {
+        const struct wki_letters l = {.a = k->in[0], .b = k->in[1], .y = k->out[0]};
+        g = wk_mul(c, wki_derive(c, op, formula, l), g);
+    } else if (strcmp(formula, "K(1)") != 0) {
         g = wki_run(c, &(wk_call){.op = op,
                                   .cls = k->cls,
                                   WK_IN(k->in[0], k->in[1], k->out[0], g),
                                   .out = {wki_like(c, k->out[0])},
                                   .attr.i = {i}});
+    }
     dx[i] = wki_unbroadcast(c, g, k->in[i]);
 }
 
@@ -111,15 +123,15 @@ static void binary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_te
     {                                                                                                        \
         return unary(c, WK_OP_##name, x, p, q, integers);                                                    \
     }
-#define UNARY_VJP(name)                                                                                      \
+#define UNARY_VJP(name, dy)                                                                                  \
     void wki_vjp_##name(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)                      \
     {                                                                                                        \
-        unary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx);                                                       \
+        unary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx, dy);                                                   \
     }
-#define WK_UNARY(name, y, dy)           UNARY(name, false) UNARY_VJP(name)
-#define WK_UNARY_ANY(name, y, dy, iy)   UNARY(name, true) UNARY_VJP(name)
-#define WK_UNARY_P(name, y, dy)         UNARY_P(name, false) UNARY_VJP(name)
-#define WK_UNARY_P_ANY(name, y, dy, iy) UNARY_P(name, stays(WK_OP_##name, p, q)) UNARY_VJP(name)
+#define WK_UNARY(name, y, dy)           UNARY(name, false) UNARY_VJP(name, #dy)
+#define WK_UNARY_ANY(name, y, dy, iy)   UNARY(name, true) UNARY_VJP(name, #dy)
+#define WK_UNARY_P(name, y, dy)         UNARY_P(name, false) UNARY_VJP(name, #dy)
+#define WK_UNARY_P_ANY(name, y, dy, iy) UNARY_P(name, stays(WK_OP_##name, p, q)) UNARY_VJP(name, #dy)
 #define WK_UNARY_TEST(name, y)                                                                               \
     wk_tensor wk_##name(wk_ctx *c, wk_tensor x)                                                              \
     {                                                                                                        \
@@ -135,11 +147,11 @@ static void binary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_te
 #define BINARY_VJP(name, da, db)                                                                             \
     void wki_vjp_##name(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)                      \
     {                                                                                                        \
-        binary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx, 0, #da);                                              \
-        binary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx, 1, #db);                                              \
+        binary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx, 0, da);                                               \
+        binary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx, 1, db);                                               \
     }
-#define WK_BINARY(name, y, da, db)         BINARY(name, REAL) BINARY_VJP(name, da, db)
-#define WK_BINARY_ANY(name, y, da, db, iy) BINARY(name, ANY) BINARY_VJP(name, da, db)
+#define WK_BINARY(name, y, da, db)         BINARY(name, REAL) BINARY_VJP(name, #da, #db)
+#define WK_BINARY_ANY(name, y, da, db, iy) BINARY(name, ANY) BINARY_VJP(name, #da, #db)
 #define WK_BINARY_INT(name, iy)            BINARY(name, INTEGER)
 #define WK_COMPARE(name, y)                BINARY(name, COMPARE)
 #include "core/binary.def"

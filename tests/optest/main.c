@@ -1,5 +1,6 @@
 /* wick-optest: the op cases without a test framework, for machines that have none. */
 #include "tests/ops/block_products.h"
+#include "tests/ops/block_uses.h"
 #include "tests/ops/cases.h"
 #include "tests/ops/quant_golden.h"
 
@@ -8,10 +9,10 @@
 #include <string.h>
 
 /* The bits of the block dtypes, on the instruction set that is chosen by itself. */
-static bool quantised_rows(void)
+static bool quantised_rows(const char *device)
 {
     char          message[256];
-    wk_ctx       *c = wk_ctx_new("cpu");
+    wk_ctx       *c = wk_ctx_new(device);
     const int64_t n =
         check_quant_golden(c, WK_SOURCE_DIR "/tests/golden/quant.safetensors", message, sizeof message);
     wk_ctx_free(c);
@@ -182,7 +183,22 @@ static bool late_failures(wk_ctx *c)
     return ok;
 }
 
-/* wick-optest DEVICE FAMILY...: the cases on another device, against the CPU. */
+/* The block dtypes there: their bits, what is done with them, products. */
+static bool on_blocks(const char *device)
+{
+    char          message[256] = "";
+    const bool    bits = quantised_rows(device);
+    const int64_t uses = check_block_uses(device, message, sizeof message);
+    const int64_t products = uses ? check_block_products_on(device, message, sizeof message) : 0;
+    if (uses && products)
+        printf("%lld uses of block dtypes agree with the CPU, %lld products with sums in double\n",
+               (long long)uses, (long long)products);
+    else
+        printf("FAIL\n%s\n", message);
+    return bits && uses && products;
+}
+
+/* wick-optest DEVICE FAMILY...: the cases on another device, against the CPU; "blocks": the block dtypes. */
 static int on_device(const char *device, int n, char **families)
 {
     struct tally t = {0};
@@ -193,11 +209,14 @@ static int on_device(const char *device, int n, char **families)
     alone = bad_index(c) && late_failures(c) && alone;
     wk_ctx_free(c);
     printf("%.*s\n", (int)strcspn(text, "\n"), text);
+    bool blocks = n == 0;
+    for (int i = 0; i < n; i++) blocks |= strcmp(families[i], "blocks") == 0;
+    blocks = !blocks || on_blocks(device);
     run_on_device(device, n, families, &t);
     if (t.failed) printf("FAIL\n%s", t.message);
     printf("%lld passed, %lld failed, %lld have no kernel there\n", (long long)t.passed, (long long)t.failed,
            (long long)t.left);
-    return t.failed != 0 || t.passed == 0 || !alone;
+    return t.failed != 0 || t.passed == 0 || !alone || !blocks;
 }
 
 int main(int argc, char **argv)
@@ -207,8 +226,9 @@ int main(int argc, char **argv)
     char         missing[512];
     run_everywhere(&t);
     if (!check_coverage(missing, sizeof missing)) printf("no case: %s\n", missing);
+    if (!check_gradient_coverage(missing, sizeof missing)) printf("no gradient case: %s\n", missing);
     if (t.failed) printf("FAIL\n%s", t.message);
     printf("%lld passed, %lld failed\n", (long long)t.passed, (long long)t.failed);
-    const bool ok = quantised_rows() && t.failed == 0;
+    const bool ok = quantised_rows("cpu") && t.failed == 0;
     return !(block_products() && ok);
 }
