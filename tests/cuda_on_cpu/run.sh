@@ -29,7 +29,7 @@ one() { # one ORDER GROUP FAMILY...
 }
 export -f one
 rm -f "$shim"/*.log "$shim"/*.code
-families=$(sed -nE 's/^FAMILY\((.*)\)/\1/p' tests/ops/families.def)
+families=$(sed -nE 's/^FAMILY\((.*)\)/\1/p' tests/ops/families.def && printf 'alone\nblocks\n')
 for order in $orders; do
     for group in 0 1 2 3 4; do
         echo "$order $group" $(echo "$families" | awk -v g=$group 'NR % 5 == g')
@@ -60,6 +60,14 @@ if [ -x "$build/wick-case" ]; then
         head -20 "$shim/cases.diff"
         grep FAIL "$shim/cases.full" | head
     fi
+fi
+
+# Golden models, eager and captured.
+if [ -z "$flags" ] && [ -x "$build/wick-modeltest" ]; then
+    WK_SHIM_ORDER=7 "$build/wick-modeltest" cuda:0 >"$shim/models.out" 2>&1 || failed=$((failed + 1))
+    tail -n 20 "$shim/models.out" | sed 's/^/models: /'
+    n=$(sed -nE 's/^([0-9]+) passed.*/\1/p' "$shim/models.out")
+    passed=$((passed + ${n:-0}))
 fi
 found=$(cat "$shim"/*.log "$shim"/cases.full 2>/dev/null | grep -E 'runtime error|ERROR: AddressSanitizer' | sort | uniq -c)
 if [ -n "$found" ]; then
