@@ -18,6 +18,7 @@
 #define LARGER(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
 #define SIGMOID(x)   (((x) < 0 ? expf(-fabsf(x)) : K(1)) / (K(1) + expf(-fabsf(x))))
 #define MISH(x)      tanhf(log1pf(expf(x)))
+#define GELU(x)      (K(0.5) * (x) * (K(1) + erff((x)*K(0.707106781186547524401))))
 #define GELU_ARG(x)  (K(0.797884560802865355880) * ((x) + K(0.044715) * (x) * (x) * (x)))
 #define GELU_TANH(x) (K(0.5) * (x) * (K(1) + tanhf(GELU_ARG(x))))
 #define GELU_TANH_D(x)                                                                                       \

@@ -163,7 +163,8 @@ static void copy_same(wk_device *d, struct job *j)
     for (int i = 0; i < inner; i++)
         if (sy == 1 && sx > 1 && j->w.stride[1][i] == 1 && j->w.shape[i] >= 8) j->turned = i;
     if (j->turned < 0) {
-        wki_parallel(d, j->w.n, 4 * GRAIN / wk_dtype_bytes(j->y->dtype), copy_runs, j);
+        const int64_t grain = 4 * GRAIN / wk_dtype_bytes(j->y->dtype) / 256 + 1; /* whole blocks */
+        wki_parallel(d, j->w.n, grain * 256, copy_runs, j);
         return;
     }
     const int64_t rows = j->w.shape[j->turned], cols = j->w.shape[inner], blocks = (rows + SIDE - 1) / SIDE;

@@ -28,7 +28,7 @@ wk_status CUDA(cache_write)(const wk_call *k)
     const wk_tensor x = k->in[0], cache = k->out[0];
     writing         w;
     memset((void *)&w, 0, sizeof w);
-    if (!wki_cuda_all_plain(k)) return WK_EDTYPE;
+    if (!wki_cuda_all_plain(k)) return wki_cuda_write_blocks(k);
     walk_operand(&w.heads.of[0], cache);
     walk_operand(&w.heads.of[1], x);
     w.heads.n = 1;

@@ -1,15 +1,8 @@
-/* Matrix products of every plain dtype, any strides, and affine maps: tiles pass through shared memory,
+/* Matrix products of every plain dtype, any strides, and affine maps: by cuBLASLt where it can, else tiles pass through shared memory,
  * sums run in the class's type in a fixed order. */
-#include "cuda/walk.cuh"
+#include "cuda/product.cuh"
 
 enum { TILE = 64, DEPTH = 16, PER = 4 }; /* a thread makes PER by PER results */
-
-struct product {
-    walk<3>     batch;                                    /* y, a, b over the leading dims */
-    int64_t     m, n, k, am, ak, bk, bn, ym, yn, tiles_n; /* sizes, strides in elements */
-    const void *bias;                                     /* of columns, or nothing */
-    int         bias_dtype;
-};
 
 DEVICE float fused(float a, float b, float c)
 {
@@ -83,6 +76,8 @@ static wk_status multiply(const wk_call *k, product *p)
 {
     p->tiles_n = (p->n + TILE - 1) / TILE;
     if (p->batch.n * p->m * p->n == 0) return WK_OK;
+    wk_status by_library;
+    if (wki_cuda_lt_multiply(k, p, &by_library)) return by_library;
     const dim3 blocks((unsigned)((p->m + TILE - 1) / TILE * p->tiles_n),
                       (unsigned)(p->batch.n < 65535 ? p->batch.n : 65535));
     WITH_CLASS(k, return launch(k, matmul_kernel<C>, blocks, 256, 0, *p););
@@ -123,8 +118,9 @@ wk_status CUDA(matmul)(const wk_call *k)
 wk_status CUDA(affine)(const wk_call *k)
 {
     const wk_tensor x = k->in[0];
-    if (!wki_cuda_all_plain(k)) return WK_EDTYPE;
+    WK_TRY(wki_cuda_affine_blocks(k));
     for (int o = 0; o < k->n_out; o++) {
+        if (!wki_cuda_plain(k->in[1 + o]->dtype)) continue;
         const wk_tensor w = k->in[1 + o], bias = k->in[1 + k->n_out + o], y = k->out[o];
         product         p;
         memset((void *)&p, 0, sizeof p);
@@ -149,4 +145,9 @@ wk_status CUDA(affine)(const wk_call *k)
         WK_TRY(multiply(k, &p));
     }
     return WK_OK;
+}
+
+size_t CUDA(affine_scratch)(const wk_call *k)
+{
+    return wki_cuda_affine_blocks_scratch(k);
 }

@@ -39,7 +39,7 @@ void wki_cuda_state_free(void *block)
 void *wki_cuda_alloc(wk_device *d, size_t bytes)
 {
     if (cudaSetDevice(d->index) != cudaSuccess) return nullptr;
-    return wki_cuda_block(bytes);
+    return wki_cuda_block((bytes + 15) / 16 * 16); /* kernels read whole vectors */
 }
 void wki_cuda_free(wk_device *d, void *block, size_t)
 {

@@ -37,7 +37,7 @@ wk_cache *wk_cache_new(wk_ctx *c, int64_t layers, int64_t kv_heads, int64_t capa
         k->layers[i].v =
             value_dim == 0 ? WK_NONE : wk_empty(k->c, values, WK_SHAPE(kv_heads, capacity, value_dim));
     }
-    if (wk_ctx_status(k->c) == WK_OK) return k;
+    if (wk_sync(k->c) == WK_OK) return k;
     wk_fail(c, wk_ctx_status(k->c), "cache: %s", wk_ctx_message(k->c));
     wk_cache_free(k);
     return NULL;
@@ -65,4 +65,15 @@ void wk_cache_truncate(wk_cache *k, int64_t length)
 {
     if (!k || length < 0 || length >= k->length) return;
     if (!k->sliding || k->length <= k->capacity || length == 0) k->length = length;
+}
+
+void wk_cache_place(wk_ctx *c, wk_cache *k, int64_t length)
+{
+    if (wk_ctx_status(c) != WK_OK || !k) return;
+    if (length < 0 || length > k->capacity) {
+        wk_fail(c, WK_EINDEX, "cache: place %lld of %lld", (long long)length, (long long)k->capacity);
+        return;
+    }
+    wk_copy_into(c, k->start, wk_full(c, (double)length, WK_i64, WK_SHAPE(1)));
+    k->length = length;
 }

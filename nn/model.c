@@ -132,7 +132,7 @@ wk_model *wk_model_open(wk_ctx *c, const char *path)
     m->c = wk_ctx_new(wk_ctx_device(c));
     m->info.quantization = "";
     if (wk_ctx_status(m->c) == WK_OK) open_model(m, path);
-    if (wk_ctx_status(m->c) == WK_OK) return m;
+    if (wk_sync(m->c) == WK_OK) return m; /* the weights are there for every context */
     const char *text = wk_ctx_message(m->c);
     if (strstr(text, path)) /* the file's own errors name it */
         wk_fail(c, wk_ctx_status(m->c), "%s", text);
@@ -175,7 +175,7 @@ wk_cache *wk_model_cache(wk_ctx *c, const wk_model *m, int64_t capacity, wk_dtyp
     return wk_cache_new(c, i->layers, i->kv_heads, capacity, i->head_dim, i->head_dim, keys, values);
 }
 
-static bool fits(wk_ctx *c, const wk_model *m, wk_tensor tokens, const wk_cache *cache)
+static bool fits(wk_ctx *c, const wk_model *m, wk_tensor tokens, const wk_cache *cache, bool on_device)
 {
     const int64_t T = wk_size(tokens, -1);
     if (wk_is_none(tokens) || T < 1 || tokens->ndim > 2 || (cache && tokens->ndim != 1))
@@ -186,25 +186,31 @@ static bool fits(wk_ctx *c, const wk_model *m, wk_tensor tokens, const wk_cache 
     else if (cache && cache->n_layers != m->info.layers)
         wk_fail(c, WK_EARG, "model: the cache has %lld layers, the model %lld", (long long)cache->n_layers,
                 (long long)m->info.layers);
-    else if (cache && !cache->sliding && T > cache->capacity - cache->length)
+    else if (cache && !cache->sliding && T > cache->capacity - (on_device ? 0 : cache->length))
         wk_fail(c, WK_EINDEX, "model: %lld positions written, %lld more exceed the cache's %lld",
                 (long long)cache->length, (long long)T, (long long)cache->capacity);
+    else if (on_device && !cache)
+        wk_fail(c, WK_EARG, "model: on_device asks for a cache");
     return wk_ctx_status(c) == WK_OK;
 }
 
 wk_tensor wk_model_forward(wk_ctx *c, const wk_model *m, wk_tensor tokens, wk_cache *cache, wk_forward_opts o)
 {
-    if (wk_ctx_status(c) != WK_OK || !fits(c, m, tokens, cache)) return WK_NONE;
-    const int64_t   T = wk_size(tokens, -1), first = cache ? cache->length : 0;
+    if (wk_ctx_status(c) != WK_OK || !fits(c, m, tokens, cache, o.on_device)) return WK_NONE;
+    const int64_t   T = wk_size(tokens, -1), first = cache && !o.on_device ? cache->length : 0;
     const wk_scope  scope = wk_scope_begin(c);
     struct wki_step step = {.last_only = o.last_only, .start = WK_NONE};
     step.positions = wk_arange(c, (double)first, (double)(first + T), 1, WK_i64);
     if (cache) {
         step.kv = cache->layers;
         step.start = cache->start;
-        wk_copy_into(c, cache->start, wk_narrow(c, step.positions, 0, 0, 1));
+        if (o.on_device)
+            step.positions = wk_add(c, step.positions, cache->start);
+        else
+            wk_copy_into(c, cache->start, wk_narrow(c, step.positions, 0, 0, 1));
     }
-    const wk_tensor logits = wk_scope_end(c, scope, m->kind->forward(c, m->layers, tokens, &step));
-    if (cache && wk_ctx_status(c) == WK_OK) cache->length += T;
-    return logits;
+    const wk_tensor logits = m->kind->forward(c, m->layers, tokens, &step);
+    if (o.on_device) wk_copy_into(c, cache->start, wk_add(c, cache->start, wk_scalar_int(c, T)));
+    if (cache && !o.on_device && wk_ctx_status(c) == WK_OK) cache->length += T;
+    return wk_scope_end(c, scope, logits);
 }

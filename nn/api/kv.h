@@ -22,9 +22,9 @@ typedef struct wk_cache {
     bool          sliding;
     wk_tensor     start; /* i64 [1]: length before the step that runs */
 } wk_cache;
+/* NULL after an error; value_dim 0: keys alone. */
 WK_API wk_cache *wk_cache_new(wk_ctx *c, int64_t layers, int64_t kv_heads, int64_t capacity, int64_t key_dim,
-                              int64_t value_dim, wk_dtype keys, wk_dtype values); /* NULL after an error */
-/* value_dim 0: keys alone. */
+                              int64_t value_dim, wk_dtype keys, wk_dtype values);
 /* One that keeps the last `window` positions of any number: a new one takes the place of the oldest. Queries
  * see at most these, as with a window in wk_attention, whose results it gives. */
 WK_API wk_cache *wk_cache_new_sliding(wk_ctx *c, int64_t layers, int64_t kv_heads, int64_t window,
@@ -32,6 +32,9 @@ WK_API wk_cache *wk_cache_new_sliding(wk_ctx *c, int64_t layers, int64_t kv_head
 WK_API void      wk_cache_free(wk_cache *k);
 /* Forgets later positions. A sliding one that has lost positions can only forget all (length 0). */
 WK_API void wk_cache_truncate(wk_cache *k, int64_t length);
+/* Says that `length` positions are written, to cache->length and, in the order of c's work, to cache->start:
+ * before steps with wk_forward_opts.on_device, and after them, since only the caller knows how many ran. */
+WK_API void wk_cache_place(wk_ctx *c, wk_cache *k, int64_t length);
 
 #ifdef __cplusplus
 }

@@ -20,15 +20,16 @@ struct pending {
 };
 
 struct thread {
-    uint3                at; /* threadIdx */
-    int                  index;
-    enum state           state;
-    fiber               *on;
-    const char          *file; /* where it waits */
-    int                  line;
-    int                  kind, source; /* of the warp operation */
-    unsigned             mask;
-    uint64_t             value, result;
+    uint3       at; /* threadIdx */
+    int         index;
+    enum state  state;
+    fiber      *on;
+    const char *file; /* where it waits */
+    int         line;
+    int         kind, source; /* of the warp operation */
+    unsigned    mask;
+    uint64_t    value, result;
+    void (*call)(void *const *lane);
     std::vector<pending> copies;
     std::vector<size_t>  groups; /* ends of committed groups in copies */
 };
@@ -158,7 +159,7 @@ void run_block(const cudaLaunchConfig_t *c, uint3 at, int kind)
     m.finished = m.at_barrier = 0;
     m.arrays.clear();
     m.arena_used = 0;
-    memset(m.dynamic.data(), 0xff, m.dynamic.size()); /* NaN in every type */
+    if (!m.dynamic.empty()) memset(m.dynamic.data(), 0xff, m.dynamic.size()); /* NaN in every type */
     for (int i = 0; i < n; i++) {
         thread &t = m.threads[(size_t)i];
         t.at = {(unsigned)i % c->blockDim.x, (unsigned)i / c->blockDim.x % c->blockDim.y,
@@ -240,6 +241,11 @@ uint64_t shim_warp(int kind, unsigned mask, uint64_t value, int source, const ch
         }
         ballot |= (unsigned)(o.value != 0) << l;
     }
+    if (kind == SHIM_CALL) {
+        void *lanes[32];
+        for (int l = 0; l < 32; l++) lanes[l] = (void *)(uintptr_t)m.threads[(size_t)(first + l)].value;
+        t->call(lanes);
+    }
     for (int l = 0; l < 32; l++) {
         if (!(mask >> l & 1)) continue;
         thread &o = m.threads[(size_t)(first + l)];
@@ -249,6 +255,12 @@ uint64_t shim_warp(int kind, unsigned mask, uint64_t value, int source, const ch
         if (&o != t) o.state = READY;
     }
     return t->result;
+}
+
+void shim_warp_call(void (*fn)(void *const *lane), void *own, const char *file, int line)
+{
+    self()->call = fn;
+    shim_warp(SHIM_CALL, 0xffffffffu, (uint64_t)(uintptr_t)own, 0, file, line);
 }
 
 void *shim_shared(const void *key, size_t bytes)

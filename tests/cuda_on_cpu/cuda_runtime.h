@@ -37,6 +37,9 @@ struct alignas(8) uint2 {
 struct alignas(16) uint4 {
     unsigned x, y, z, w;
 };
+struct alignas(16) int4 {
+    int x, y, z, w;
+};
 struct alignas(8) float2 {
     float x, y;
 };
@@ -55,7 +58,9 @@ extern dim3  blockDim, gridDim;
 
 void     shim_block_barrier(const char *file, int line);
 uint64_t shim_warp(int kind, unsigned mask, uint64_t value, int source, const char *file, int line);
-enum { SHIM_SHUFFLE, SHIM_BALLOT, SHIM_MEET };
+enum { SHIM_SHUFFLE, SHIM_BALLOT, SHIM_MEET, SHIM_CALL };
+/* All lanes meet; the last one to come calls fn with what each brought. */
+void shim_warp_call(void (*fn)(void *const *lane), void *own, const char *file, int line);
 
 static inline void __syncthreads(SHIM_HERE)
 {
@@ -134,6 +139,39 @@ static inline int __dp4a(int a, int b, int c)
     for (int i = 0; i < 4; i++) c += (int)(int8_t)(a >> 8 * i) * (int)(int8_t)(b >> 8 * i);
     return c;
 }
+/* Byte i of the result is the one of the eight of y and x that four bits of s name. */
+static inline unsigned __byte_perm(unsigned x, unsigned y, unsigned s)
+{
+    const uint64_t all = (uint64_t)y << 32 | x;
+    unsigned       r = 0;
+    for (int i = 0; i < 4; i++) r |= (unsigned)(uint8_t)(all >> 8 * (s >> 4 * i & 7)) << 8 * i;
+    return r;
+}
+static inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned by)
+{
+    return (unsigned)(((uint64_t)high << 32 | low) >> (by & 31));
+}
+/* Operations that the compiler may not fuse: none are, here. */
+static inline float __fadd_rn(float a, float b)
+{
+    return a + b;
+}
+static inline float __fsub_rn(float a, float b)
+{
+    return a - b;
+}
+static inline float __fmul_rn(float a, float b)
+{
+    return a * b;
+}
+static inline float __fdiv_rn(float a, float b)
+{
+    return a / b;
+}
+static inline float __fsqrt_rn(float a)
+{
+    return sqrtf(a);
+}
 
 /* One thread of the host runs a launch, so atomics are plain. */
 template <typename T> static inline T atomicAdd(T *p, T v)
@@ -206,6 +244,32 @@ template <int LEFT> static inline void copy_async_wait()
     shim_copy_wait(LEFT);
 }
 
+/* The matrix units: see cuda/mma.cuh. */
+struct f16;
+struct bf16;
+#define WARP_MATRIX
+void shim_multiply(float *c, const uint32_t *a, uint32_t b0, uint32_t b1, bool bf16, const char *file,
+                   int line);
+void shim_load_matrices(uint32_t *r, const void *row, bool turned, const char *file, int line);
+static inline void warp_multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const f16 &,
+                                 SHIM_HERE)
+{
+    shim_multiply(c, a, b0, b1, false, file, line);
+}
+static inline void warp_multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
+                                 const bf16 &, SHIM_HERE)
+{
+    shim_multiply(c, a, b0, b1, true, file, line);
+}
+static inline void warp_load(uint32_t (&r)[4], const void *row, SHIM_HERE)
+{
+    shim_load_matrices(r, row, false, file, line);
+}
+static inline void warp_load_turned(uint32_t (&r)[4], const void *row, SHIM_HERE)
+{
+    shim_load_matrices(r, row, true, file, line);
+}
+
 /* ---- the runtime ---- */
 
 enum cudaError_t {
@@ -229,7 +293,7 @@ typedef shim_stream *cudaStream_t;
 typedef shim_graph  *cudaGraph_t, *cudaGraphExec_t;
 struct cudaDeviceProp {
     char   name[256];
-    size_t totalGlobalMem;
+    size_t totalGlobalMem, sharedMemPerBlockOptin;
     int    major, minor, multiProcessorCount;
 };
 struct cudaLaunchConfig_t {

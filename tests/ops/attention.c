@@ -8,6 +8,8 @@ struct attend_case {
     int         window, mask; /* mask: 1 bool, 2 real, 3 real and learnt (input 3) */
     double      softcap;
     bool        turned; /* inputs [T, H, d] in memory */
+    int         start;  /* plus 1: the place of the first query; 0: the last places */
+    wk_dtype    cache;  /* of keys and values, where it is not theirs */
 };
 
 static wk_tensor attend(wk_ctx *c, const wk_tensor *x, const struct op_case *given)
@@ -20,7 +22,12 @@ static wk_tensor attend(wk_ctx *c, const wk_tensor *x, const struct op_case *giv
         mask = wk_reshape(c, wk_cos(c, wk_arange(c, 0, (double)(t * s), 1, WK_f32)), WK_SHAPE(t, s));
         if (k->mask == 1) mask = wk_gt(c, mask, wk_scalar(c, 0));
     }
-    const wk_attend_opts o = {.causal = k->causal, .window = k->window, .softcap = k->softcap, .mask = mask};
+    for (int i = 1; i < 3 && k->cache; i++) in[i] = wk_cast(c, in[i], k->cache);
+    const wk_attend_opts o = {.causal = k->causal,
+                              .window = k->window,
+                              .softcap = k->softcap,
+                              .mask = mask,
+                              .start = k->start ? wk_full(c, k->start - 1, WK_i64, WK_SHAPE(1)) : WK_NONE};
     return wk_attend(c, in[0], in[1], in[2], o);
 }
 
@@ -104,6 +111,71 @@ void family_attention(case_fn visit, void *arg)
          .q = WK_SHAPE(10, 4, 8),
          .k = WK_SHAPE(10, 2, 8),
          .v = WK_SHAPE(10, 2, 8)},
+        {.note = "tiles of 32 columns",
+         .causal = true,
+         .q = WK_SHAPE(6, 70, 32),
+         .k = WK_SHAPE(2, 130, 32),
+         .v = WK_SHAPE(2, 130, 24)},
+        {.note = "tiles of 64 columns",
+         .causal = true,
+         .softcap = 3,
+         .q = WK_SHAPE(2, 1, 133, 64),
+         .k = WK_SHAPE(2, 1, 133, 64),
+         .v = WK_SHAPE(2, 1, 133, 64)},
+        {.note = "tiles of 96 columns",
+         .mask = 2,
+         .q = WK_SHAPE(2, 20, 80),
+         .k = WK_SHAPE(1, 70, 80),
+         .v = WK_SHAPE(1, 70, 80)},
+        {.note = "tiles of 128 columns",
+         .causal = true,
+         .window = 40,
+         .turned = true,
+         .q = WK_SHAPE(100, 2, 128),
+         .k = WK_SHAPE(100, 1, 128),
+         .v = WK_SHAPE(100, 1, 112)},
+        {.note = "tiles of 256 columns",
+         .causal = true,
+         .q = WK_SHAPE(1, 40, 256),
+         .k = WK_SHAPE(1, 40, 256),
+         .v = WK_SHAPE(1, 40, 200)},
+        {.note = "a cache that is not full",
+         .causal = true,
+         .start = 21,
+         .q = WK_SHAPE(4, 30, 16),
+         .k = WK_SHAPE(2, 90, 16),
+         .v = WK_SHAPE(2, 90, 16)},
+        {.note = "decoding from a cache that is not full",
+         .causal = true,
+         .start = 411,
+         .window = 350,
+         .q = WK_SHAPE(8, 2, 32),
+         .k = WK_SHAPE(2, 1100, 32),
+         .v = WK_SHAPE(2, 1100, 40)},
+        {.note = "decoding, soft cap and mask",
+         .softcap = 2,
+         .mask = 1,
+         .q = WK_SHAPE(2, 3, 20),
+         .k = WK_SHAPE(1, 140, 20),
+         .v = WK_SHAPE(1, 140, 12)},
+        {.note = "q8_0 cache, decoding",
+         .causal = true,
+         .cache = WK_q8_0,
+         .q = WK_SHAPE(6, 1, 96),
+         .k = WK_SHAPE(2, 300, 96),
+         .v = WK_SHAPE(2, 300, 64)},
+        {.note = "q4_0 cache, decoding",
+         .causal = true,
+         .cache = WK_q4_0,
+         .q = WK_SHAPE(2, 1, 64),
+         .k = WK_SHAPE(2, 300, 64),
+         .v = WK_SHAPE(2, 300, 64)},
+        {.note = "q8_0 cache",
+         .causal = true,
+         .cache = WK_q8_0,
+         .q = WK_SHAPE(4, 20, 32),
+         .k = WK_SHAPE(2, 50, 32),
+         .v = WK_SHAPE(2, 50, 32)},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         visit_dtypes(visit, arg,
@@ -116,8 +188,8 @@ void family_attention(case_fn visit, void *arg)
                                               {.shape = WK_SHAPE(2, 1, 5), .dtype = WK_f32}},
                                        .run = attend,
                                        .row = &rows[i],
-                                       .tolerance = 4e-6,
-                                       .gradient = true,
+                                       .tolerance = rows[i].cache ? 2e-2 : 4e-6,
+                                       .gradient = rows[i].cache == 0,
                                        .fused = true});
     visit_dtypes(visit, arg,
                  &(struct op_case){.op = "cache_write",

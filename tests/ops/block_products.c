@@ -29,14 +29,16 @@ enum { MOST_ROWS = 70 };
 
 /* One weight and what its products with x must be. */
 struct product {
-    wk_dtype t;
-    int64_t  n, k;
-    float   *x, *w, *bias;
-    double  *want, *all; /* [MOST_ROWS, n] results; sums of the terms' squares up to each row */
+    const char *device; /* or NULL: all paths of the CPU */
+    wk_dtype    t;
+    int64_t     n, k;
+    float      *x, *w, *bias;
+    double     *want, *all; /* [MOST_ROWS, n] results; sums of the terms' squares up to each row */
 };
 
-static wk_ctx *open_path(size_t i)
+static wk_ctx *open_path(const char *device, size_t i)
 {
+    if (device) return i ? NULL : wk_ctx_new(device);
     setenv("WK_ISA", paths[i].isa, 1);
     setenv("WK_CPU_FEATURES", paths[i].without, 1);
     wk_ctx *c = wk_ctx_new("cpu");
@@ -109,9 +111,10 @@ static bool agrees(wk_ctx *c, const struct product *p, size_t path, wk_tensor w,
         const double e = sqrt(wrong / p->all[m - 1]);
         ok = e < (precise ? PRECISE : EIGHT_BITS);
         if (!ok)
-            snprintf(message, size, "%s %s %s%s: %lld rows by [%lld, %lld]: error %g", paths[path].isa,
-                     paths[path].without, wk_dtype_name(p->t), precise ? " precise" : "", (long long)m,
-                     (long long)p->n, (long long)p->k, e);
+            snprintf(message, size, "%s %s %s%s: %lld rows by [%lld, %lld]: error %g",
+                     p->device ? p->device : paths[path].isa, p->device ? "" : paths[path].without,
+                     wk_dtype_name(p->t), precise ? " precise" : "", (long long)m, (long long)p->n,
+                     (long long)p->k, e);
     }
     wk_free(y);
     return ok;
@@ -127,7 +130,7 @@ static int64_t check(struct product p, const int64_t *batch, char *message, size
     p.bias = random_values(p.n, 3);
     ok = p.x && p.w && p.bias && reference(&p, message, size);
     for (size_t path = 0; path < PATHS && ok; path++) {
-        wk_ctx *c = open_path(path);
+        wk_ctx *c = open_path(p.device, path);
         if (!c) continue;
         wk_tensor w = wk_cast(c, wk_make(c, p.w, WK_f32, WK_SHAPE(p.n, p.k)), p.t);
         wk_tensor bias = wk_make(c, p.bias, WK_f32, WK_SHAPE(p.n));
@@ -178,18 +181,19 @@ static bool experts_agree(wk_ctx *c, wk_dtype t, const float *values, const char
     return ok;
 }
 
-static int64_t check_experts(char *message, size_t size)
+static int64_t check_experts(const char *device, char *message, size_t size)
 {
     static const int64_t batches[] = {1, 3, MOST_ROWS};
     float               *values = random_values(5 * 19 * 512, 4);
     int64_t              done = 0;
     for (size_t path = 0; path < PATHS && values; path++) {
-        wk_ctx *c = open_path(path);
+        wk_ctx *c = open_path(device, path);
         bool    ok = true;
         for (wk_dtype t = 0; t < WK_DTYPE_COUNT && c && ok; t++)
             for (size_t b = 0; b < 3 && ok && (wk_dtype_block(t) > 1 || t == WK_f16 || t == WK_bf16);
                  b++, done++)
-                ok = experts_agree(c, t, values, paths[path].isa, batches[b], message, size);
+                ok =
+                    experts_agree(c, t, values, device ? device : paths[path].isa, batches[b], message, size);
         wk_ctx_free(c);
         if (ok) continue;
         done = 0;
@@ -204,7 +208,7 @@ int64_t check_block_products(char *message, size_t size)
     /* Around the sizes where a path ends, a tile is not full, or work is cut. */
     static const int64_t batches[] = {1, 2, 3, 5, 7, 8, 9, 12, 24, 25, 33, 0}, few[] = {1, 2, 9, 26, 0},
                          many[] = {70, 0};
-    int64_t all = check_experts(message, size);
+    int64_t all = check_experts(NULL, message, size);
     if (!all) return 0;
     for (wk_dtype t = 0; t < WK_DTYPE_COUNT; t++) {
         if (wk_dtype_block(t) == 1 && t != WK_f16 && t != WK_bf16) continue;
@@ -222,6 +226,28 @@ int64_t check_block_products(char *message, size_t size)
             if (!(n = check((struct product){.t = t, .n = 3, .k = k}, few, message, size))) return 0;
             all += n;
         }
+    }
+    return all;
+}
+
+int64_t check_block_products_on(const char *device, char *message, size_t size)
+{
+    /* Around the rows of a tile and where another kernel takes over. */
+    static const int64_t batches[] = {1, 2, 3, 5, 8, 9, 17, 65, 0}, few[] = {1, 9, 0};
+    int64_t              all = check_experts(device, message, size);
+    for (wk_dtype t = 0; t < WK_DTYPE_COUNT && all; t++) {
+        if (wk_dtype_block(t) == 1) continue;
+        int64_t n =
+            check((struct product){.device = device, .t = t, .n = 37, .k = 768}, batches, message, size);
+        all = n ? all + n : 0;
+        /* ends of rows that fill no chunk; rows at odd addresses */
+        for (int64_t k = 32; k <= 320 && wk_dtype_block(t) == 32 && all; k += 96) {
+            n = check((struct product){.device = device, .t = t, .n = 3, .k = k}, few, message, size);
+            all = n ? all + n : 0;
+        }
+        if (!all) break;
+        n = check((struct product){.device = device, .t = t, .n = 5, .k = 2304}, few, message, size);
+        all = n ? all + n : 0;
     }
     return all;
 }

@@ -1,0 +1,77 @@
+/* Few rows of x times rows of weights of any format in f32: each weight as its format says, a warp to a row. */
+#include "cuda/affine.cuh"
+
+enum { WARPS = 4 };
+
+template <int T, int M> __global__ void few_exact_kernel(const __grid_constant__ affine p)
+{
+    typedef format<T> F;
+    constexpr int     GROUPS = F::values / 32;
+    const int         lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
+    const int64_t     column = (int64_t)blockIdx.x * WARPS + warp, m0 = (int64_t)blockIdx.y * M;
+    expert            e = {p.w, 0};
+    if (p.ids) {
+        const int64_t id = p.ids[m0];
+        if (id < 0 || id >= p.experts) {
+            if (blockIdx.x == 0 && threadIdx.x == 0) report_index(p.fault, p.op, id, p.experts);
+            return;
+        }
+        e = expert_of(p, id);
+    }
+    if (column >= p.n) return;
+    const char   *row = e.w + column * p.w_row;
+    const float  *x[M];
+    float         acc[M] = {};
+    const int64_t groups = (p.k + 31) / 32;
+#pragma unroll
+    for (int i = 0; i < M; i++)
+        x[i] = (const float *)p.x + (m0 + i < p.m ? m0 + i : p.m - 1) / p.repeats * p.step;
+    for (int64_t group = lane; group < groups; group += 32)
+#pragma unroll 1
+        for (int h = 0; h < 2; h++) {
+            const int64_t at = group * 32 + 16 * h;
+            float         v[16];
+            if (at + 16 <= p.k) {
+                weights<T>::sixteen(bytes_from(row + group / GROUPS * F::bytes), (int)(group % GROUPS), h, v);
+            } else {
+#pragma unroll
+                for (int i = 0; i < 16; i++) v[i] = at + i < p.k ? load_any<float>(row, T, at + i) : 0.0f;
+            }
+#pragma unroll
+            for (int i = 0; i < M; i++)
+#pragma unroll
+                for (int j = 0; j < 16; j += 4) {
+                    const float4 four = *(const float4 *)(x[i] + at + j);
+                    acc[i] = fmaf(v[j], four.x, acc[i]);
+                    acc[i] = fmaf(v[j + 1], four.y, acc[i]);
+                    acc[i] = fmaf(v[j + 2], four.z, acc[i]);
+                    acc[i] = fmaf(v[j + 3], four.w, acc[i]);
+                }
+        }
+#pragma unroll
+    for (int i = 0; i < M; i++) {
+        const float v = warp_fold<plus>(acc[i]);
+        if (lane == i && m0 + i < p.m) put_result(p, m0 + i, column, e.bias, v);
+    }
+}
+
+template <int T> static wk_status few(const wk_call *k, const affine &p)
+{
+    const unsigned x = blocks_for(p.n, WARPS);
+    return p.ids || p.m == 1
+               ? launch(k, few_exact_kernel<T, 1>, dim3(x, (unsigned)p.m), 32 * WARPS, 0, p)
+               : launch(k, few_exact_kernel<T, 4>, dim3(x, blocks_for(p.m, 4)), 32 * WARPS, 0, p);
+}
+
+wk_status wki_cuda_affine_few_exact(const wk_call *k, const affine &p)
+{
+    switch (p.w_dtype) {
+#define FEW(t)                                                                                               \
+    case WK_##t:                                                                                             \
+        return few<WK_##t>(k, p);
+        WK_EACH_FORMAT(FEW)
+        WK_EACH_PLAIN(FEW)
+#undef FEW
+    }
+    return WK_EDTYPE;
+}
