@@ -107,7 +107,8 @@ static double run_sum_bf16(const char *x, int64_t n)
 /* Adds positions r0 .. r1 to *v where they lie side by side; returns the first one left out. */
 static int64_t sum_along(const struct job *j, int64_t from, int64_t r0, int64_t r1, double *v)
 {
-    int64_t       left;
+    int64_t left;
+    if (r0 == r1) return r1; /* nothing lies nowhere: a size may be 0 */
     const int64_t at = from + walk_offset(&j->reduced, 0, r0, &left);
     const bool    dense = j->reduced.stride[0][j->reduced.ndim - 1] == 1 && left >= r1 - r0;
     const bool    half = j->x->dtype == WK_bf16;
