@@ -22,6 +22,11 @@ static wk_tensor random_of(wk_ctx *c, wk_dtype t, wk_shape shape)
     return wk_cast(c, wk_normal(c, 0, 1, WK_f32, shape), t);
 }
 
+static double unit_of(wk_dtype t)
+{
+    return t == WK_f32 ? 4 : 2;
+}
+
 static double now(void)
 {
     struct timespec t;
@@ -85,7 +90,7 @@ static void products(wk_ctx *c, wk_dtype t, int64_t rows, int64_t n)
     char            name[64];
     const wk_scope  s = wk_scope_begin(c);
     struct operands o = {.a = random_of(c, t, WK_SHAPE(rows, n)), .b = random_of(c, t, WK_SHAPE(n, n))};
-    const double    r = (double)rows, d = (double)n, unit = (double)wk_dtype_size(t);
+    const double    r = (double)rows, d = (double)n, unit = unit_of(t);
     snprintf(name, sizeof name, "affine %s %lldx%lldx%lld", wk_dtype_name(t), (long long)rows, (long long)n,
              (long long)n);
     report(c, name, measure(c, affine, &o), 2 * r * d * d, unit * (d * d + 2 * r * d));
@@ -101,8 +106,8 @@ static void attention(wk_ctx *c, wk_dtype t, int64_t heads, int64_t groups, int6
                          .b = random_of(c, t, WK_SHAPE(groups, keys, d)),
                          .c = random_of(c, t, WK_SHAPE(groups, keys, d))};
     const double    pairs = (double)queries * ((double)keys - (double)(queries - 1) / 2);
-    const double    bytes = (double)wk_dtype_size(t) * (double)d *
-                         (2 * (double)groups * (double)keys + 2 * (double)heads * (double)queries);
+    const double    bytes =
+        unit_of(t) * (double)d * (2 * (double)groups * (double)keys + 2 * (double)heads * (double)queries);
     snprintf(name, sizeof name, "attend %s %lld/%lld heads of %lld, %lld by %lld", wk_dtype_name(t),
              (long long)heads, (long long)groups, (long long)d, (long long)queries, (long long)keys);
     report(c, name, measure(c, attend, &o), 4 * pairs * (double)d * (double)heads, bytes);
@@ -115,7 +120,7 @@ static void norms(wk_ctx *c, wk_dtype t, int64_t rows, int64_t n)
     const wk_scope  s = wk_scope_begin(c);
     struct operands o = {.a = random_of(c, t, WK_SHAPE(rows, n)), .b = random_of(c, t, WK_SHAPE(n))};
     snprintf(name, sizeof name, "rms_norm %s %lldx%lld", wk_dtype_name(t), (long long)rows, (long long)n);
-    report(c, name, measure(c, norm, &o), 4 * (double)(rows * n), 2 * (double)(rows * n * wk_dtype_size(t)));
+    report(c, name, measure(c, norm, &o), 4 * (double)(rows * n), 2 * (double)(rows * n) * unit_of(t));
     wk_scope_end(c, s, WK_NONE);
 }
 
