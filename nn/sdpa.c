@@ -96,11 +96,9 @@ wk_tensor wki_attend_sinks(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_
     if (a.window) {
         a.mask = wki_mask_join(c, a.mask, by_start(c, T, S, &a));
         a.window = 0;
-        a.causal = false;
-        a.start = WK_NONE;
-    } else if (!wk_is_none(a.start)) {
-        a.start = wk_add(c, a.start, wk_scalar_int(c, 1));
     }
+    /* keys beyond are memory that nobody wrote */
+    if (!wk_is_none(a.start)) a.start = wk_add(c, a.start, wk_scalar_int(c, 1));
     one.dim[k->ndim - 2] = 1;
     const wk_tensor keys[] = {wk_zeros(c, k->dtype, one), k};
     one.dim[k->ndim - 1] = wk_size(v, -1);
