@@ -141,11 +141,20 @@ DEVICE float with_mask(const attending &a, int64_t at, int64_t key, float x)
         return masked<float>(a, at + key, x);
     case WK_f16:
         return masked<f16>(a, at + key, x);
-    case WK_bf16:
-        return masked<bf16>(a, at + key, x);
     default:
-        return x + load_any<float>(a.mask.data, a.mask.dtype, at + key);
+        return masked<bf16>(a, at + key, x);
     }
+}
+DEVICE float with_any_mask(const attending &a, int64_t at, int64_t key, float x)
+{
+    const float m = load_any<float>(a.mask.data, a.mask.dtype, at + key);
+    return a.mask.dtype == WK_bool ? (m != 0.0f ? x : -INFINITY) : x + m;
+}
+/* Is the mask of a dtype that with_mask knows, or is there none? */
+static inline bool common_mask(const attending &a)
+{
+    const int t = a.mask.dtype;
+    return !a.mask.data || t == WK_bool || t == WK_f32 || t == WK_f16 || t == WK_bf16;
 }
 
 /* ---- values ---- */

@@ -71,7 +71,7 @@ DEVICE void limit(const attending &a, const sight &s, int64_t mask, int64_t row0
             if (key < from || key >= to)
                 v = -INFINITY;
             else if (a.mask.data)
-                v = with_mask(a, at, key, v);
+                v = with_any_mask(a, at, key, v);
             x[i][j] = v;
         }
     }

@@ -92,7 +92,7 @@ template <int R> struct blocks_of<any_type, R> {
 
 /* Keys a team has at once. */
 template <int R> struct at_once {
-    enum { N = R > 8 ? 2 : 4 };
+    enum { N = R > 4 ? 2 : 4 };
 };
 
 /* Scores of keys key0 .. key0 + n: a team of lanes has some keys at once, each lane eight columns of 64. */
@@ -231,7 +231,7 @@ __global__ void __launch_bounds__(THREADS)
             for (int r = 0; r < R; r++)
 #pragma unroll
                 for (int e = 0; e < 8; e++) o[r][e] *= factor[r];
-#pragma unroll 4
+#pragma unroll(R == 1 ? 4 : 2)
             for (int key = team; key < n; key += teams) {
                 float x[8];
                 eight<T>::of(a.v, v + (key0 + key) * a.v.row + column, a.dv - column, p.v_ok, x);
@@ -307,7 +307,8 @@ static int query_width(const attending &a)
 
 bool wki_cuda_attend_few_fits(const attending &a)
 {
-    return a.rows <= FEW_ROWS && a.dv <= THREADS * 8 && most_rows(a.rows) * query_width(a) <= 8192;
+    return a.rows <= FEW_ROWS && common_mask(a) && a.dv <= THREADS * 8 &&
+           most_rows(a.rows) * query_width(a) <= 8192;
 }
 
 static int64_t splits_of(const wk_call *k, const attending &a)

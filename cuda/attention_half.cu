@@ -324,8 +324,7 @@ bool wki_cuda_attend_half_fits(const wk_call *k, const attending &a)
     const int width = a.d > a.dv ? a.d : a.dv, t = a.q.dtype;
     if (k->precise || (t != WK_f16 && t != WK_bf16) || a.k.dtype != t || a.v.dtype != t) return false;
     if (wki_cuda_architecture(k->device) < (t == WK_f16 ? 75 : 80) || width > 256) return false;
-    const int mask = a.mask.data ? a.mask.dtype : (int)WK_bool;
-    if (mask != WK_bool && mask != WK_f32 && mask != WK_f16 && mask != WK_bf16) return false;
+    if (!common_mask(a)) return false;
     if (shared_bytes(width) > wki_cuda_shared_limit(k->device)) return false;
     return a.d % 8 == 0 && a.dv % 8 == 0 && in_pieces(a, a.q) && in_pieces(a, a.k) && in_pieces(a, a.v) &&
            in_pieces(a, a.y);

@@ -16,7 +16,7 @@ if [ "${2:-}" = sanitized ]; then
     export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1
 fi
 tests/cuda_on_cpu/build.sh "$shim" $flags || exit 1
-export WK_MODULE_PATH=$shim shim build asan=${asan:-}
+export WK_MODULE_PATH=$shim WK_CUBLASLT=$PWD/$shim/libwick_cuda.so.0 shim build asan=${asan:-}
 failed=0
 passed=0
 
@@ -45,6 +45,22 @@ for order in $orders; do
     echo "order $order: $n passed"
     passed=$((passed + n))
 done
+# Golden models: logits, eager and captured; gradients; what a steady step asks of the device.
+if [ -x "$build/wick-modeltest" ]; then
+    for order in $orders; do
+        LD_PRELOAD=$asan WK_SHIM_ORDER=$order "$build/wick-modeltest" cuda:0 >"$shim/models.log" 2>&1 ||
+            { failed=$((failed + 1)) && head -20 "$shim/models.log"; }
+        n=$(sed -nE 's/^([0-9]+) passed.*/\1/p' "$shim/models.log" | tail -1)
+        echo "models, order $order: ${n:-0} passed"
+        passed=$((passed + ${n:-0}))
+    done
+fi
+# Products without the library.
+WK_CUBLASLT='' LD_PRELOAD=$asan "$build/wick-optest" cuda:0 matmul affine >"$shim/products.log" 2>&1 ||
+    { failed=$((failed + 1)) && grep -vE '^device:' "$shim/products.log" | head -20; }
+n=$(sed -nE 's/^([0-9]+) passed.*/\1/p' "$shim/products.log" | tail -1)
+echo "products without cuBLASLt: ${n:-0} passed"
+passed=$((passed + ${n:-0}))
 "$shim/planted" || failed=$((failed + 1))
 
 # The committed cases: the same verdicts as on the CPU.
@@ -62,13 +78,6 @@ if [ -x "$build/wick-case" ]; then
     fi
 fi
 
-# Golden models, eager and captured.
-if [ -z "$flags" ] && [ -x "$build/wick-modeltest" ]; then
-    WK_SHIM_ORDER=7 "$build/wick-modeltest" cuda:0 >"$shim/models.out" 2>&1 || failed=$((failed + 1))
-    tail -n 20 "$shim/models.out" | sed 's/^/models: /'
-    n=$(sed -nE 's/^([0-9]+) passed.*/\1/p' "$shim/models.out")
-    passed=$((passed + ${n:-0}))
-fi
 found=$(cat "$shim"/*.log "$shim"/cases.full 2>/dev/null | grep -E 'runtime error|ERROR: AddressSanitizer' | sort | uniq -c)
 if [ -n "$found" ]; then
     failed=$((failed + 1))
