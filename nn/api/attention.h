@@ -9,8 +9,8 @@ extern "C" {
 #endif
 
 /* softmax(scale q k^T + mask) v as PyTorch's function of this name: q [.., T, d], k [.., S, d], v
- * [.., S, dv]; with a dim of heads before T, q may have a multiple of k's (grouped and multi-query). Runs as wk_attend
- * where neither weights nor dropout are wanted. A query that sees no key gives 0. */
+ * [.., S, dv]; with a dim of heads before T, q may have a multiple of k's (grouped and multi-query). Runs as
+ * wk_attend where neither weights nor dropout are wanted. A query that sees no key gives 0. */
 typedef struct wk_sdpa_opts {
     double    scale;   /* 0: 1 / sqrt(d) */
     wk_tensor mask;    /* bool (true: seen) or real (added), broadcast to [.., T, S]; WK_NONE or NULL */
