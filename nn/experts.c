@@ -65,8 +65,8 @@ struct wk_moe wk_moe_load(wk_params p, const char *name, wk_moe_opts o)
     return m;
 }
 
-/* Scores with those of experts outside of the best groups as -infinity. A group is as good as its best expert,
- * with a correction as its two best (arXiv:2405.04434, 2412.19437). */
+/* Scores with those of experts outside of the best groups as -infinity. A group is as good as its best
+ * expert, with a correction as its two best (arXiv:2405.04434, 2412.19437). */
 static wk_tensor grouped(wk_ctx *c, const struct wk_moe *m, wk_tensor choice)
 {
     const int64_t each = wk_size(choice, -1) / m->groups,

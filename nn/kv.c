@@ -1,5 +1,5 @@
 /* The key-value cache of one sequence. */
-#include "nn.h"
+#include "layers.h"
 
 static bool whole_blocks(wk_ctx *c, const char *what, wk_dtype t, int64_t dim)
 {
@@ -49,8 +49,20 @@ wk_cache *wk_cache_new_sliding(wk_ctx *c, int64_t layers, int64_t kv_heads, int6
     wk_cache *k = wk_cache_new(c, layers, kv_heads, window, key_dim, value_dim, keys, values);
     if (!k) return NULL;
     k->sliding = true;
-    for (int64_t i = 0; i < layers; i++) k->layers[i].rotating = true;
-    return k;
+    for (int64_t i = 0; i < layers && wk_ctx_status(k->c) == WK_OK; i++) {
+        struct wk_kv  *kv = &k->layers[i];
+        const wk_scope s = wk_scope_begin(k->c);
+        kv->rotating = true;
+        /* slots not written yet are looked at with weight 0, which NaN would survive */
+        wk_copy_into(k->c, kv->k, wk_cast(k->c, wk_zeros(k->c, WK_f32, wki_shape_of(kv->k)), keys));
+        if (value_dim)
+            wk_copy_into(k->c, kv->v, wk_cast(k->c, wk_zeros(k->c, WK_f32, wki_shape_of(kv->v)), values));
+        wk_scope_end(k->c, s, WK_NONE);
+    }
+    if (wk_ctx_status(k->c) == WK_OK) return k;
+    wk_fail(c, wk_ctx_status(k->c), "cache: %s", wk_ctx_message(k->c));
+    wk_cache_free(k);
+    return NULL;
 }
 
 void wk_cache_free(wk_cache *k)

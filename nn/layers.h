@@ -12,9 +12,8 @@ wk_init   wki_bias_init(wk_params p, int64_t fan_in);
 wk_tensor wki_activate(wk_ctx *c, int act, wk_tensor x);              /* enum wk_activation */
 wk_tensor wki_gate(wk_ctx *c, int act, wk_tensor gate, wk_tensor up); /* act(gate) up */
 wk_shape  wki_shape_of(wk_tensor x);
-/* Two masks of attention (bool: seen, or real: added; WK_NONE) as one; a mask as a real one. */
+/* Two masks of attention (bool: seen, or real: added; WK_NONE) as one. */
 wk_tensor wki_mask_join(wk_ctx *c, wk_tensor a, wk_tensor b);
-wk_tensor wki_mask_real(wk_ctx *c, wk_tensor mask, wk_dtype t);
 wk_tensor wki_split_heads(wk_ctx *c, wk_tensor x, int64_t heads); /* [.., H d] as [.., H, d] */
 /* wk_attend with a score per head that takes its share and gives nothing. */
 wk_tensor wki_attend_sinks(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_tensor sinks,

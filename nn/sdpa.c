@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-wk_tensor wki_mask_real(wk_ctx *c, wk_tensor mask, wk_dtype t)
+/* bool (seen) or real as what is added to scores. */
+static wk_tensor mask_real(wk_ctx *c, wk_tensor mask, wk_dtype t)
 {
     if (mask->dtype != WK_bool) return wk_cast(c, mask, t);
     return wk_masked_fill(c, wk_zeros(c, t, wki_shape_of(mask)), wk_logical_not(c, mask),
@@ -16,7 +17,7 @@ wk_tensor wki_mask_join(wk_ctx *c, wk_tensor a, wk_tensor b)
     if (wk_is_none(b)) return a;
     if (a->dtype == WK_bool && b->dtype == WK_bool) return wk_logical_and(c, a, b);
     const wk_dtype t = a->dtype == WK_bool ? b->dtype : a->dtype;
-    return wk_add(c, wki_mask_real(c, a, t), wki_mask_real(c, b, t));
+    return wk_add(c, mask_real(c, a, t), mask_real(c, b, t));
 }
 
 wk_shape wki_shape_of(wk_tensor x)
@@ -53,7 +54,7 @@ static wk_tensor composed(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, cons
     if (o->softcap > 0)
         s = wk_mul(c, wk_tanh(c, wk_mul(c, s, wk_scalar(c, 1 / o->softcap))), wk_scalar(c, o->softcap));
     mask = wki_mask_join(c, mask, by_place(c, T, S, o));
-    if (!wk_is_none(mask)) s = wk_add(c, s, wki_mask_real(c, mask, t));
+    if (!wk_is_none(mask)) s = wk_add(c, s, mask_real(c, mask, t));
     if (!wk_is_none(o->sinks)) {
         all.dim[q->ndim - 1] = 1;
         const wk_tensor sink = wk_reshape(c, wk_cast(c, o->sinks, t), WK_SHAPE(-1, 1, 1));
@@ -96,11 +97,9 @@ wk_tensor wki_attend_sinks(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_
     if (a.window) {
         a.mask = wki_mask_join(c, a.mask, by_start(c, T, S, &a));
         a.window = 0;
-        a.causal = false;
-        a.start = WK_NONE;
-    } else if (!wk_is_none(a.start)) {
-        a.start = wk_add(c, a.start, wk_scalar_int(c, 1));
     }
+    /* keys beyond are memory that nobody wrote */
+    if (!wk_is_none(a.start)) a.start = wk_add(c, a.start, wk_scalar_int(c, 1));
     one.dim[k->ndim - 2] = 1;
     const wk_tensor keys[] = {wk_zeros(c, k->dtype, one), k};
     one.dim[k->ndim - 1] = wk_size(v, -1);
@@ -111,7 +110,7 @@ wk_tensor wki_attend_sinks(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_
         wk_expand(c, wk_reshape(c, wk_cast(c, sinks, WK_f32), WK_SHAPE(-1, 1, 1)), columns);
     columns.dim[q->ndim - 1] = S;
     const wk_tensor rest = wk_is_none(a.mask) ? wk_zeros(c, WK_f32, columns)
-                                              : wk_expand(c, wki_mask_real(c, a.mask, WK_f32), columns);
+                                              : wk_expand(c, mask_real(c, a.mask, WK_f32), columns);
     const wk_tensor both[] = {sink, rest};
     a.mask = wk_cat(c, 2, both, -1);
     return wk_attend(c, q, wk_cat(c, 2, keys, -2), wk_cat(c, 2, values, -2), a);

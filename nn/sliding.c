@@ -1,5 +1,5 @@
-/* Attention on a rotating cache: position p lies at p modulo its capacity. Where it stands is a tensor, so that
- * a step may be captured. */
+/* Attention on a rotating cache: position p lies at p modulo its capacity. Where it stands is a tensor, so
+ * that a step may be captured. */
 #include "layers.h"
 
 static wk_tensor attend(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_tensor sinks, wk_attend_opts o)

@@ -8,9 +8,9 @@
 extern "C" {
 #endif
 
-/* softmax(scale q k^T + mask) v as PyTorch's function of this name: q [.., T, d], k [.., S, d], v [.., S, dv];
- * with a dim of heads before T, q may have a multiple of k's (grouped and multi-query). Runs as wk_attend
- * where neither weights nor dropout are wanted. A query that sees no key gives 0. */
+/* softmax(scale q k^T + mask) v as PyTorch's function of this name: q [.., T, d], k [.., S, d], v
+ * [.., S, dv]; with a dim of heads before T, q may have a multiple of k's (grouped and multi-query). Runs as
+ * wk_attend where neither weights nor dropout are wanted. A query that sees no key gives 0. */
 typedef struct wk_sdpa_opts {
     double    scale;   /* 0: 1 / sqrt(d) */
     wk_tensor mask;    /* bool (true: seen) or real (added), broadcast to [.., T, S]; WK_NONE or NULL */
@@ -31,11 +31,12 @@ typedef struct wk_block_layout {
     const bool *seen; /* [rows * columns] */
 } wk_block_layout;
 /* Fills seen with a pattern: `near` blocks to each side, the first `global` ones as rows and as columns, each
- * `step`-th column (0: none); causal: nothing above the diagonal (arXiv:1904.10509, 2004.05150, 2007.14062). */
+ * `step`-th column (0: none); causal: nothing above the diagonal (arXiv:1904.10509,
+ * 2004.05150, 2007.14062). */
 WK_API void wk_block_pattern(bool *seen, int64_t rows, int64_t columns, int64_t near_blocks, int64_t global,
                              int64_t step, bool causal);
-/* Attention over the blocks that are seen, with work in proportion to them. q, k, v, scale, softcap, causal as
- * above; of the options no others. */
+/* Attention over the blocks that are seen, with work in proportion to them. q, k, v, scale, softcap, causal
+ * as above; of the options no others. */
 WK_API wk_tensor wk_block_sparse_attention(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v,
                                            wk_block_layout layout, wk_sdpa_opts o);
 
@@ -63,8 +64,8 @@ typedef struct wk_multihead_masks {
     bool      causal;   /* key s is left out of query t < s */
     bool      per_head; /* weights not averaged over heads */
 } wk_multihead_masks;
-/* q [N, T, dim], k [N, S, key_dim], v [N, S, value_dim], laid out as batch_first says, or without N. *weights,
- * unless it is NULL: [N, T, S], or [N, heads, T, S]. */
+/* q [N, T, dim], k [N, S, key_dim], v [N, S, value_dim], laid out as batch_first says, or without N.
+ * *weights, unless it is NULL: [N, T, S], or [N, heads, T, S]. */
 WK_API wk_tensor wk_multihead(wk_ctx *c, const struct wk_multihead *m, wk_tensor q, wk_tensor k, wk_tensor v,
                               wk_multihead_masks masks, wk_tensor *weights);
 

@@ -33,9 +33,9 @@ typedef struct wk_moe_opts {
     const char *names[3];    /* of an expert's matrices; NULL: gate_proj, up_proj, down_proj */
     const char *shared_name; /* NULL: shared_expert */
 } wk_moe_opts;
-/* Names: gate.weight, gate.e_score_correction_bias; experts.gate_proj.weight and so on with all experts in one
- * tensor, else experts.0.gate_proj.weight, .., which are put together; shared_expert.gate_proj.weight, ..;
- * shared_expert_gate.weight. */
+/* Names: gate.weight, gate.e_score_correction_bias; experts.gate_proj.weight and so on with all experts in
+ * one tensor, else experts.0.gate_proj.weight, .., which are put together;
+ * shared_expert.gate_proj.weight, ..; shared_expert_gate.weight. */
 WK_API struct wk_moe wk_moe_load(wk_params p, const char *name, wk_moe_opts o);
 struct wk_routing {
     wk_tensor scores;       /* [.., experts] of all experts */

@@ -75,8 +75,8 @@ WK_API struct wk_decoder_stack wk_decoder_stack_load(wk_params p, const char *na
 WK_API void                    wk_decoder_stack_free(struct wk_decoder_stack *d);
 WK_API wk_tensor wk_decoder_stack(wk_ctx *c, const struct wk_decoder_stack *d, wk_tensor x, wk_tensor memory,
                                   wk_multihead_masks self, wk_multihead_masks cross);
-/* torch.nn.Transformer is wk_decoder_stack(c, &d, target, wk_encoder_stack(c, &e, source, ..), ..) with final_norm, loaded
- * from "encoder" and "decoder". */
+/* torch.nn.Transformer is wk_decoder_stack(c, &d, target, wk_encoder_stack(c, &e, source, ..), ..)
+ * with final_norm, loaded from "encoder" and "decoder". */
 
 #ifdef __cplusplus
 }

@@ -107,3 +107,23 @@ Test(dropout, gradient_is_the_mask)
     }
     wk_ctx_free(c);
 }
+
+static wk_tensor dropped(wk_ctx *c, void *arg, wk_tensor x)
+{
+    return wk_dropout(c, arg, x);
+}
+
+/* What a checkpoint recomputes has the same mask. */
+Test(dropout, checkpointed)
+{
+    wk_ctx           *c = wk_ctx_new("cpu");
+    struct wk_dropout d = {.p = 0.5};
+    wk_set_training(c, true);
+    wk_tape_begin(c);
+    wk_tensor x = wk_track(c, wk_ones(c, WK_f32, WK_SHAPE(200)));
+    wk_tensor y = wk_checkpoint(c, dropped, &d, x);
+    wk_uniform(c, 0, 1, WK_f32, WK_SHAPE(50));
+    wk_backward(c, wk_sum(c, y, WK_ALL_DIMS, false));
+    cr_assert(wk_equal(c, wk_grad(c, x), y), "%s", wk_ctx_message(c));
+    wk_ctx_free(c);
+}

@@ -58,6 +58,27 @@ Test(norms, instances)
     reference_close(&r);
 }
 
+/* Halves in, halves out, though statistics are f32; f64 keeps its digits. */
+Test(norms, dtypes)
+{
+    wk_ctx        *c = wk_ctx_new("cpu");
+    const wk_dtype types[] = {WK_f16, WK_bf16, WK_f64};
+    wk_set_training(c, true);
+    for (int i = 0; i < 3; i++) {
+        const wk_params              p = wk_params_new(c, types[i] == WK_f64 ? WK_f64 : WK_f32, NULL);
+        const struct wk_channel_norm n = wk_channel_norm_load(p, "bn", 4, (wk_channel_norm_opts){0});
+        const struct wk_group_norm   g = wk_group_norm_load(p, "gn", 2, 4, 1e-5, true);
+        wk_tensor                    x = wk_normal(c, 3, 2, types[i], WK_SHAPE(64, 4, 3));
+        wk_tensor                    y = wk_batch_norm(c, &n, x), z = wk_group_norm(c, &g, x);
+        cr_assert(y->dtype == types[i] && z->dtype == types[i], "%s", wk_dtype_name(types[i]));
+        const double mean = wk_item(c, wk_mean_as(c, y, WK_ALL_DIMS, false, WK_f64));
+        cr_assert(fabs(mean) < (types[i] == WK_f64 ? 1e-12 : 1e-2), "%s: %g", wk_dtype_name(types[i]), mean);
+        cr_assert_eq(n.running_mean->dtype, types[i] == WK_f64 ? WK_f64 : WK_f32);
+    }
+    cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c));
+    wk_ctx_free(c);
+}
+
 Test(norms, fresh_ones_and_what_does_not_fit)
 {
     wk_ctx                      *c = wk_ctx_new("cpu");

@@ -42,9 +42,11 @@ Test(sequential, a_language_model)
     const struct wk_norm          norm = wk_layer_norm_load(p, "2", 8, 1e-5, true);
     const struct wk_mlp           mlp = wk_mlp_load(p, "3", 8, 16, true, false, WK_ACT_SILU);
     const struct wk_feed_forward  ff = wk_feed_forward_load(p, "4", (wk_feed_forward_opts){.dim = 8});
-    const struct wk_stage         stages[] = {wk_embedding_stage(&words), wk_encoder_layer_stage(&block),
-                                              wk_norm_stage(&norm), wk_mlp_stage(&mlp), wk_feed_forward_stage(&ff)};
-    wk_tensor                     tokens = wk_randint(c, 0, 20, WK_i64, WK_SHAPE(2, 5));
+    const struct wk_stage         stages[5] = {
+                wk_embedding_stage(&words), wk_encoder_layer_stage(&block), wk_norm_stage(&norm),
+                wk_mlp_stage(&mlp),         wk_feed_forward_stage(&ff),
+    };
+    wk_tensor tokens = wk_randint(c, 0, 20, WK_i64, WK_SHAPE(2, 5));
     wk_tensor h = wk_encoder_layer(c, &block, wk_embedding(c, &words, tokens), (wk_multihead_masks){0});
     h = wk_feed_forward(c, &ff, wk_mlp(c, &mlp, wk_norm(c, &norm, h)));
     cr_assert(wk_equal(c, wk_sequential(c, 5, stages, tokens), h), "%s", wk_ctx_message(c));
