@@ -197,6 +197,7 @@ __global__ void __launch_bounds__(THREADS) tiles_kernel(const __grid_constant__ 
         multiply_step<T, ROWS>(s, t, along, across, deep, acc);
     }
     place_results<ROWS>(s, along, across, deep, acc);
+#pragma unroll 1
     for (int i = (int)threadIdx.x; i < (int)tile.rows * S::COLUMNS; i += THREADS) {
         const int row = i / S::COLUMNS, column = i % S::COLUMNS;
         if (j0 + column < p.n)
