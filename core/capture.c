@@ -63,3 +63,12 @@ void wk_step_free(wk_step *step)
     if (step->graph) step->c->device->backend->graph_free(step->c->device, step->graph);
     wk_free(step);
 }
+
+wk_status wk_sync(wk_ctx *c)
+{
+    if (wki_failed(c)) return c->status;
+    const wk_backend *b = c->device->backend;
+    const wk_status   s = b->sync ? b->sync(c->device, c->stream) : WK_OK;
+    if (s != WK_OK) wki_fail_wait(c, s, "sync:");
+    return c->status;
+}

@@ -122,6 +122,15 @@ bool wk_precise(const wk_ctx *c)
 {
     return c && c->precise;
 }
+
+void wk_set_training(wk_ctx *c, bool training)
+{
+    if (is_real(c)) c->training = training;
+}
+bool wk_training(const wk_ctx *c)
+{
+    return c && c->training;
+}
 void wk_cancel(wk_ctx *c)
 {
     if (is_real(c)) atomic_store(&c->cancelled, true);

@@ -48,8 +48,10 @@ struct wk_ctx {
     char              message[WKI_MESSAGE];
     wk_tensor        *live; /* temporaries in the order they were made */
     int64_t           n_live, cap_live;
-    struct wk_tape   *tape; /* NULL: not recording */
+    struct wk_tape   *tape;      /* NULL: not recording */
+    int64_t           last_hook; /* ids of hooks ever given */
     bool              precise;
+    bool              training;
     bool              quiet_tape; /* tape exists but is not recording (no_grad, backward) */
     atomic_bool       cancelled;
     struct wki_cache *cache;         /* freed blocks and headers */
@@ -174,7 +176,7 @@ typedef wki_vjp_fn *wki_vjp;
 #include "ops.def"
 #undef WK_OP
 
-/* Tape (autograd.c). */
+/* Tape (autograd.c; tape.h has the rest). */
 void wki_record(wk_ctx *c, const wk_call *k);
 void wki_tape_free(wk_ctx *c);
 

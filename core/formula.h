@@ -18,6 +18,7 @@
 #define LARGER(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
 #define SIGMOID(x)   (((x) < 0 ? expf(-fabsf(x)) : K(1)) / (K(1) + expf(-fabsf(x))))
 #define MISH(x)      tanhf(log1pf(expf(x)))
+#define GELU(x)      (K(0.5) * (x) * (K(1) + erff((x)*K(0.707106781186547524401))))
 #define GELU_ARG(x)  (K(0.797884560802865355880) * ((x) + K(0.044715) * (x) * (x) * (x)))
 #define GELU_TANH(x) (K(0.5) * (x) * (K(1) + tanhf(GELU_ARG(x))))
 #define GELU_TANH_D(x)                                                                                       \
@@ -130,7 +131,7 @@ WK_FORMULA_FN double wki_polygamma(double n, double x)
     if (n == 0) return wki_digamma(x);
     if (n == 1) return wki_trigamma(x);
     const double y = tgamma(n + 1) * wki_zeta(n + 1, x);
-    return fmod(n, 2) < 1 ? -y : y;
+    return fmod(n, 2.0) < 1 ? -y : y;
 }
 /* x = mantissa 2^exponent, mantissa in [0.5, 1). */
 WK_FORMULA_FN double wki_mantissa(double x)

@@ -67,6 +67,10 @@ WK_API int  wk_threads(const wk_ctx *c);
  * weights in bf16 for bf16 and f16 weights. */
 WK_API void wk_set_precise(wk_ctx *c, bool precise);
 WK_API bool wk_precise(const wk_ctx *c);
+/* The mode of layers that behave differently while a model learns: dropout, and norms over a batch. false,
+ * the default: inference. It has nothing to do with the tape. */
+WK_API void wk_set_training(wk_ctx *c, bool training);
+WK_API bool wk_training(const wk_ctx *c);
 /* Another thread may ask a context to stop: its next op fails with WK_ECANCELLED. The only function that may
  * be called while another thread uses the context; async-signal-safe. */
 WK_API void wk_cancel(wk_ctx *c);
@@ -105,8 +109,19 @@ WK_API bool    wk_is_dense(wk_tensor x);
 /* Copies all elements, dense and in x's dtype, to host memory (wk_bytes(x) bytes). Waits for the device. */
 WK_API wk_status wk_read(wk_ctx *c, wk_tensor x, void *out);
 WK_API double wk_item(wk_ctx *c, wk_tensor x); /* the value of a tensor of one element; NaN after an error */
-/* Prints as PyTorch does, into out (like snprintf: returns the length it would need). */
+/* Prints as PyTorch does, into out (like snprintf: returns the length it would need), dtypes by wick's names.
+ * wk_format_with: with other options than PyTorch's defaults. */
+typedef enum wk_scientific { WK_SCI_AUTO, WK_SCI_ALWAYS, WK_SCI_NEVER } wk_scientific;
+typedef struct wk_print_opts {
+    int           precision;  /* digits after the point, at most 40 */
+    int           edge_items; /* shown at each end of a dim that is cut */
+    int           line_width;
+    wk_scientific scientific; /* auto: where values differ 1000-fold, or are very large or small */
+    int64_t       threshold;  /* with more elements than this dims are cut */
+} wk_print_opts;
+#define WK_PRINT_OPTS ((wk_print_opts){4, 3, 80, WK_SCI_AUTO, 1000})
 WK_API int64_t wk_format(wk_ctx *c, wk_tensor x, char *out, size_t size);
+WK_API int64_t wk_format_with(wk_ctx *c, wk_tensor x, wk_print_opts o, char *out, size_t size);
 
 /* ---- 5. Views (no copies) -------------------------------------------------------------------- */
 
@@ -238,7 +253,7 @@ typedef struct wk_rope_opts {
 WK_API wk_tensor wk_rope(wk_ctx *c, wk_tensor x, wk_tensor positions, wk_tensor inv_freq, wk_rope_opts o);
 
 /* softmax(scale q k^T + mask) v without the score matrix in memory. q [.., H, T, d]; k, v [.., G, S, d] with
- * H a multiple of G (grouped queries share keys), v's d may differ. Real dtypes; k and v may be of a narrower
+ * H a multiple of G (grouped queries share keys), v's d may differ, dims before these broadcast. Real dtypes; k and v may be of a narrower
  * or block dtype than q. Result: [.., H, T, dv] in q's dtype, laid out so that transposing H and T is dense.
  * A query that sees no key gives 0, as in PyTorch. */
 typedef struct wk_attend_opts {
@@ -258,22 +273,7 @@ WK_API void wk_cache_write(wk_ctx *c, wk_tensor cache, wk_tensor x, wk_tensor st
 
 /* ---- 12. Losses: core/api/loss.h ---------------------------------------------------------------- */
 
-/* ---- 13. Gradients --------------------------------------------------------------------------- */
-
-/* Reverse mode. Ops between wk_tape_begin and wk_tape_end that touch a tracked tensor are recorded; scopes
- * may end before wk_backward runs. */
-WK_API void      wk_tape_begin(wk_ctx *c);
-WK_API void      wk_tape_end(wk_ctx *c);            /* forget the tape and its gradients */
-WK_API wk_tensor wk_track(wk_ctx *c, wk_tensor x);  /* a view of x whose gradient will be known */
-WK_API wk_tensor wk_detach(wk_ctx *c, wk_tensor x); /* a view of x off the tape */
-WK_API bool      wk_no_grad(wk_ctx *c, bool off);   /* stop (true) or resume recording; returns what it was */
-WK_API wk_status wk_backward(wk_ctx *c, wk_tensor y); /* y has one element */
-WK_API wk_status wk_backward_from(wk_ctx *c, int n, const wk_tensor *y, const wk_tensor *cotangent);
-WK_API wk_tensor wk_grad(wk_ctx   *c,
-                         wk_tensor x); /* of a tracked tensor, after wk_backward; zeros if unused */
-/* Runs fn without keeping its intermediates; its gradient runs fn again (recompute). */
-typedef wk_tensor (*wk_fn)(wk_ctx *c, void *arg, wk_tensor x);
-WK_API wk_tensor wk_checkpoint(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x);
+/* ---- 13. Gradients: core/api/autograd.h -------------------------------------------------------- */
 
 /* ---- 14. Steps: capture and replay ----------------------------------------------------------- */
 
@@ -283,6 +283,8 @@ typedef struct wk_step wk_step;
 typedef void (*wk_step_fn)(wk_ctx *c, void *state);
 WK_API wk_step  *wk_capture(wk_ctx *c, wk_step_fn fn, void *state); /* NULL after an error */
 WK_API wk_status wk_replay(wk_step *step);
+/* Waits for all that c has queued on its device: before another context uses what c has written. */
+WK_API wk_status wk_sync(wk_ctx *c);
 WK_API void      wk_step_free(wk_step *step);
 
 /* ---- 15. Memory ------------------------------------------------------------------------------ */
@@ -335,5 +337,6 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 #include "api/fft.h"
 #include "api/experts.h"
 #include "api/linalg.h"
+#include "api/autograd.h"
 
 #endif

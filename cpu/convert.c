@@ -133,6 +133,31 @@ static void f32_to_f16(const float *src, void *dst, int64_t n)
     for (; i < n; i++) y[i] = to_f16(src[i]);
 }
 
+/* To the nearest, ties to even; a NaN stays one. */
+static void f32_to_bf16(const float *src, void *dst, int64_t n)
+{
+    row_bf16 *y = dst;
+    int64_t   i = 0;
+#if defined __AVX512F__
+    static const uint16_t high[32] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
+                                      33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+    const __m512i         pick = _mm512_loadu_si512(high), half = _mm512_set1_epi32(0x7fff),
+                  odd = _mm512_set1_epi32(0x10000), one = _mm512_set1_epi32(1);
+    for (; i + 32 <= n; i += 32) {
+        __m512i v[2];
+        for (int j = 0; j < 2; j++) {
+            const __m512    x = _mm512_loadu_ps(src + i + 16 * j);
+            const __m512i   u = _mm512_castps_si512(x), up = _mm512_add_epi32(u, half);
+            const __mmask16 tie = _mm512_test_epi32_mask(u, odd), nan = _mm512_cmpunord_ps_mask(x, x);
+            v[j] = _mm512_mask_add_epi32(up, tie, up, one);
+            v[j] = _mm512_mask_or_epi32(v[j], nan, u, _mm512_set1_epi32(0x400000));
+        }
+        _mm512_storeu_si512(y + i, _mm512_permutex2var_epi16(v[0], pick, v[1]));
+    }
+#endif
+    for (; i < n; i++) y[i] = to_bf16(src[i]);
+}
+
 #define COPY_ROW(name, from, to, bytes)                                                                      \
     static void name(const from *src, to *dst, int64_t n)                                                    \
     {                                                                                                        \
@@ -190,7 +215,6 @@ WRITE(f32, float, i16, f32_i16(x))
 WRITE(f32, float, i32, f32_i32(x))
 WRITE(f32, float, i64, f32_i64(x))
 WRITE(f32, float, u32, f32_u32(x))
-WRITE(f32, float, bf16, to_bf16(x))
 WRITE(f32, float, f64, x)
 WRITE(f32, float, f8e4m3, to_f8e4m3(x))
 WRITE(f32, float, f8e5m2, to_f8e5m2(x))

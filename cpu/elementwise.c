@@ -38,7 +38,11 @@ static float libm_cos(float x)
 #define erfcf(x)  ((float)erfc((double)(x))) /* libm's own is off by three ulp */
 #define sinf(x)   (wide ? libm_sin(x) : vm_sin(x))
 #define cosf(x)   (wide ? libm_cos(x) : vm_cos(x))
+#pragma push_macro("GELU")
+#undef GELU
+#define GELU(x) vm_gelu(x)
 #include "cpu/formulas.h"
+#pragma pop_macro("GELU")
 #undef expf
 #undef exp2f
 #undef expm1f

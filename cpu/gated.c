@@ -29,7 +29,7 @@ static void forward(int64_t act, const float *g, const float *u, float *y, int64
     if (act == SILU)
         for (int64_t i = 0; i < n; i++) y[i] = g[i] * sigmoid(g[i]) * u[i];
     else if (act == GELU)
-        for (int64_t i = 0; i < n; i++) y[i] = g[i] * erf_share(g[i]) * u[i];
+        for (int64_t i = 0; i < n; i++) y[i] = vm_gelu(g[i]) * u[i];
     else if (act == GELU_TANH)
         for (int64_t i = 0; i < n; i++) y[i] = g[i] * tanh_share(g[i]) * u[i];
     else

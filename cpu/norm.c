@@ -21,16 +21,26 @@ static double square_sum(const float *x, int64_t n, float mean)
     return (double)fold16_f32(s);
 }
 
-/* Mean (0 unless layer) and 1 / sqrt(mean square + eps) of n values from element `at`. */
-static float statistics(wk_tensor x, int64_t at, int64_t n, bool layer, double eps, float *mean)
+/* A row of another dtype is kept as floats up to this length, not converted for each pass. */
+#define KEPT 4096
+
+/* Values i .. i + m of the row at `at`, or of a kept row. */
+INLINE const float *part(wk_tensor x, int64_t at, const float *kept, int64_t i, int64_t m, float *buffer)
+{
+    return kept ? kept + i : load_f32(x, at + i, m, buffer);
+}
+
+/* Mean (0 unless layer) and 1 / sqrt(mean square + eps) of n values. */
+static float statistics(wk_tensor x, int64_t at, const float *kept, int64_t n, bool layer, double eps,
+                        float *mean)
 {
     float  buffer[TILE];
     double sum = 0, squares = 0;
     for (int64_t i = 0; layer && i < n; i += TILE)
-        sum += (double)sum_f32(load_f32(x, at + i, tile_at(i, n), buffer), tile_at(i, n));
+        sum += (double)sum_f32(part(x, at, kept, i, tile_at(i, n), buffer), tile_at(i, n));
     *mean = (float)(sum / (double)n);
     for (int64_t i = 0; i < n; i += TILE)
-        squares += square_sum(load_f32(x, at + i, tile_at(i, n), buffer), tile_at(i, n), *mean);
+        squares += square_sum(part(x, at, kept, i, tile_at(i, n), buffer), tile_at(i, n), *mean);
     return (float)(1.0 / sqrt(squares / (double)n + eps));
 }
 
@@ -73,19 +83,22 @@ static void norm_rows(void *arg, int64_t first, int64_t last, int worker)
     const struct norm *o = arg;
     const wk_tensor    y = o->k->out[0];
     const int64_t      n = wki_cols(y);
-    const bool         has_w = !wk_is_none(o->w), has_b = !wk_is_none(o->b);
-    float              bx[TILE], bw[TILE], bb[TILE], by[TILE];
+    const bool         has_w = !wk_is_none(o->w), has_b = !wk_is_none(o->b), keep = n <= KEPT;
+    float              bx[TILE], bw[KEPT], bb[KEPT], by[TILE], row[KEPT];
+    const float       *w = has_w && keep ? load_f32(o->w, 0, n, bw) : NULL;
+    const float       *b = has_b && keep ? load_f32(o->b, 0, n, bb) : NULL;
     (void)worker;
     for (int64_t r = first; r < last; r++) {
         if (o->add) add_row(o->k, r, n);
         const int64_t at = wki_row_offset(o->x, r);
+        const float  *kept = keep ? load_f32(o->x, at, n, row) : NULL;
         float         mean;
-        const float   scale = statistics(o->x, at, n, o->layer, o->k->attr.f[0], &mean);
+        const float   scale = statistics(o->x, at, kept, n, o->layer, o->k->attr.f[0], &mean);
         for (int64_t i = 0; i < n; i += TILE) {
             const int64_t m = tile_at(i, n);
             float        *to = dest_f32(y, r * n + i, by);
-            scale_tile(to, load_f32(o->x, at + i, m, bx), has_w ? load_f32(o->w, i, m, bw) : NULL,
-                       has_b ? load_f32(o->b, i, m, bb) : NULL, mean, scale, m);
+            scale_tile(to, part(o->x, at, kept, i, m, bx), has_w ? part(o->w, 0, w, i, m, bw) : NULL,
+                       has_b ? part(o->b, 0, b, i, m, bb) : NULL, mean, scale, m);
             store_f32(y, r * n + i, m, to);
         }
     }
@@ -176,7 +189,7 @@ static void vjp_row(const struct norm *o, int64_t r, float *dw, float *db)
     float           bx[TILE], bg[TILE], bw[TILE], bd[TILE], mean;
     double          s[2] = {0, 0};
     const bool      has_w = !wk_is_none(w);
-    const float     scale = statistics(x, ax, n, o->layer, o->k->attr.f[0], &mean);
+    const float     scale = statistics(x, ax, NULL, n, o->layer, o->k->attr.f[0], &mean);
     for (int64_t i = 0; i < n; i += TILE) {
         const int64_t m = tile_at(i, n);
         row_sums(load_f32(x, ax + i, m, bx), load_f32(g, ag + i, m, bg), has_w ? load_f32(w, i, m, bw) : NULL,

@@ -181,15 +181,39 @@ static void FN(across)(enum kind kind, ACC *restrict v, int64_t *restrict best, 
     }
 }
 
-static void FN(across_eight)(ACC *restrict v, const T *const *x, int64_t n)
+/* Adds eight rows of n values to sums of n. */
+#define FOUR(x, i) PLUS(PLUS((x)[0][i], (x)[1][i]), PLUS((x)[2][i], (x)[3][i]))
+static void FN(across_eight)(T *restrict sum, const T *const *restrict x, int64_t n)
 {
-    const T *restrict a = x[0], *restrict b = x[1], *restrict c = x[2], *restrict d = x[3];
-    const T *restrict e = x[4], *restrict f = x[5], *restrict g = x[6], *restrict h = x[7];
-    for (int64_t i = 0; i < n; i++) {
-        const T low = PLUS(PLUS(a[i], b[i]), PLUS(c[i], d[i])),
-                high = PLUS(PLUS(e[i], f[i]), PLUS(g[i], h[i]));
-        v[i] = PLUS(v[i], (ACC)PLUS(low, high));
+    for (int64_t i = 0; i < n; i++) sum[i] = PLUS(sum[i], PLUS(FOUR(x, i), FOUR(x + 4, i)));
+}
+#undef FOUR
+
+/* Adds rows r0 .. r1 to n results, 64 at a time in T before they go to ACC; returns the first row left out. */
+static int64_t FN(sum_rows)(const struct job *j, int64_t from, int64_t step, int64_t n, int64_t r0,
+                            int64_t r1, ACC *v)
+{
+    const bool     halves = HALVES(j, step);
+    int64_t        r = r0, left;
+    _Alignas(64) T sum[RESULTS], rows[8][RESULTS];
+    while (r + 8 <= r1) {
+        for (int64_t i = 0; i < n; i++) sum[i] = 0;
+        for (int64_t end = r1 - r < 64 ? r1 : r + 64; r + 8 <= end; r += 8) {
+            const T *x[8];
+            for (int i = 0; i < 8; i++) {
+                const int64_t offset = from + walk_offset(&j->reduced, 0, r + i, &left);
+                x[i] = halves ? (const T *)(const void *)address(j->x, offset)
+                              : LOAD_STRIDED(j->x, offset, step, n, rows[i]);
+            }
+            if (halves)
+                HALVES_ACROSS(sum, x, n);
+            else
+                FN(across_eight)(sum, x, n);
+        }
+        if (halves) HALVES_SORT(sum, n);
+        for (int64_t i = 0; i < n; i++) v[i] = PLUS(v[i], (ACC)sum[i]);
     }
+    return r;
 }
 
 /* Up to TILE values of the reduced set of the result at offset `from`, from position `at` on. */
@@ -216,17 +240,7 @@ static void FN(pass)(const struct job *j, enum kind kind, int64_t at, int64_t n,
     for (int64_t i = 0; i < n; i++) v[i] = FN(start)(kind), best[i] = -1;
     if (j->stack > 1) {
         const int64_t from = walk_offset(&j->kept, 0, at, &left), step = j->kept.stride[0][j->kept.ndim - 1];
-        int64_t       r = r0;
-        for (; kind == SUM && r + 8 <= r1; r += 8) { /* eight rows in T, then in ACC */
-            const T *x[8];
-            T        rows[8][RESULTS];
-            for (int i = 0; i < 8; i++) {
-                const int64_t offset = from + walk_offset(&j->reduced, 0, r + i, &left);
-                x[i] = LOAD_STRIDED(j->x, offset, step, n, rows[i]);
-            }
-            FN(across_eight)(v, x, n);
-        }
-        for (; r < r1; r++) {
+        for (int64_t r = kind == SUM ? FN(sum_rows)(j, from, step, n, r0, r1, v) : r0; r < r1; r++) {
             const int64_t offset = from + walk_offset(&j->reduced, 0, r, &left);
             FN(across)(kind, v, best, base, LOAD_STRIDED(j->x, offset, step, n, buffer), n, r);
         }
@@ -234,7 +248,7 @@ static void FN(pass)(const struct job *j, enum kind kind, int64_t at, int64_t n,
     }
     for (int64_t i = 0; i < n; i++) {
         const int64_t from = walk_offset(&j->kept, 0, at + i, &left);
-        for (int64_t r = r0; r < r1; r += TILE) {
+        for (int64_t r = kind == SUM ? SUM_ALONG(j, from, r0, r1, &v[i]) : r0; r < r1; r += TILE) {
             const int64_t m = r1 - r < TILE ? r1 - r : TILE;
             FN(along)(kind, &v[i], &best[i], base[i], FN(collect)(j, from, r, m, buffer), m, r);
         }
@@ -358,5 +372,9 @@ static void FN(finish)(void *arg, int64_t first, int64_t last, int worker)
 #undef LOAD_STRIDED
 #undef STORE
 #undef LANES
+#undef HALVES
+#undef HALVES_ACROSS
+#undef HALVES_SORT
+#undef SUM_ALONG
 #undef NOT_A_NUMBER
 #undef EACH

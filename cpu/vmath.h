@@ -1,10 +1,20 @@
 /* Transcendental functions in f32 that compilers turn into SIMD: comparisons, integer arithmetic and
  * polynomials only. The polynomials are minimax fits (tests/golden/fit_vmath.py); errors stay within 2 ulp.
- * Without contraction to fused operations they give the same bits on every instruction set. */
+ * Instruction sets with fused operations use them, so they differ from the others in last bits. */
 #ifndef WK_CPU_VMATH_H
 #define WK_CPU_VMATH_H
 
 #include "cpu/kernel.h"
+
+/* a b + c, rounded once where the machine can. */
+INLINE float vm_fma(float a, float b, float c)
+{
+#if defined __FMA__ || defined __ARM_FEATURE_FMA
+    return __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
 
 union vm_word {
     float    f;
@@ -31,16 +41,16 @@ INLINE float vm_scale(float y, int32_t n)
 /* e^r - 1 for |r| <= ln 2 / 2 */
 INLINE float vm_expm1_poly(float r)
 {
-    const float q = 1.395117957e-03f * r + 8.369592018e-03f;
-    return r + r * r * (((q * r + 4.166619852e-02f) * r + 1.666651219e-01f) * r + 0.5f);
+    const float q = vm_fma(vm_fma(1.395117957e-03f, r, 8.369592018e-03f), r, 4.166619852e-02f);
+    return vm_fma(r * r, vm_fma(vm_fma(q, r, 1.666651219e-01f), r, 0.5f), r);
 }
 
 INLINE float vm_exp(float x)
 {
     const float   c = x < -104.0f ? -104.0f : x > 89.0f ? 89.0f : x;
-    const float   t = c * 1.442695041e+00f + VM_ROUND, n = t - VM_ROUND;
+    const float   t = vm_fma(c, 1.442695041e+00f, VM_ROUND), n = t - VM_ROUND;
     const int32_t k = vm_int(t) - vm_int(VM_ROUND);
-    const float   r = c - n * 6.931152344e-01f - n * 3.194618495e-05f;
+    const float   r = vm_fma(n, -3.194618495e-05f, vm_fma(n, -6.931152344e-01f, c));
     return vm_scale(1.0f + vm_expm1_poly(r), x != x ? 0 : k);
 }
 
@@ -55,9 +65,9 @@ INLINE float vm_exp2(float x)
 INLINE float vm_expm1(float x)
 {
     const float   c = x < -18.0f ? -18.0f : x > 89.0f ? 89.0f : x;
-    const float   t = c * 1.442695041e+00f + VM_ROUND, n = t - VM_ROUND;
+    const float   t = vm_fma(c, 1.442695041e+00f, VM_ROUND), n = t - VM_ROUND;
     const int32_t k = x != x ? 0 : vm_int(t) - vm_int(VM_ROUND);
-    const float   r = c - n * 6.931152344e-01f - n * 3.194618495e-05f;
+    const float   r = vm_fma(n, -3.194618495e-05f, vm_fma(n, -6.931152344e-01f, c));
     /* 2^k p + (2^k - 1), halved where 2^k would overflow; tiny x keeps its sign of zero */
     const int32_t h = k > 126 ? k - 1 : k;
     const float   s = vm_float((h + 127) << 23), y = s * vm_expm1_poly(r) + (s - (k > 126 ? 0.5f : 1.0f));
@@ -75,12 +85,12 @@ INLINE float vm_split(float x, float *e)
 /* log(1 + f) - f */
 INLINE float vm_log_poly(float f)
 {
-    float q = 6.746097654e-02f * f - 1.167500764e-01f;
-    q = (q * f + 1.188807636e-01f) * f - 1.240569949e-01f;
-    q = (q * f + 1.421957612e-01f) * f - 1.666798890e-01f;
-    q = (q * f + 2.000211775e-01f) * f - 2.500000894e-01f;
-    q = q * f + 3.333331347e-01f;
-    return f * f * (q * f - 0.5f);
+    float q = vm_fma(6.746097654e-02f, f, -1.167500764e-01f);
+    q = vm_fma(vm_fma(q, f, 1.188807636e-01f), f, -1.240569949e-01f);
+    q = vm_fma(vm_fma(q, f, 1.421957612e-01f), f, -1.666798890e-01f);
+    q = vm_fma(vm_fma(q, f, 2.000211775e-01f), f, -2.500000894e-01f);
+    q = vm_fma(q, f, 3.333331347e-01f);
+    return f * f * vm_fma(q, f, -0.5f);
 }
 /* What a logarithm gives outside of the positive numbers. */
 INLINE float vm_log_edge(float x, float y)
@@ -123,22 +133,35 @@ INLINE float vm_log1p(float x)
 INLINE float vm_tanh(float x)
 {
     const float a = x < 0 ? -x : x, t = vm_expm1(a > 10.0f ? 20.0f : a + a), y = t / (t + 2.0f), z = x * x;
-    float       q = -7.820862345e-03f * z + 2.176880650e-02f;
-    q = ((q * z - 5.396473780e-02f) * z + 1.333332956e-01f) * z - 3.333333433e-01f;
-    return a < 0.4f ? x + x * (z * q) : x < 0 ? -y : x > 0 ? y : x;
+    float       q = vm_fma(vm_fma(-7.820862345e-03f, z, 2.176880650e-02f), z, -5.396473780e-02f);
+    q = vm_fma(vm_fma(q, z, 1.333332956e-01f), z, -3.333333433e-01f);
+    return a < 0.4f ? vm_fma(x, z * q, x) : x < 0 ? -y : x > 0 ? y : x;
 }
 
 INLINE float vm_erf(float x)
 {
     const float a = x < 0 ? -x : x, z = x * x, b = a > 4.0f ? 3.0f : a - 1.0f;
-    float       s = 7.889010158e-05f * z - 8.020805544e-04f;
-    s = ((s * z + 5.189531017e-03f) * z - 2.685444243e-02f) * z + 1.128360033e-01f;
-    s = (s * z - 3.761262596e-01f) * z + 1.283791661e-01f;
-    float q = 2.556411971e-07f * b - 2.333077100e-05f;
-    q = ((q * b + 2.936851815e-04f) * b - 2.017267048e-03f) * b + 1.005008537e-02f;
-    q = ((q * b - 4.156479985e-02f) * b - 8.431068659e-01f) * b - 2.638967514e+00f;
-    const float far = 1.0f - vm_exp(q * b - 1.849605560e+00f);
-    return x != x ? x : a < 1.0f ? x + x * s : x < 0 ? -far : far;
+    float       s = vm_fma(vm_fma(7.889010158e-05f, z, -8.020805544e-04f), z, 5.189531017e-03f);
+    s = vm_fma(vm_fma(s, z, -2.685444243e-02f), z, 1.128360033e-01f);
+    s = vm_fma(vm_fma(s, z, -3.761262596e-01f), z, 1.283791661e-01f);
+    float q = vm_fma(vm_fma(2.556411971e-07f, b, -2.333077100e-05f), b, 2.936851815e-04f);
+    q = vm_fma(vm_fma(q, b, -2.017267048e-03f), b, 1.005008537e-02f);
+    q = vm_fma(vm_fma(q, b, -4.156479985e-02f), b, -8.431068659e-01f);
+    const float far = 1.0f - vm_exp(vm_fma(vm_fma(q, b, -2.638967514e+00f), b, -1.849605560e+00f));
+    return x != x ? x : a < 1.0f ? vm_fma(x, s, x) : x < 0 ? -far : far;
+}
+
+/* x times the normal distribution's share below x: max(x, 0) less |x| times the share beyond |x|, which is
+ * 1/2 - |x| P(x^2) / Q(x^2) and off by at most 1.5e-7. */
+INLINE float vm_gelu(float x)
+{
+    const float a = x < 0 ? -x : x, c = a > 5.6f ? 5.6f : a, z = c * c;
+    float       p = vm_fma(vm_fma(2.215179825e-08f, z, 6.353528551e-06f), z, 1.736330997e-04f);
+    p = vm_fma(vm_fma(vm_fma(p, z, 4.705942177e-03f), z, 3.435636437e-02f), z, 3.989422249e-01f);
+    float q = vm_fma(vm_fma(1.180175946e-06f, z, 7.502382457e-05f), z, 1.911766476e-03f);
+    q = vm_fma(vm_fma(vm_fma(q, z, 2.892849927e-02f), z, 2.527843808e-01f), z, 1.0f);
+    const float beyond = a > 5.6f ? 0.0f : vm_fma(-c, p / q, 0.5f);
+    return vm_fma(x < 0 ? x : -c, beyond, x < 0 ? 0.0f : x);
 }
 
 /* x = r + k pi/2, in double: exact enough up to |x| = 2^20. */

@@ -134,6 +134,92 @@ wk_status CUDA(triangle)(const wk_call *k)
                : launch(k, triangle_kernel<uint64_t>, blocks, 256, 0, w, rows, cols, diagonal, lower);
 }
 
+/* ---- cat: the values of each input from the dim on lie end to end ---- */
+
+enum { JOINED = 16 }; /* inputs of a launch */
+struct joining {
+    int64_t outer, row; /* slices before the dim; units of a row of y */
+    int64_t shape[WK_MAX_DIMS];
+    int     dims;
+    struct {
+        const void *data;
+        int64_t     begin, size, stride[WK_MAX_DIMS]; /* in units */
+    } in[JOINED];
+};
+template <typename T> __global__ void join_kernel(T *y, const __grid_constant__ joining o)
+{
+    const auto   &in = o.in[blockIdx.y];
+    const int64_t at = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (at >= o.outer * in.size) return;
+    const int64_t outer = at / in.size, i = at % in.size;
+    const int64_t from = o.dims ? walk_offset(o.shape, in.stride, o.dims, false, outer) : 0;
+    y[outer * o.row + in.begin + i] = ((const T *)in.data)[from + i];
+}
+
+/* In units of so many bytes; false where they are no whole ones. */
+static bool join_units(const wk_call *k, int64_t unit, int64_t begin, int first, int n, joining *o)
+{
+    const wk_tensor y = k->out[0];
+    const int       d = (int)k->attr.i[0];
+    int64_t         bytes = wki_cuda_bytes(y->dtype);
+    memset((void *)o, 0, sizeof *o);
+    o->dims = d;
+    o->outer = 1;
+    for (int i = 0; i < d; i++) o->outer *= o->shape[i] = y->shape[i];
+    int64_t row = bytes;
+    for (int i = d; i < y->ndim; i++) row *= y->shape[i];
+    const int64_t slice = y->shape[d] ? row / y->shape[d] : 0;
+    bool          fit = row % unit == 0 && (uintptr_t)wki_data(y) % (uintptr_t)unit == 0;
+    o->row = row / unit;
+    for (int j = 0; j < n && fit; j++) {
+        const wk_tensor x = k->in[first + j];
+        const int64_t   size = x->shape[d] * slice;
+        fit = begin % unit == 0 && size % unit == 0 && (uintptr_t)wki_data(x) % (uintptr_t)unit == 0;
+        o->in[j].data = wki_data(x);
+        o->in[j].begin = begin / unit;
+        o->in[j].size = size / unit;
+        for (int i = 0; i < d; i++) {
+            fit = fit && (x->shape[i] == 1 || x->stride[i] * bytes % unit == 0);
+            o->in[j].stride[i] = x->stride[i] * bytes / unit;
+        }
+        begin += size;
+    }
+    return fit;
+}
+
+template <typename T> static wk_status join_as(const wk_call *k, const joining &o, int n)
+{
+    int64_t most = 0;
+    for (int j = 0; j < n; j++) most = o.in[j].size > most ? o.in[j].size : most;
+    if (most * o.outer == 0) return WK_OK;
+    return launch(k, join_kernel<T>, dim3(blocks_for(most * o.outer, 256), (unsigned)n), 256, 0,
+                  (T *)wki_data(k->out[0]), o);
+}
+
+/* attr.i[0]: the dim */
+wk_status CUDA(cat)(const wk_call *k)
+{
+    const int d = (int)k->attr.i[0], bytes = wki_cuda_bytes(k->out[0]->dtype);
+    int64_t   begin = 0, slice = bytes;
+    for (int i = d + 1; i < k->out[0]->ndim; i++) slice *= k->out[0]->shape[i];
+    if (wki_cuda_count(k->out[0]) == 0) return WK_OK;
+    for (int first = 0; first < k->n_in; first += JOINED) {
+        const int n = k->n_in - first < JOINED ? k->n_in - first : JOINED;
+        joining   o;
+        if (join_units(k, 16, begin, first, n, &o)) {
+            WK_TRY(join_as<uint4>(k, o, n));
+        } else {
+            join_units(k, bytes, begin, first, n, &o);
+            WK_TRY(bytes == 1   ? join_as<uint8_t>(k, o, n)
+                   : bytes == 2 ? join_as<uint16_t>(k, o, n)
+                   : bytes == 4 ? join_as<uint32_t>(k, o, n)
+                                : join_as<uint64_t>(k, o, n));
+        }
+        for (int j = 0; j < n; j++) begin += k->in[first + j]->shape[d] * slice;
+    }
+    return WK_OK;
+}
+
 /* ---- another dtype ---- */
 
 template <typename C> __global__ void cast_kernel(const __grid_constant__ walk<2> w)

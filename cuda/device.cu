@@ -7,12 +7,14 @@ struct device {
     char   name[256];
     int    major, minor, multiprocessors, driver, runtime;
     size_t shared;
+    void  *lt; /* cuBLASLt, or nothing */
 };
 
 /* Of a context. */
 struct stream {
     cudaStream_t           queue;
     struct wki_cuda_fault *fault;        /* of the host, written by the device */
+    void                  *lt;           /* what cuBLASLt keeps, or nothing */
     char                   message[160]; /* of the last wait that failed */
 };
 
@@ -37,6 +39,15 @@ int wki_cuda_architecture(const wk_device *d)
 size_t wki_cuda_shared_limit(const wk_device *d)
 {
     return ((const struct device *)d->state)->shared;
+}
+
+void *wki_cuda_lt_library(const wk_device *d)
+{
+    return ((const struct device *)d->state)->lt;
+}
+void **wki_cuda_lt_of(void *stream)
+{
+    return &((struct stream *)stream)->lt;
 }
 
 wk_status wki_cuda_failed(char *message, size_t size, cudaError_t e)
@@ -103,12 +114,14 @@ wk_status wki_cuda_open(wk_device *d, int index, char *message, size_t size)
     s->shared = p.sharedMemPerBlockOptin;
     s->driver = driver;
     cudaRuntimeGetVersion(&s->runtime);
+    s->lt = wki_cuda_lt_open();
     d->state = s;
     return WK_OK;
 }
 
 void wki_cuda_close(wk_device *d)
 {
+    wki_cuda_lt_close(((const struct device *)d->state)->lt);
     wki_cuda_state_free(d->state);
     d->state = nullptr;
 }
@@ -121,9 +134,9 @@ void wki_cuda_describe(wk_device *d, char *text, size_t size)
     cudaMemGetInfo(&left, &total);
     snprintf(text, size,
              "device: %s\narchitecture: sm_%d%d\nmultiprocessors: %d\nmemory: %zu of %zu MiB free\n"
-             "driver: CUDA %d.%d\nruntime: CUDA %d.%d\n",
+             "driver: CUDA %d.%d\nruntime: CUDA %d.%d\ncuBLASLt: %s\n",
              s->name, s->major, s->minor, s->multiprocessors, left >> 20, total >> 20, s->driver / 1000,
-             s->driver % 1000 / 10, s->runtime / 1000, s->runtime % 1000 / 10);
+             s->driver % 1000 / 10, s->runtime / 1000, s->runtime % 1000 / 10, s->lt ? "yes" : "no");
 }
 
 void *wki_cuda_stream_new(wk_device *d)
@@ -151,6 +164,7 @@ void wki_cuda_stream_free(wk_device *d, void *stream)
     cudaSetDevice(d->index);
     cudaStreamSynchronize(s->queue);
     cudaStreamDestroy(s->queue);
+    wki_cuda_lt_stream_free(wki_cuda_lt_library(d), s->lt);
     wki_cuda_host_block_free(s->fault);
     wki_cuda_state_free(s);
 }
@@ -165,6 +179,23 @@ static const char *op_name(int op)
     return op >= 0 && op < WK_OP_COUNT ? names[op] : "?";
 }
 
+/* What stopped a matrix, by the op that met it; with a number to be filled in. */
+static const char *problem_of(int op)
+{
+    return op == WK_OP_cholesky                   ? "the leading minor of order %d is not positive"
+           : op == WK_OP_lu_solve                 ? "pivot %d is no row's number"
+           : op == WK_OP_eigh                     ? "the eigenvalues did not converge in %d sweeps"
+           : op == WK_OP_svd || op == WK_OP_lstsq ? "the singular values did not converge in %d sweeps"
+                                                  : "the matrix is singular: pivot %d is zero";
+}
+static wk_status explain_problem(struct stream *s, int op, long long info, long long matrix)
+{
+    char why[96];
+    snprintf(why, sizeof why, problem_of(op), (int)info);
+    snprintf(s->message, sizeof s->message, "%s: matrix %lld of the batch: %s", op_name(op), matrix, why);
+    return WK_ELINALG;
+}
+
 /* Waits for what is queued; a bad index that a kernel met on the way is this wait's failure, and forgotten.
  * */
 static wk_status finish(struct stream *s, cudaError_t e)
@@ -174,8 +205,10 @@ static wk_status finish(struct stream *s, cudaError_t e)
     if (e != cudaSuccess) return wki_cuda_failed(s->message, sizeof s->message, e);
     volatile struct wki_cuda_fault *f = s->fault;
     if (!f->op) return WK_OK;
-    snprintf(s->message, sizeof s->message, "%s: index %lld of %lld", op_name(f->op - 1), f->index, f->size);
-    f->op = 0;
+    const int op = f->op - 1, problem = f->problem;
+    f->op = f->problem = 0;
+    if (problem) return explain_problem(s, op, f->index, f->size);
+    snprintf(s->message, sizeof s->message, "%s: index %lld of %lld", op_name(op), f->index, f->size);
     return WK_EINDEX;
 }
 

@@ -6,6 +6,30 @@ template <typename T> struct where_of {
     static DEVICE T of(T condition, T a, T b, T, T, T) { return condition != 0 ? a : b; }
 };
 
+template <typename T> struct addcmul_of {
+    enum { inputs = 3, exists = 1, calls = 0 };
+    static DEVICE T of(T x, T a, T b, T, T p, T) { return x + p * (a * b); }
+};
+template <> struct addcmul_of<int64_t> {
+    enum { inputs = 3, exists = 1, calls = 0 };
+    static DEVICE int64_t of(int64_t x, int64_t a, int64_t b, int64_t, int64_t p, int64_t)
+    {
+        return (int64_t)(U(x) + U(p) * U(a) * U(b));
+    }
+};
+template <typename T> struct addcdiv_of {
+    enum { inputs = 3, exists = 1, calls = 0 };
+    static DEVICE T of(T x, T a, T b, T, T p, T) { return x + p * (a / b); }
+};
+/* From the nearer end, so that weight 1 gives the other end itself. */
+template <typename T> struct lerp_of {
+    enum { inputs = 3, exists = 1, calls = 0 };
+    static DEVICE T of(T a, T b, T w, T, T, T)
+    {
+        return w < K(0.5) ? a + w * (b - a) : b + (w - K(1)) * (b - a);
+    }
+};
+
 #define KERNEL(name, f, d, i)                                                                                \
     wk_status CUDA(name)(const wk_call *k)                                                                   \
     {                                                                                                        \
@@ -27,3 +51,6 @@ template <typename T> struct where_of {
 #include "core/binary.def"
 
 KERNEL(where, where_of<float>, where_of<double>, where_of<int64_t>)
+KERNEL(lerp, lerp_of<float>, lerp_of<double>, no_formula)
+KERNEL(addcmul, addcmul_of<float>, addcmul_of<double>, addcmul_of<int64_t>)
+KERNEL(addcdiv, addcdiv_of<float>, addcdiv_of<double>, no_formula)

@@ -359,6 +359,28 @@ template <typename C, typename A> DEVICE C block_max(C v, A &part, C none)
     return block_fold<larger>(v, part, none);
 }
 
+/* The sum over the threads before this one, and over all; part: 32 values, free again on return. */
+template <typename C, typename A> DEVICE C block_prefix(C v, A &part, C *total)
+{
+    const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32, warps = (int)blockDim.x / 32;
+    C         sum = v, before = 0, all = 0;
+#pragma unroll
+    for (int step = 1; step < 32; step *= 2) {
+        const C below = __shfl_up_sync(FULL_WARP, sum, (unsigned)step);
+        if (lane >= step) sum += below;
+    }
+    if (lane == 31) part[warp] = sum;
+    __syncthreads();
+    for (int i = 0; i < warps; i++) {
+        const C more = part[i];
+        if (i < warp) before += more;
+        all += more;
+    }
+    __syncthreads();
+    *total = all;
+    return before + sum - v;
+}
+
 /* ---- launches ---- */
 
 /* Queues a kernel on the call's stream; blocks are (x, y, z). */

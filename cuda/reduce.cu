@@ -1,176 +1,48 @@
 /* Reductions: one pass over the values of a result, whose states are joined in a fixed order. A thread
  * makes a whole result where there are few values or results lie side by side; else a block does; where
  * results are few, several blocks leave states in scratch that a second kernel joins. */
-#include "cuda/walk.cuh"
-
-enum kind { SUM, MEAN, PROD, MOST, LEAST, ANY, ALL, VARIANCE, EXPONENTIALS, ARG_MOST, ARG_LEAST };
-
-/* a: sum, product, extreme, mean or largest; b: squares about the mean, or the sum of exp(x - a); n: how
- * many values, or the place of the extreme. */
-template <typename C> struct state {
-    C       a, b;
-    int64_t n;
-};
-
-template <typename C> DEVICE bool is_nan(C x)
-{
-    return x != x;
-}
-template <typename C> DEVICE C lowest_of()
-{
-    return (C)-INFINITY;
-}
-template <> DEVICE int64_t lowest_of<int64_t>()
-{
-    return INT64_MIN;
-}
-template <typename C> DEVICE C highest_of()
-{
-    return (C)INFINITY;
-}
-template <> DEVICE int64_t highest_of<int64_t>()
-{
-    return INT64_MAX;
-}
-DEVICE float e_to(float x)
-{
-    return expf(x);
-}
-DEVICE double e_to(double x)
-{
-    return exp(x);
-}
-DEVICE int64_t e_to(int64_t x)
-{
-    return x;
-}
-
-DEVICE float plus_of(float a, float b)
-{
-    return a + b;
-}
-DEVICE double plus_of(double a, double b)
-{
-    return a + b;
-}
-DEVICE int64_t plus_of(int64_t a, int64_t b)
-{
-    return (int64_t)((uint64_t)a + (uint64_t)b);
-}
-DEVICE float times_of(float a, float b)
-{
-    return a * b;
-}
-DEVICE double times_of(double a, double b)
-{
-    return a * b;
-}
-DEVICE int64_t times_of(int64_t a, int64_t b)
-{
-    return (int64_t)((uint64_t)a * (uint64_t)b);
-}
-
-template <typename C> DEVICE state<C> nothing(int kind)
-{
-    const bool most = kind == MOST || kind == ARG_MOST || kind == EXPONENTIALS;
-    const bool least = kind == LEAST || kind == ARG_LEAST;
-    state<C>   s;
-    s.a = most ? lowest_of<C>() : least ? highest_of<C>() : kind == PROD || kind == ALL ? (C)1 : (C)0;
-    s.b = (C)0;
-    s.n = kind == ARG_MOST || kind == ARG_LEAST ? -1 : 0;
-    return s;
-}
-
-/* Is a, at place i, a better pick than b at j? NaN beats all, the first of equals wins. */
-template <typename C> DEVICE bool better(bool most, C a, int64_t i, C b, int64_t j)
-{
-    if (i < 0) return false;
-    if (j < 0) return true;
-    if (is_nan(a) || is_nan(b)) return is_nan(a) && (!is_nan(b) || i < j);
-    return (most ? a > b : a < b) || (a == b && i < j);
-}
-
-template <typename C> DEVICE state<C> join(int kind, state<C> s, const state<C> &t)
-{
-    switch (kind) {
-    case SUM:
-    case MEAN:
-        s.a = plus_of(s.a, t.a);
-        break;
-    case PROD:
-        s.a = times_of(s.a, t.a);
-        break;
-    case MOST:
-        s.a = t.a > s.a || is_nan(t.a) ? t.a : s.a;
-        break;
-    case LEAST:
-        s.a = t.a < s.a || is_nan(t.a) ? t.a : s.a;
-        break;
-    case ANY:
-        s.a = s.a != 0 || t.a != 0 ? (C)1 : (C)0;
-        break;
-    case ALL:
-        s.a = s.a != 0 && t.a != 0 ? (C)1 : (C)0;
-        break;
-    case VARIANCE: /* Chan, Golub, LeVeque: Updating formulae for sample variances, 1979 */
-        if (t.n == 0) break;
-        if (s.n == 0) return t;
-        {
-            const C d = t.a - s.a, part = (C)((double)t.n / (double)(s.n + t.n));
-            s.b += t.b + d * d * (C)s.n * part;
-            s.a += d * part;
-            s.n += t.n;
-        }
-        break;
-    case EXPONENTIALS: {
-        const C top = t.a > s.a || is_nan(t.a) ? t.a : s.a;
-        if (is_nan(top) || top == lowest_of<C>()) {
-            s.a = top;
-            break;
-        }
-        s.b = (s.a == top ? s.b : s.b * e_to(s.a - top)) + (t.a == top ? t.b : t.b * e_to(t.a - top));
-        s.a = top;
-        break;
-    }
-    default:
-        if (better(kind == ARG_MOST, t.a, t.n, s.a, s.n)) return t;
-    }
-    return s;
-}
-
-/* One value, at place i of the reduced ones. */
-template <typename C> DEVICE state<C> taken(int kind, const state<C> &s, C x, int64_t i)
-{
-    state<C> t;
-    t.a = kind == ANY || kind == ALL ? (C)(x != 0) : x;
-    t.b = kind == EXPONENTIALS ? (C)1 : (C)0;
-    t.n = kind == VARIANCE ? 1 : i;
-    return join(kind, s, t);
-}
+#include "cuda/reduce.cuh"
 
 struct reduction {
     walk<1> kept, reduced;
     void   *y;
     int     y_dtype, kind;
     int64_t chunk, chunks; /* of the reduced values */
-    double  correction;
+    double  correction, power;
 };
+
+template <typename C> __device__ __noinline__ C result(const reduction &r, const state<C> &s)
+{
+    const double count = (double)r.reduced.n, rest = count - r.correction;
+    const double variance = (double)(s.b + (s.a - s.a)) / (rest > 0 ? rest : 0); /* of nothing 0 / 0 */
+    switch (r.kind) {
+    case VARIANCE:
+        return (C)variance;
+    case DEVIATION:
+        return (C)sqrt(variance);
+    case EXPONENTIALS:
+        return s.a == lowest_of<C>() || s.a == highest_of<C>() || is_nan(s.a)
+                   ? s.a
+                   : (C)(log((double)s.b) + (double)s.a);
+    case MEAN:
+        return (C)((double)s.a / count);
+    case SQUARES:
+        return (C)sqrt((double)s.a);
+    case POWERS:
+        return (C)pow((double)s.a, 1 / r.power);
+    default:
+        return s.a;
+    }
+}
 
 template <typename C> DEVICE void put(const reduction &r, int64_t at, const state<C> &s)
 {
-    const double count = (double)r.reduced.n, rest = count - r.correction;
     if (r.kind >= ARG_MOST)
         ((int64_t *)r.y)[at] = s.n < 0 ? 0 : s.n;
-    else if (r.kind == VARIANCE)
-        store_any<C>(r.y, r.y_dtype, at,
-                     count == 0 ? (C)NAN : (C)((double)(s.b + (s.a - s.a)) / (rest > 0 ? rest : 0)));
-    else if (r.kind == EXPONENTIALS)
-        store_any<C>(r.y, r.y_dtype, at,
-                     s.a == lowest_of<C>() || s.a == highest_of<C>() || is_nan(s.a)
-                         ? s.a
-                         : (C)(log((double)s.b) + (double)s.a));
+    else if (r.kind == COUNT)
+        store_any<int64_t>(r.y, r.y_dtype, at, s.n);
     else
-        store_any<C>(r.y, r.y_dtype, at, r.kind == MEAN ? (C)((double)s.a / count) : s.a);
+        store_any<C>(r.y, r.y_dtype, at, result(r, s));
 }
 
 template <typename C> __global__ void reduce_threads_kernel(const __grid_constant__ reduction r)
@@ -181,7 +53,8 @@ template <typename C> __global__ void reduce_threads_kernel(const __grid_constan
     state<C>      s = nothing<C>(r.kind);
     for (int64_t i = 0; i < r.reduced.n; i++)
         s = taken(r.kind, s,
-                  load_any<C>(r.kept.of[0].data, r.kept.of[0].dtype, from + walk_at(r.reduced, 0, i)), i);
+                  load_any<C>(r.kept.of[0].data, r.kept.of[0].dtype, from + walk_at(r.reduced, 0, i)), i,
+                  r.power);
     put(r, at, s);
 }
 
@@ -218,7 +91,8 @@ __global__ void reduce_blocks_kernel(const __grid_constant__ reduction r, state<
     state<C>      s = nothing<C>(r.kind);
     for (int64_t i = first + threadIdx.x; i < last; i += blockDim.x)
         s = taken(r.kind, s,
-                  load_any<C>(r.kept.of[0].data, r.kept.of[0].dtype, from + walk_at(r.reduced, 0, i)), i);
+                  load_any<C>(r.kept.of[0].data, r.kept.of[0].dtype, from + walk_at(r.reduced, 0, i)), i,
+                  r.power);
     s = join_block(r.kind, s);
     if (threadIdx.x != 0) return;
     if (r.chunks == 1)
@@ -247,6 +121,7 @@ static reduction plan(const wk_call *k, int kind)
     r.y_dtype = (int)k->out[0]->dtype;
     r.kind = kind;
     r.correction = k->attr.f[0];
+    r.power = k->attr.f[1];
     r.kept.n = r.reduced.n = 1;
     walk_operand(&r.kept.of[0], x);
     for (int i = 0; i < x->ndim; i++) {
@@ -312,3 +187,25 @@ KERNEL(var, VARIANCE)
 KERNEL(logsumexp, EXPONENTIALS)
 KERNEL(argmax, ARG_MOST)
 KERNEL(argmin, ARG_LEAST)
+KERNEL(std, DEVIATION)
+KERNEL(nansum, NAN_SUM)
+KERNEL(count_nonzero, COUNT)
+
+/* attr.f[1]: the power. Sums of powers are made in double, whose range they need. */
+wk_status CUDA(vector_norm)(const wk_call *k)
+{
+    const double p = k->attr.f[1];
+    const int    kind = p == 2                   ? SQUARES
+                        : p == 1                 ? SIZES
+                        : p == 0                 ? COUNT
+                        : p == (double)INFINITY  ? WIDEST
+                        : p == -(double)INFINITY ? NARROWEST
+                                                 : POWERS;
+    wk_call      wide = *k;
+    wide.cls = WK_CLASS_F64;
+    return run(&wide, kind);
+}
+size_t CUDA(vector_norm_scratch)(const wk_call *k)
+{
+    return scratch_for(k);
+}

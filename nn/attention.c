@@ -13,6 +13,7 @@ struct wk_attention wk_attention_load(wk_params p, const char *name, struct wk_a
         .o = wk_linear_load(at, "o_proj", q, o.dim, o.out_bias),
         .q_norm = o.qk_norm ? wk_rms_norm_load(at, "q_norm", o.head_dim, o.eps) : none,
         .k_norm = o.qk_norm ? wk_rms_norm_load(at, "k_norm", o.head_dim, o.eps) : none,
+        .sinks = o.sinks ? wk_param(at, "sinks", WK_SHAPE(o.heads), 0) : WK_NONE,
         .rotary = o.rotary,
         .heads = o.heads,
         .kv_heads = o.kv_heads,
@@ -48,18 +49,24 @@ static wk_tensor prepare(wk_ctx *c, const struct wk_norm *norm, const struct wk_
 }
 
 wk_tensor wki_attend_heads(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const struct wk_kv *kv,
-                           wk_attend_opts o)
+                           wk_tensor sinks, wk_attend_opts o)
 {
-    if (kv) {
-        wk_cache_write(c, kv->k, k, o.start);
-        wk_cache_write(c, kv->v, v, o.start);
-        k = kv->k;
-        v = kv->v;
-    } else {
-        o.start = WK_NONE;
-    }
+    wk_tensor y;
     o.causal = true;
-    return wk_flatten(c, wk_transpose(c, wk_attend(c, q, k, v, o), -2, -3), -2, -1);
+    if (kv && kv->rotating) {
+        y = wki_attend_sliding(c, q, k, v, kv, sinks, o);
+    } else {
+        if (kv) {
+            wk_cache_write(c, kv->k, k, o.start);
+            wk_cache_write(c, kv->v, v, o.start);
+            k = kv->k;
+            v = kv->v;
+        } else {
+            o.start = WK_NONE;
+        }
+        y = wk_is_none(sinks) ? wk_attend(c, q, k, v, o) : wki_attend_sinks(c, q, k, v, sinks, o);
+    }
+    return wk_flatten(c, wk_transpose(c, y, -2, -3), -2, -1);
 }
 
 wk_tensor wk_attention(wk_ctx *c, const struct wk_attention *a, wk_tensor x, wk_tensor positions,
@@ -73,7 +80,7 @@ wk_tensor wk_attention(wk_ctx *c, const struct wk_attention *a, wk_tensor x, wk_
     const wk_tensor      k = prepare(c, &a->k_norm, &a->rotary, qkv[1], a->kv_heads, positions, reach);
     const wk_tensor      v = prepare(c, NULL, NULL, qkv[2], a->kv_heads, positions, reach);
     const wk_attend_opts o = {.window = a->window, .softcap = a->softcap, .start = start};
-    return wk_linear(c, &a->o, wki_attend_heads(c, q, k, v, kv, o));
+    return wk_linear(c, &a->o, wki_attend_heads(c, q, k, v, kv, a->sinks, o));
 }
 
 void wki_attention_bind(wk_param_list *l, struct wk_attention *x)
@@ -82,6 +89,7 @@ void wki_attention_bind(wk_param_list *l, struct wk_attention *x)
     wki_linear_bind(l, &x->k);
     wki_linear_bind(l, &x->v);
     wki_linear_bind(l, &x->o);
+    wki_bind(l, &x->sinks);
     wki_norm_bind(l, &x->q_norm);
     wki_norm_bind(l, &x->k_norm);
 }

@@ -3,7 +3,8 @@
 
 struct wk_embedding wk_embedding_load(wk_params p, const char *name, int64_t n, int64_t dim)
 {
-    return (struct wk_embedding){wk_param(wk_at(p, "%s", name), "weight", WK_SHAPE(n, dim), 0.02)};
+    const double d = p.deviation > 0 ? p.deviation : 1;
+    return (struct wk_embedding){wk_param(wk_at(p, "%s", name), "weight", WK_SHAPE(n, dim), d)};
 }
 
 /* Activations start here: rows of a half table become f32, so that later sums keep their digits. */

@@ -13,7 +13,9 @@ static const struct {
                    {"gelu_new", WK_ACT_GELU_TANH},
                    {"gelu_fast", WK_ACT_GELU_TANH},
                    {"gelu_pytorch_tanh", WK_ACT_GELU_TANH},
-                   {"relu", WK_ACT_RELU}};
+                   {"relu", WK_ACT_RELU},
+                   {"sigmoid", WK_ACT_SIGMOID},
+                   {"tanh", WK_ACT_TANH}};
 
 int wk_activation_find(const char *name)
 {
@@ -33,13 +35,17 @@ struct wk_mlp wk_mlp_load(wk_params p, const char *name, int64_t dim, int64_t hi
                            .act = act};
 }
 
-static wk_tensor gated(wk_ctx *c, int act, wk_tensor gate, wk_tensor up)
+wk_tensor wki_gate(wk_ctx *c, int act, wk_tensor gate, wk_tensor up)
 {
     switch (act) {
     case WK_ACT_SILU:
         return wk_swiglu(c, gate, up);
     case WK_ACT_RELU:
         return wk_reglu(c, gate, up);
+    case WK_ACT_SIGMOID:
+        return wk_mul(c, wk_sigmoid(c, gate), up);
+    case WK_ACT_TANH:
+        return wk_mul(c, wk_tanh(c, gate), up);
     default:
         return wk_geglu(c, gate, up, act == WK_ACT_GELU_TANH);
     }
@@ -52,6 +58,10 @@ wk_tensor wki_activate(wk_ctx *c, int act, wk_tensor x)
         return wk_silu(c, x);
     case WK_ACT_RELU:
         return wk_relu(c, x);
+    case WK_ACT_SIGMOID:
+        return wk_sigmoid(c, x);
+    case WK_ACT_TANH:
+        return wk_tanh(c, x);
     case WK_ACT_GELU_TANH:
         return wk_gelu_tanh(c, x);
     default:
@@ -66,7 +76,7 @@ wk_tensor wk_mlp(wk_ctx *c, const struct wk_mlp *m, wk_tensor x)
     const wk_tensor w[] = {m->gate.weight, m->up.weight}, bias[] = {m->gate.bias, m->up.bias};
     wk_tensor       h[2];
     wk_affine_n(c, x, 2, w, bias, h);
-    return wk_linear(c, &m->down, gated(c, m->act, h[0], h[1]));
+    return wk_linear(c, &m->down, wki_gate(c, m->act, h[0], h[1]));
 }
 
 void wki_mlp_bind(wk_param_list *l, struct wk_mlp *x)

@@ -132,7 +132,7 @@ wk_model *wk_model_open(wk_ctx *c, const char *path)
     m->c = wk_ctx_new(wk_ctx_device(c));
     m->info.quantization = "";
     if (wk_ctx_status(m->c) == WK_OK) open_model(m, path);
-    if (wk_ctx_status(m->c) == WK_OK) return m;
+    if (wk_sync(m->c) == WK_OK) return m; /* the weights are there for every context */
     const char *text = wk_ctx_message(m->c);
     if (strstr(text, path)) /* the file's own errors name it */
         wk_fail(c, wk_ctx_status(m->c), "%s", text);
@@ -186,7 +186,7 @@ static bool fits(wk_ctx *c, const wk_model *m, wk_tensor tokens, const wk_cache 
     else if (cache && cache->n_layers != m->info.layers)
         wk_fail(c, WK_EARG, "model: the cache has %lld layers, the model %lld", (long long)cache->n_layers,
                 (long long)m->info.layers);
-    else if (cache && T > cache->capacity - (on_device ? 0 : cache->length))
+    else if (cache && !cache->sliding && T > cache->capacity - (on_device ? 0 : cache->length))
         wk_fail(c, WK_EINDEX, "model: %lld positions written, %lld more exceed the cache's %lld",
                 (long long)cache->length, (long long)T, (long long)cache->capacity);
     else if (on_device && !cache)

@@ -1,5 +1,5 @@
 /* Parameters: a place among the weights, and the list of those that were asked for. */
-#include "nn.h"
+#include "layers.h"
 #include "io/table.h"
 
 #include <stdarg.h>
@@ -10,6 +10,7 @@ struct entry {
     wk_tensor   x;
     wk_tensor **fields; /* layer fields that hold it */
     size_t      n_fields, cap_fields;
+    bool        buffer; /* written by its layer, not by a trainer */
 };
 
 struct wk_param_list {
@@ -45,6 +46,7 @@ wk_params wk_at(wk_params p, const char *format, ...)
     va_end(args);
     if (n < 0 || (size_t)n >= sizeof p.path - used - dot)
         wk_fail(p.c, WK_EARG, "at: \"%s\" is too long a path", p.path);
+    if (n == 0) p.path[used] = '\0';
     return p;
 }
 
@@ -86,7 +88,7 @@ static wk_tensor checked(wk_params p, const char *name, wk_tensor x, wk_shape sh
     return WK_NONE;
 }
 
-static bool enter(wk_param_list *l, const char *name, wk_tensor x)
+static bool enter(wk_param_list *l, const char *name, wk_tensor x, bool buffer)
 {
     const size_t n = l->names.count;
     if (n == l->cap) {
@@ -98,30 +100,58 @@ static bool enter(wk_param_list *l, const char *name, wk_tensor x)
     }
     const char *own = wki_arena_text(&l->arena, name, strlen(name));
     if (!own || !wki_names_add(&l->names, own)) return false;
-    l->entries[n] = (struct entry){.x = x};
+    l->entries[n] = (struct entry){.x = x, .buffer = buffer};
     return true;
+}
+
+/* The parameter that already has this name; WK_NONE: there is none. */
+static wk_tensor known(wk_params p, const char *full, wk_shape shape)
+{
+    const size_t i = p.list ? wki_names_find(&p.list->names, full) : WKI_NO_NAME;
+    return i == WKI_NO_NAME ? WK_NONE : checked(p, full, p.list->entries[i].x, shape); /* of two layers */
+}
+
+static wk_tensor entered(wk_params p, const char *full, wk_tensor x, bool buffer)
+{
+    if (wk_is_none(x) || !p.list || enter(p.list, full, x, buffer)) return x;
+    wk_fail(p.c, WK_ENOMEM, "out of memory: list of parameters");
+    return WK_NONE;
+}
+
+wk_tensor wk_param_as(wk_params p, const char *name, wk_shape shape, wk_init init)
+{
+    char full[MAX_PATH];
+    if (wk_ctx_status(p.c) != WK_OK || !full_name(p, name, full)) return WK_NONE;
+    wk_tensor x = known(p, full, shape);
+    if (!wk_is_none(x) || wk_ctx_status(p.c) != WK_OK) return x;
+    x = p.files ? wk_files_tensor(p.c, p.files, full) : wk_initial(p.c, p.dtype, shape, init);
+    return entered(p, full, checked(p, full, x, shape), false);
+}
+
+wk_tensor wki_param_made(wk_params p, const char *name, wk_tensor x)
+{
+    char full[MAX_PATH];
+    return wk_ctx_status(p.c) == WK_OK && full_name(p, name, full) ? entered(p, full, x, false) : WK_NONE;
 }
 
 wk_tensor wk_param(wk_params p, const char *name, wk_shape shape, double init)
 {
+    const wk_init normal = {.kind = WK_INIT_NORMAL, .b = init};
+    const wk_init full = {.kind = WK_INIT_FULL, .a = init < 0 ? 1 : 0};
+    return wk_param_as(p, name, shape, init > 0 ? normal : full);
+}
+
+wk_tensor wk_buffer(wk_params p, const char *name, wk_dtype t, wk_shape shape, double value)
+{
     char full[MAX_PATH];
     if (wk_ctx_status(p.c) != WK_OK || !full_name(p, name, full)) return WK_NONE;
-    const size_t known = p.list ? wki_names_find(&p.list->names, full) : WKI_NO_NAME;
-    if (known != WKI_NO_NAME)
-        return checked(p, full, p.list->entries[known].x, shape); /* shared by two layers */
-    wk_tensor x;
+    wk_tensor x = known(p, full, shape);
+    if (!wk_is_none(x) || wk_ctx_status(p.c) != WK_OK) return x;
     if (p.files)
-        x = wk_files_tensor(p.c, p.files, full);
-    else if (init == 0.0)
-        x = wk_zeros(p.c, p.dtype, shape);
-    else if (init < 0.0)
-        x = wk_full(p.c, 1.0, p.dtype, shape);
+        x = wk_clone(p.c, wk_cast(p.c, checked(p, full, wk_files_tensor(p.c, p.files, full), shape), t));
     else
-        x = wk_normal(p.c, 0.0, init, p.dtype, shape);
-    x = checked(p, full, x, shape);
-    if (wk_is_none(x) || !p.list || enter(p.list, full, x)) return x;
-    wk_fail(p.c, WK_ENOMEM, "out of memory: list of parameters");
-    return WK_NONE;
+        x = wk_full(p.c, value, t, shape);
+    return entered(p, full, x, true);
 }
 
 bool wk_param_there(wk_params p, const char *name)
@@ -175,6 +205,12 @@ wk_tensor wk_param_list_tensor(const wk_param_list *l, int64_t i)
     return e ? e->x : WK_NONE;
 }
 
+bool wk_param_list_learns(const wk_param_list *l, int64_t i)
+{
+    const struct entry *e = at(l, i);
+    return e && !e->buffer;
+}
+
 void wk_param_list_bind(wk_param_list *l, int64_t i, wk_tensor *field)
 {
     struct entry *e = at(l, i);
@@ -206,4 +242,15 @@ void wk_param_list_set(wk_param_list *l, int64_t i, wk_tensor x)
     }
     e->x = x;
     for (size_t k = 0; k < e->n_fields; k++) *e->fields[k] = x;
+}
+
+void wk_bind(wk_param_list *l, void *layer, size_t size)
+{
+    char *bytes = layer;
+    for (size_t at_byte = 0; l && at_byte + sizeof(wk_tensor) <= size; at_byte += sizeof(wk_tensor)) {
+        wk_tensor x;
+        memcpy(&x, bytes + at_byte, sizeof x);
+        for (int64_t i = 0; i < wk_param_list_count(l); i++)
+            if (x && x == l->entries[i].x) wk_param_list_bind(l, i, (wk_tensor *)(void *)(bytes + at_byte));
+    }
 }

@@ -83,6 +83,7 @@ fi
 part case tests/cases/run.sh build/wick-case
 part program tests/program/run.sh build/wick
 part cuda-shim tests/cuda_on_cpu/run.sh build
+part cuda-asan tests/cuda_on_cpu/run.sh build sanitized
 part nvcc tests/nvcc.sh
 part lint tests/lint/run.sh build
 part oneline tests/one_line_op.sh

@@ -284,6 +284,26 @@ void wki_vjp_svd(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 
 /* ---- any square matrix: complex values ------------------------------------------------------------- */
 
+static wk_tensor complex_eigen(wk_ctx *c, const char *op, wk_tensor a, wk_tensor *vectors);
+
+/* On the host, of a device that has no kernel: into the results of k. Waits for the device. */
+static void eigen_on_host(wk_ctx *c, const wk_call *k, wk_ctx *host)
+{
+    const wk_tensor a = k->in[0];
+    void           *values = wk_alloc(2 * (size_t)wk_bytes(a)); /* any of the three */
+    wk_tensor       v = WK_NONE, w = WK_NONE;
+    if (!values) wk_fail(c, WK_ENOMEM, "eig: out of memory");
+    if (values && wk_read(c, a, values) == WK_OK) {
+        w = complex_eigen(host, "eig", wk_make(host, values, a->dtype, wki_shape(a)),
+                          k->n_out > 1 ? &v : NULL);
+        const wk_tensor found[] = {w, v};
+        for (int i = 0; i < k->n_out && wk_read(host, found[i], values) == WK_OK; i++)
+            wk_copy_into(c, k->out[i], wk_make(c, values, a->dtype, wki_shape(k->out[i])));
+        if (wki_failed(host)) wk_fail(c, wk_ctx_status(host), "%s", wk_ctx_message(host));
+    }
+    wk_free(values);
+}
+
 static wk_tensor complex_eigen(wk_ctx *c, const char *op, wk_tensor a, wk_tensor *vectors)
 {
     if (vectors) *vectors = WK_NONE;
@@ -299,7 +319,15 @@ static wk_tensor complex_eigen(wk_ctx *c, const char *op, wk_tensor a, wk_tensor
                  .n_out = wanted ? 2 : 1,
                  .attr.i = {wanted}};
     if (wanted) k.out[1] = wki_new(c, a->dtype, WKI_BATCH(a, n, n, 2));
-    const wk_tensor w = wki_run_filled(c, &k, wk_count(a) == 0);
+    const bool elsewhere = !wki_failed(c) && !wki_has(c, WK_OP_eig) && wk_count(a) > 0;
+    if (elsewhere) {
+        wk_ctx    *host = wk_ctx_new("cpu");
+        const bool was = wk_no_grad(c, true);
+        eigen_on_host(c, &k, host);
+        wk_no_grad(c, was);
+        wk_ctx_free(host);
+    }
+    const wk_tensor w = wki_run_filled(c, &k, elsewhere || wk_count(a) == 0);
     if (vectors && !wki_failed(c)) *vectors = k.out[1];
     return w;
 }

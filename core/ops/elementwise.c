@@ -1,5 +1,5 @@
 /* Elementwise ops: their front ends and gradients come from unary.def and binary.def. */
-#include "core/ctx.h"
+#include "derive.h"
 
 #include <math.h>
 #include <string.h>
@@ -53,14 +53,42 @@ static wk_tensor test(wk_ctx *c, wk_op op, wk_tensor x)
     return wki_run(c, &(wk_call){.op = op, .cls = cls, WK_IN(x), .out = {wki_like_as(c, x, WK_bool)}});
 }
 
-static void unary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_tensor *dx)
+/* dx = f'(x) g. While it is recorded, made of ops that have gradients. */
+static void unary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_tensor *dx, const char *formula)
 {
     const wk_tensor x = k->in[0];
+    if (wki_recording(c)) {
+        const double   *pq = k->attr.f;
+        const wk_tensor slope =
+            wki_derive(c, op, formula, (struct wki_letters){.x = x, .y = k->out[0], .p = pq[0], .q = pq[1]});
+        dx[0] = wk_cast(c, wk_mul(c, slope, g), real_of(x->dtype));
+        return;
+    }
     dx[0] = wki_run(c, &(wk_call){.op = op,
                                   .cls = k->cls,
                                   WK_IN(x, k->out[0], g),
                                   .out = {wki_like_as(c, x, real_of(x->dtype))},
                                   .attr.f = {k->attr.f[0], k->attr.f[1]}});
+}
+
+/* The neighbour of a towards b among the values of a half, by its bits: sign and magnitude, so that a step
+ * away from 0 adds one. Recorded as the op it is. */
+static wk_tensor next_half(wk_ctx *c, wk_tensor a, wk_tensor b, wk_dtype t, wk_shape shape)
+{
+    WK_REQUIRE(c, t == WK_f16 || t == WK_bf16, WK_EUNSUPPORTED, "nextafter: of %s", wk_dtype_name(t));
+    const bool      was = wk_no_grad(c, true);
+    const wk_tensor from = wk_contiguous(c, wk_expand(c, wk_cast(c, a, t), shape));
+    const wk_tensor to = wk_expand(c, wk_cast(c, b, t), shape), bits = wk_view_dtype(c, from, WK_i16);
+    const wk_tensor zero = wk_scalar_int(c, 0), one = wk_scalar_int(c, 1);
+    const wk_tensor away = wk_eq(c, wk_lt(c, from, to), wk_gt(c, from, zero));
+    const wk_tensor step = wk_where(c, away, one, wk_scalar_int(c, -1));
+    const wk_tensor least = wk_where(c, wk_lt(c, to, zero), wk_scalar_int(c, -32767), one);
+    const wk_tensor next = wk_where(c, wk_eq(c, from, zero), least, wk_add(c, bits, step));
+    const wk_tensor stays = wk_logical_or(c, wk_eq(c, from, to), wk_isnan(c, to));
+    wk_tensor       y = wk_where(c, stays, to, wk_view_dtype(c, wk_cast(c, next, WK_i16), t));
+    y = wk_where(c, wk_isnan(c, from), from, y);
+    wk_no_grad(c, was);
+    return wki_run_view(c, &(wk_call){.op = WK_OP_nextafter, .cls = WK_CLASS_F32, WK_IN(a, b), .out = {y}});
 }
 
 enum kind { REAL, ANY, INTEGER, COMPARE };
@@ -77,8 +105,7 @@ static wk_tensor binary(wk_ctx *c, wk_op op, wk_tensor a, wk_tensor b, enum kind
     if (kind == REAL) t = real_of(t);
     WK_REQUIRE(c, kind != INTEGER || is_integer(t), WK_EDTYPE, "%s: %s and %s are not integers",
                wki_op_name(op), wk_dtype_name(a->dtype), wk_dtype_name(b->dtype));
-    WK_REQUIRE(c, op != WK_OP_nextafter || t == WK_f32 || t == WK_f64, WK_EUNSUPPORTED,
-               "nextafter: of %s, wanted is f32 or f64", wk_dtype_name(t));
+    if (op == WK_OP_nextafter && t != WK_f32 && t != WK_f64) return next_half(c, a, b, t, shape);
     a = along_rows(c, a);
     b = along_rows(c, b);
     return wki_run(c, &(wk_call){.op = op,
@@ -92,12 +119,16 @@ static void binary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_te
                        const char *formula)
 {
     if (!k->in[i]->node) return;
-    if (strcmp(formula, "K(1)") != 0)
+    if (strcmp(formula, "K(1)") != 0 && wki_recording(c)) {
+        const struct wki_letters l = {.a = k->in[0], .b = k->in[1], .y = k->out[0]};
+        g = wk_mul(c, wki_derive(c, op, formula, l), g);
+    } else if (strcmp(formula, "K(1)") != 0) {
         g = wki_run(c, &(wk_call){.op = op,
                                   .cls = k->cls,
                                   WK_IN(k->in[0], k->in[1], k->out[0], g),
                                   .out = {wki_like(c, k->out[0])},
                                   .attr.i = {i}});
+    }
     dx[i] = wki_unbroadcast(c, g, k->in[i]);
 }
 
@@ -111,15 +142,15 @@ static void binary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_te
     {                                                                                                        \
         return unary(c, WK_OP_##name, x, p, q, integers);                                                    \
     }
-#define UNARY_VJP(name)                                                                                      \
+#define UNARY_VJP(name, dy)                                                                                  \
     void wki_vjp_##name(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)                      \
     {                                                                                                        \
-        unary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx);                                                       \
+        unary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx, dy);                                                   \
     }
-#define WK_UNARY(name, y, dy)           UNARY(name, false) UNARY_VJP(name)
-#define WK_UNARY_ANY(name, y, dy, iy)   UNARY(name, true) UNARY_VJP(name)
-#define WK_UNARY_P(name, y, dy)         UNARY_P(name, false) UNARY_VJP(name)
-#define WK_UNARY_P_ANY(name, y, dy, iy) UNARY_P(name, stays(WK_OP_##name, p, q)) UNARY_VJP(name)
+#define WK_UNARY(name, y, dy)           UNARY(name, false) UNARY_VJP(name, #dy)
+#define WK_UNARY_ANY(name, y, dy, iy)   UNARY(name, true) UNARY_VJP(name, #dy)
+#define WK_UNARY_P(name, y, dy)         UNARY_P(name, false) UNARY_VJP(name, #dy)
+#define WK_UNARY_P_ANY(name, y, dy, iy) UNARY_P(name, stays(WK_OP_##name, p, q)) UNARY_VJP(name, #dy)
 #define WK_UNARY_TEST(name, y)                                                                               \
     wk_tensor wk_##name(wk_ctx *c, wk_tensor x)                                                              \
     {                                                                                                        \
@@ -135,11 +166,11 @@ static void binary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_te
 #define BINARY_VJP(name, da, db)                                                                             \
     void wki_vjp_##name(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)                      \
     {                                                                                                        \
-        binary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx, 0, #da);                                              \
-        binary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx, 1, #db);                                              \
+        binary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx, 0, da);                                               \
+        binary_vjp(c, WK_OP_##name##_vjp, k, g[0], dx, 1, db);                                               \
     }
-#define WK_BINARY(name, y, da, db)         BINARY(name, REAL) BINARY_VJP(name, da, db)
-#define WK_BINARY_ANY(name, y, da, db, iy) BINARY(name, ANY) BINARY_VJP(name, da, db)
+#define WK_BINARY(name, y, da, db)         BINARY(name, REAL) BINARY_VJP(name, #da, #db)
+#define WK_BINARY_ANY(name, y, da, db, iy) BINARY(name, ANY) BINARY_VJP(name, #da, #db)
 #define WK_BINARY_INT(name, iy)            BINARY(name, INTEGER)
 #define WK_COMPARE(name, y)                BINARY(name, COMPARE)
 #include "core/binary.def"

@@ -1,5 +1,5 @@
 /* Gated activations (arXiv:2002.05202): act(gate) * up. */
-#include "core/ctx.h"
+#include "core/tape.h"
 
 /* attr.i[0] of the op */
 enum { SILU, GELU, GELU_TANH, RELU };
@@ -70,6 +70,11 @@ wk_tensor wk_glu(wk_ctx *c, wk_tensor x, int dim)
 
 /* d gate = g up act'(gate), d up = g act(gate). Where there is no fused kernel the composition was
  * recorded. */
+wk_tensor wki_again_gated(wk_ctx *c, const wk_call *k)
+{
+    return wk_mul(c, activate(c, k->in[0], k->attr.i[0]), k->in[1]);
+}
+
 void wki_vjp_gated(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
     const wk_tensor gate = k->in[0];

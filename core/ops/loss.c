@@ -1,5 +1,6 @@
 /* Losses of classes: cross entropy, negative log-likelihood, margins. Classes are the last dim. */
 #include "loss.h"
+#include "core/tape.h"
 
 /* cross_entropy, attr.i = {use ignore_index, ignore_index}, attr.f = {smoothing}. Outputs per row: loss,
  * log-sum-exp. */
@@ -221,6 +222,13 @@ wk_tensor wk_multilabel_margin_loss(wk_ctx *c, wk_tensor x, wk_tensor target, wk
 }
 
 /* ---- gradient -------------------------------------------------------------------------------- */
+
+wk_tensor wki_again_cross_entropy(wk_ctx *c, const wk_call *k)
+{
+    const wk_cross_entropy_opts o = {
+        .ignore = k->attr.i[0] != 0, .ignore_index = k->attr.i[1], .smoothing = k->attr.f[0]};
+    return rows_composed(c, k->in[0], k->in[1], &o);
+}
 
 void wki_vjp_cross_entropy(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {

@@ -1,5 +1,5 @@
 /* Reductions over any set of dims: front ends and gradients. */
-#include "core/ctx.h"
+#include "core/tape.h"
 
 #include <math.h>
 
@@ -251,6 +251,26 @@ void wki_vjp_prod(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx
     const wk_tensor at_zero = wk_where(c, wk_eq(c, zeros, one), rest, zero);
     const wk_tensor elsewhere = wk_where(c, wk_eq(c, zeros, zero), wk_div(c, rest, filled), zero);
     dx[0] = wk_mul(c, over_input(c, k, g[0]), wk_where(c, is_zero, at_zero, elsewhere));
+}
+
+/* Halves times halves: unlike the division above it has all derivatives at zeros too. */
+wk_tensor wki_again_prod(wk_ctx *c, const wk_call *k)
+{
+    const wk_tensor x = k->in[0];
+    const int       mask = (int)k->attr.i[0];
+    const wk_dtype  t = k->out[0]->dtype;
+    wk_shape        order = {.ndim = 0};
+    for (int turn = 0; turn < 2; turn++)
+        for (int i = 0; i < x->ndim; i++)
+            if ((mask >> i & 1) == turn) order.dim[order.ndim++] = i;
+    int64_t   n = reduced_count(x, mask);
+    wk_tensor y = wk_permute(c, wk_cast(c, x, t == WK_f64 ? t : WK_f32), order);
+    if (n == 0) return wk_full(c, 1, t, wki_shape(k->out[0]));
+    for (y = wk_reshape(c, y, WK_SHAPE(wk_count(k->out[0]), n)); n > 1 && !wki_failed(c); n -= n / 2) {
+        const wk_tensor pairs = wk_mul(c, wk_narrow(c, y, 1, 0, n / 2), wk_narrow(c, y, 1, n / 2, n / 2));
+        y = n % 2 ? wk_cat(c, 2, (const wk_tensor[]){pairs, wk_narrow(c, y, 1, n - 1, 1)}, 1) : pairs;
+    }
+    return wk_cast(c, wk_reshape(c, y, wki_shape(k->out[0])), t);
 }
 
 /* Equal values share the gradient. */

@@ -1,5 +1,5 @@
 /* Scans along a dim: cumsum, cumprod, logcumsumexp, cummax, cummin, and what they make. */
-#include "core/ctx.h"
+#include "core/tape.h"
 
 #include <math.h>
 
@@ -91,6 +91,31 @@ static wk_tensor share(wk_ctx *c, const wk_call *k, wk_tensor g)
 void wki_vjp_logcumsumexp(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
     dx[0] = wk_sub(c, share(c, k, g[0]), share(c, k, wk_neg(c, g[0])));
+}
+
+/* A scan in steps of 1, 2, 4, ..: twice differentiable where its gradient above, which divides or takes
+ * logarithms, is not. */
+static wk_tensor stepped(wk_ctx *c, const wk_call *k, wk_tensor (*op)(wk_ctx *, wk_tensor, wk_tensor))
+{
+    const wk_dtype t = k->out[0]->dtype;
+    const int      d = (int)k->attr.i[0];
+    wk_tensor      y = wk_cast(c, k->in[0], t == WK_f64 ? t : WK_f32);
+    const int64_t  n = y->ndim ? y->shape[d] : 1;
+    if (k->attr.i[1] && y->ndim) y = wk_flip(c, y, WK_DIMS(d));
+    for (int64_t step = 1; step < n && !wki_failed(c); step *= 2) {
+        const wk_tensor before = wk_narrow(c, y, d, 0, n - step), behind = wk_narrow(c, y, d, step, n - step);
+        y = wk_cat(c, 2, (const wk_tensor[]){wk_narrow(c, y, d, 0, step), op(c, behind, before)}, d);
+    }
+    if (k->attr.i[1] && y->ndim) y = wk_flip(c, y, WK_DIMS(d));
+    return wk_cast(c, y, t);
+}
+wk_tensor wki_again_cumprod(wk_ctx *c, const wk_call *k)
+{
+    return stepped(c, k, wk_mul);
+}
+wk_tensor wki_again_logcumsumexp(wk_ctx *c, const wk_call *k)
+{
+    return stepped(c, k, wk_logaddexp);
 }
 
 static void picked_vjp(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)

@@ -17,6 +17,17 @@ static struct {
     char        message[256];
 } trouble;
 
+/* What the host asked of the device, for tests: allocations, waits, launches. */
+static struct {
+    int64_t allocations, waits, launches;
+} counted;
+extern "C" __attribute__((visibility("default"))) void shim_counts(int64_t *out)
+{
+    out[0] = counted.allocations;
+    out[1] = counted.waits;
+    out[2] = counted.launches;
+}
+
 const char *cudaGetErrorString(cudaError_t e)
 {
     static const char *const names[] = {"no error",
@@ -53,6 +64,12 @@ static cudaError_t submit(cudaStream_t s, std::function<cudaError_t()> step)
     return cudaSuccess;
 }
 
+cudaError_t shim_submit(cudaStream_t s, std::function<cudaError_t()> step)
+{
+    counted.launches++;
+    return submit(s, step);
+}
+
 cudaError_t shim_launch(const cudaLaunchConfig_t *c, std::function<void()> thread)
 {
     const uint64_t threads = (uint64_t)c->blockDim.x * c->blockDim.y * c->blockDim.z;
@@ -61,6 +78,7 @@ cudaError_t shim_launch(const cudaLaunchConfig_t *c, std::function<void()> threa
         c->dynamicSmemBytes > 227 << 10)
         return failed(cudaErrorInvalidConfiguration);
     const cudaLaunchConfig_t config = *c;
+    counted.launches++;
     return submit(c->stream, [config, thread] {
         return shim_run(&config, thread, trouble.message, sizeof trouble.message) ? cudaSuccess
                                                                                   : cudaErrorLaunchFailure;
@@ -105,8 +123,14 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)
     *free_bytes = *total = (size_t)4 << 30;
     return cudaSuccess;
 }
+/* Is some stream captured? Then the runtime refuses what would wait or allocate. */
+static int captures;
+
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
+    *p = nullptr;
+    if (captures) return failed(cudaErrorStreamCaptureUnsupported);
+    counted.allocations++;
     *p = bytes < (size_t)4 << 30 ? aligned_alloc(256, (bytes + 255) / 256 * 256) : nullptr;
     if (*p) memset(*p, 0xff, bytes); /* NaN in every type */
     return *p ? cudaSuccess : failed(cudaErrorMemoryAllocation);
@@ -137,10 +161,13 @@ cudaError_t cudaStreamDestroy(cudaStream_t s)
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
+    counted.waits++;
     return s->capture ? failed(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
 }
 cudaError_t cudaDeviceSynchronize()
 {
+    counted.waits++;
+    if (captures) return failed(cudaErrorStreamCaptureUnsupported);
     return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t s)
@@ -162,11 +189,13 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode)
 {
     if (s->capture) return failed(cudaErrorStreamCaptureUnsupported);
     s->capture = new shim_graph();
+    captures++;
     return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *g)
 {
     *g = s->capture;
+    captures -= s->capture != nullptr;
     s->capture = nullptr;
     return *g ? cudaSuccess : failed(cudaErrorStreamCaptureUnsupported);
 }

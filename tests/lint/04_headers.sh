@@ -9,7 +9,7 @@ flags="-D_GNU_SOURCE -DWK_ISA=base -I. -Wall -Wextra -Werror -fsyntax-only $(pkg
         echo "#include \"$h\"" >"$dir/a.c"
         ${CC:-cc} -std=c11 $flags -Wno-unused-function "$dir/a.c" 2>&1 | grep -E 'error' | sed "s#^#$h: #"
     done
-    for h in core/wick.h core/types.h $(git ls-files "core/api/*.h") nn/nn.h nn/text/text.h; do
+    for h in core/wick.h core/types.h $(git ls-files "core/api/*.h" "nn/api/*.h") nn/nn.h nn/text/text.h; do
         echo "#include \"$h\"" >"$dir/a.cc"
         ${CXX:-c++} -std=c++11 $flags "$dir/a.cc" 2>&1 | grep -E 'error' | sed "s#^#$h as C++: #"
     done

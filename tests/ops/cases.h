@@ -2,7 +2,8 @@
  *
  *   value        on every instruction set, the result against a reference in double precision:
  *                the case's own `exact`, or, where there is none, the same op on f64 inputs
- *   gradient     of f64 inputs against central differences
+ *   gradient     of f64 inputs against central differences (gradient.c): in each layout, and, but for the
+ *                rows of once.def, the gradient's own gradient too
  *   composition  a fused op against itself on a device that lacks its kernel, and its gradient
  *                in the inputs' own dtypes against that of f64 inputs
  *   coverage     every row of ops.def has a case, every row with a gradient a gradient case
@@ -67,6 +68,8 @@ struct op_case {
     double tolerance; /* relative to 1 + |value|, of f32 results; 0: 2e-6. Other dtypes have their own. */
     bool   gradient, fused;
     bool   lapack; /* left out where the CPU has none */
+    bool   first;  /* second derivatives are lost in rounding (matrices just not singular) */
+    bool   apart;  /* no gradient where slices are equal (order, singular matrices): never EXPANDED */
 };
 
 typedef void (*case_fn)(void *arg, const struct op_case *k);
@@ -74,6 +77,11 @@ typedef void (*case_fn)(void *arg, const struct op_case *k);
 #define FAMILY(name) void family_##name(case_fn visit, void *arg);
 #include "tests/ops/families.def"
 #undef FAMILY
+
+/* An input as a case asks for it, and the case in words. */
+wk_tensor   make_input(wk_ctx *c, const struct input *in, uint64_t seed);
+const char *describe(const struct op_case *k, char *text, size_t size);
+#define DESCRIBE(k) describe(k, (char[256]){0}, 256)
 
 /* Visits a case as it is and with its real inputs that are not fixed in f16 and bf16. */
 void visit_dtypes(case_fn visit, void *arg, const struct op_case *k);
@@ -85,8 +93,12 @@ void all_cases(case_fn visit, void *arg);
 bool check_value(wk_ctx *c, const struct op_case *k, char *message, size_t size);
 bool check_gradient(wk_ctx *c, const struct op_case *k, char *message, size_t size);
 bool check_fused_gradient(wk_ctx *c, const struct op_case *k, char *message, size_t size);
+/* Second derivatives of a fused op in f32 against those of f64. */
+bool check_fused_second(wk_ctx *c, const struct op_case *k, char *message, size_t size);
 bool check_composition(wk_ctx *c, const struct op_case *k, char *message, size_t size);
 bool check_coverage(char *message, size_t size);
+/* Every row with a gradient was seen by check_gradient in every layout, or there is no input for it. */
+bool check_gradient_coverage(char *message, size_t size);
 
 /* The whole run on one context, and on every instruction set of this machine. Counts go up; the message has
  * the first failures, a line each. */

@@ -166,6 +166,7 @@ void family_index(case_fn visit, void *arg)
                                                  .q = 3,
                                                  .keep = what % 2,
                                                  .dims = {.ndim = what / 2},
+                                                 .apart = true,
                                                  .gradient = grad && what < 2 && l < 3});
             }
     for (int what = 0; what < 4; what++)

@@ -402,7 +402,7 @@ static void visit_norms(case_fn visit, void *arg)
     }
     k = (struct op_case){.op = "vector_norm", .note = "of matrices", .n_in = 1, .run = matrix_norms};
     k.in[0] = (struct input){.shape = WK_SHAPE(3, 4, 2), .dtype = WK_f32};
-    k.lapack = k.gradient = true;
+    k.lapack = k.gradient = k.apart = true;
     k.tolerance = 1e-5;
     for (size_t i = 1; i < 8; i++) {
         k.p = i == 3 ? -2 : i == 4 ? -1 : ps[i < 6 ? i : i];
@@ -432,6 +432,7 @@ void family_linalg(case_fn visit, void *arg)
                                        .p = l->p,
                                        .q = l->q,
                                        .gradient = l->gradient,
+                                       .first = l->check == ZEROS,
                                        .lapack = true,
                                        .tolerance = 1e-4};
         k.in[0] = (struct input){.shape = l->shape, .dtype = WK_f32, .layout = layouts[i % 3]};

@@ -63,6 +63,7 @@ void family_scan(case_fn visit, void *arg)
     for (int kind = 0; kind < 5; kind++) {
         k.op = names[kind];
         k.q = kind;
+        k.apart = kind >= MOST;
         for (int indices = 0; indices < (kind >= MOST ? 2 : 1); indices++) {
             k.dims.ndim = indices;
             for (int t = 0; t < (kind == LOGSUM ? 4 : 7); t++)

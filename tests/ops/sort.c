@@ -119,7 +119,7 @@ void family_sort(case_fn visit, void *arg)
     static const wk_dtype    dtypes[] = {WK_f32, WK_f64, WK_f16, WK_bf16, WK_f8e4m3, WK_i8,
                                          WK_i16, WK_i32, WK_i64, WK_u8,   WK_u32,    WK_bool};
     static const enum layout layouts[] = {DENSE, TURNED, STEPPED, EXPANDED};
-    struct op_case           k = {.op = "sort", .n_in = 1, .run = run_sort, .exact = exact_sort};
+    struct op_case k = {.op = "sort", .n_in = 1, .run = run_sort, .exact = exact_sort, .apart = true};
     for (int t = 0; t < 12; t++) {
         const double low = dtypes[t] == WK_u8 || dtypes[t] == WK_u32 ? 0 : -9;
         for (int l = 0; l < 4; l++)
@@ -150,7 +150,8 @@ void family_sort(case_fn visit, void *arg)
         const wk_dtype t = what % 3 == 0 ? WK_f32 : what % 3 == 1 ? WK_f64 : WK_i32;
         k.keep = what % 2;
         k.in[0] = (struct input){.shape = what < 6 ? WK_SHAPE(9) : WK_SHAPE(3, 9), .dtype = t, .high = 5};
-        k.in[1] = (struct input){.shape = WK_SHAPE(3, 20), .dtype = t, .high = 6, .layout = what % 4};
+        k.in[1] = (struct input){
+            .shape = WK_SHAPE(3, 20), .dtype = t, .high = 6, .layout = (enum layout)(what % 4)};
         visit(arg, &k);
     }
     k = (struct op_case){.op = "nonzero", .n_in = 1, .run = run_nonzero, .exact = exact_nonzero};
@@ -159,12 +160,12 @@ void family_sort(case_fn visit, void *arg)
                                           : what < 8 ? WK_SHAPE(40000)
                                                      : WK_SHAPE(0, 3),
                                  .dtype = what % 2 ? WK_bool : WK_i32,
-                                 .layout = what < 8 ? what % 4 : DENSE,
+                                 .layout = what < 8 ? (enum layout)(what % 4) : DENSE,
                                  .low = 0,
                                  .high = 2};
         visit(arg, &k);
     }
-    k = (struct op_case){.op = "sort", .n_in = 1, .gradient = true};
+    k = (struct op_case){.op = "sort", .n_in = 1, .gradient = true, .apart = true};
     k.in[0] = (struct input){.shape = WK_SHAPE(4, 6, 5), .dtype = WK_f32, .layout = TURNED};
     for (int d = 0; d < 3; d++) {
         k.p = d;

@@ -302,6 +302,7 @@ static void scatters(case_fn visit, void *arg, struct input x)
                                     : d == 1 ? WK_SHAPE(3, 1, 5)
                                              : WK_SHAPE(4, 4, 1);
                 }
+                k.apart = kind >= WK_REDUCE_AMAX;
                 k.gradient = x.dtype == WK_f32 && x.layout != EXPANDED;
                 visit(arg, &k);
                 if (kind < 0) { /* the later one stays */

@@ -10,6 +10,9 @@ Test(ops, agree_with_double_precision_and_differences)
     cr_assert_eq(t.failed, 0, "%lld of %lld:\n%s", (long long)t.failed, (long long)(t.passed + t.failed),
                  t.message);
     cr_assert_gt(t.passed, 0);
+    char missing[1024];
+    cr_assert(check_gradient_coverage(missing, sizeof missing), "gradients not seen in all layouts: %s",
+              missing);
 }
 
 Test(ops, every_row_has_a_case)

@@ -1,0 +1,325 @@
+/* The tape beyond one walk: several losses, retained results, hooks, gradients of gradients. */
+#include "core/wick.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+static double at(wk_ctx *c, wk_tensor x, int64_t i)
+{
+    return wk_item(c, wk_select(c, wk_flatten(c, x, 0, -1), 0, i));
+}
+static wk_tensor leaf(wk_ctx *c, int n)
+{
+    static const double v[] = {1, 2, 3, 4};
+    return wk_track(c, wk_make(c, v, WK_f64, WK_SHAPE(n)));
+}
+static wk_tensor total(wk_ctx *c, wk_tensor x)
+{
+    return wk_sum(c, x, WK_ALL_DIMS, false);
+}
+static bool refused(wk_ctx *c, wk_status s, const char *part)
+{
+    const bool ok = wk_ctx_status(c) == s && strstr(wk_ctx_message(c), part);
+    if (!ok) cr_log_error("%d: %s", (int)wk_ctx_status(c), wk_ctx_message(c));
+    wk_ctx_clear(c);
+    return ok;
+}
+#define FINE(c) cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c))
+
+/* As in PyTorch: parts that share nothing are walked each by its own loss, and gradients add up. */
+Test(autograd, several_losses)
+{
+    wk_ctx *c = wk_ctx_new("cpu");
+    wk_tape_begin(c);
+    const wk_tensor x = leaf(c, 3), unused = leaf(c, 2);
+    const wk_tensor a = total(c, wk_square(c, x)), b = total(c, wk_mul(c, x, wk_scalar(c, 5)));
+    wk_backward(c, a);
+    cr_assert_eq(at(c, wk_grad(c, x), 1), 4);
+    wk_backward(c, b);
+    cr_assert_eq(at(c, wk_grad(c, x), 1), 9);
+    wk_zero_grad(c, x);
+    cr_assert_eq(at(c, wk_grad(c, x), 1), 0);
+    cr_assert_eq(at(c, wk_grad(c, unused), 1), 0);
+    FINE(c);
+    /* what was walked is gone: for a result, and for what it shares with another */
+    const wk_tensor y = wk_exp(c, x), one = total(c, y), other = total(c, wk_square(c, y));
+    wk_backward(c, one);
+    FINE(c);
+    wk_backward(c, one);
+    cr_assert(refused(c, WK_EARG, "walked already"));
+    wk_backward(c, other);
+    cr_assert(refused(c, WK_EARG, "walked already"));
+    wk_ctx_free(c);
+}
+
+Test(autograd, a_tape_that_is_kept)
+{
+    wk_ctx            *c = wk_ctx_new("cpu");
+    const wk_grad_opts keep = {.retain_graph = true};
+    wk_tape_begin(c);
+    const wk_tensor x = leaf(c, 2), y = wk_square(c, x), z = wk_mul(c, y, y);
+    wk_retain_grad(c, y);
+    wk_retain_grad(c, x); /* no effect */
+    const wk_tensor s = total(c, z), g = wk_make(c, (double[]){1, -1}, WK_f64, WK_SHAPE(2));
+    cr_assert_eq(wk_backward_with(c, 1, &s, NULL, keep), WK_OK, "%s", wk_ctx_message(c));
+    cr_assert_eq(at(c, wk_grad(c, x), 1), 4 * 8);
+    cr_assert_eq(at(c, wk_grad(c, y), 1), 2 * 4);
+    cr_assert_eq(wk_backward_with(c, 1, &z, &g, keep), WK_OK, "%s", wk_ctx_message(c));
+    cr_assert_eq(at(c, wk_grad(c, x), 1), 0);
+    cr_assert_eq(at(c, wk_grad(c, y), 0), 4, "retained gradients add up too");
+    wk_grad(c, z);
+    cr_assert(refused(c, WK_EARG, "grad: the tensor is no leaf"));
+    wk_zero_grad(c, z);
+    cr_assert(refused(c, WK_EARG, "zero_grad: "));
+    cr_assert_eq(wk_backward(c, s), WK_OK, "%s", wk_ctx_message(c));
+    wk_retain_grad(c, z);
+    cr_assert(refused(c, WK_EARG, "retain_grad: "));
+    wk_ctx_free(c);
+}
+
+/* ---- hooks ---- */
+
+struct log {
+    int    n;
+    double seen[8];
+};
+static wk_tensor look(wk_ctx *c, void *arg, wk_tensor g)
+{
+    struct log *l = arg;
+    l->seen[l->n++] = at(c, g, 0);
+    return WK_NONE;
+}
+static wk_tensor twice(wk_ctx *c, void *arg, wk_tensor g)
+{
+    struct log *l = arg;
+    l->seen[l->n++] = -1;
+    return wk_mul(c, g, wk_scalar(c, 2));
+}
+static wk_tensor wrong(wk_ctx *c, void *arg, wk_tensor g)
+{
+    (void)arg;
+    return wk_unsqueeze(c, g, 0);
+}
+static wk_tensor nested(wk_ctx *c, void *arg, wk_tensor g)
+{
+    wk_backward(c, *(wk_tensor *)arg);
+    return g;
+}
+static wk_tensor restart(wk_ctx *c, void *arg, wk_tensor g)
+{
+    (void)arg;
+    wk_tape_begin(c);
+    return g;
+}
+
+Test(autograd, hooks_see_and_replace_final_gradients)
+{
+    wk_ctx    *c = wk_ctx_new("cpu");
+    struct log l = {0};
+    wk_tape_begin(c);
+    const wk_tensor x = leaf(c, 1), y = wk_mul(c, x, wk_scalar(c, 3));
+    const wk_tensor s = total(c, wk_add(c, wk_mul(c, y, y), y)); /* 2 y + 1 = 7 at y = 3 */
+    wk_register_hook(c, y, look, &l);
+    const wk_hook doubled = wk_register_hook(c, y, twice, &l);
+    wk_register_hook(c, y, look, &l);
+    wk_register_hook(c, x, look, &l);
+    wk_retain_grad(c, y);
+    const wk_grad_opts keep = {.retain_graph = true};
+    wk_backward_with(c, 1, &s, NULL, keep);
+    FINE(c);
+    const double want[] = {7, -1, 14, 42};
+    cr_assert_eq(l.n, 4);
+    for (int i = 0; i < 4; i++) cr_assert_eq(l.seen[i], want[i], "%d: %g", i, l.seen[i]);
+    cr_assert_eq(at(c, wk_grad(c, y), 0), 14, "retained after the hooks");
+    wk_remove_hook(c, doubled);
+    wk_remove_hook(c, doubled);
+    l.n = 0;
+    wk_backward_with(c, 1, &s, NULL, keep);
+    cr_assert(l.n == 3 && l.seen[2] == 21, "a leaf's hook sees this walk's part");
+    cr_assert_eq(at(c, wk_grad(c, x), 0), 42 + 21);
+    /* wk_grad_of: hooks of what lies between, and of the input itself */
+    l.n = 0;
+    wk_tensor dx;
+    wk_grad_of(c, 1, &s, NULL, 1, &x, &dx, keep);
+    cr_assert(l.n == 3 && at(c, dx, 0) == 21);
+    cr_assert_eq(at(c, wk_grad(c, x), 0), 63, "sums stay");
+    wk_ctx_free(c);
+}
+
+Test(autograd, hooks_used_wrongly)
+{
+    wk_ctx *c = wk_ctx_new("cpu");
+    cr_assert_eq(wk_register_hook(c, wk_scalar(c, 1), look, NULL), 0);
+    cr_assert(refused(c, WK_EARG, "register_hook: "));
+    wk_tape_begin(c);
+    wk_tensor x = leaf(c, 1), s = wk_square(c, x);
+    cr_assert_eq(wk_register_hook(c, x, NULL, NULL), 0);
+    cr_assert(refused(c, WK_EARG, "register_hook: no function"));
+    wk_register_hook(c, x, wrong, NULL);
+    wk_backward(c, s);
+    cr_assert(refused(c, WK_ESHAPE, "hook: returned f64 [1, 1] for a gradient f64 [1]"));
+    wk_hook_fn inside[] = {nested, restart};
+    for (int i = 0; i < 2; i++) {
+        wk_tape_begin(c);
+        x = leaf(c, 1);
+        s = wk_square(c, x);
+        wk_register_hook(c, x, inside[i], &s);
+        wk_backward(c, s);
+        cr_assert(refused(c, WK_EARG, "inside of backward"));
+    }
+    wk_ctx_free(c);
+}
+
+/* ---- gradients of gradients ---- */
+
+Test(autograd, gradients_have_gradients)
+{
+    wk_ctx            *c = wk_ctx_new("cpu");
+    const wk_grad_opts create = {.create_graph = true};
+    wk_tape_begin(c);
+    const wk_tensor x = leaf(c, 4);
+    wk_tensor       y = total(c, wk_mul(c, wk_sin(c, x), x)), g[5] = {y};
+    for (int order = 1; order < 5; order++) { /* of x sin x */
+        const wk_tensor up = total(c, g[order - 1]);
+        wk_grad_of(c, 1, &up, NULL, 1, &x, &g[order], create);
+    }
+    FINE(c);
+    for (int i = 0; i < 4; i++) {
+        const double v = i + 1, s = sin(v), k = cos(v);
+        cr_assert_float_eq(at(c, g[1], i), s + v * k, 1e-12);
+        cr_assert_float_eq(at(c, g[2], i), 2 * k - v * s, 1e-12);
+        cr_assert_float_eq(at(c, g[3], i), -3 * s - v * k, 1e-12);
+        cr_assert_float_eq(at(c, g[4], i), -4 * k + v * s, 1e-12);
+    }
+    /* a penalty on the gradient, through backward: d/dx (sum g1^2) = 2 g1 g2 */
+    cr_assert_eq(wk_backward(c, total(c, wk_square(c, g[1]))), WK_OK, "%s", wk_ctx_message(c));
+    for (int i = 0; i < 4; i++)
+        cr_assert_float_eq(at(c, wk_grad(c, x), i), 2 * at(c, g[1], i) * at(c, g[2], i), 1e-12);
+    wk_ctx_free(c);
+}
+
+/* backward with create_graph: what wk_grad gives is on the tape. */
+Test(autograd, backward_may_be_recorded)
+{
+    wk_ctx *c = wk_ctx_new("cpu");
+    wk_tape_begin(c);
+    const wk_tensor x = leaf(c, 2), s = total(c, wk_mul(c, x, wk_square(c, x)));
+    wk_backward_with(c, 1, &s, NULL, (wk_grad_opts){.create_graph = true});
+    const wk_tensor g = wk_grad(c, x);
+    wk_zero_grad(c, x);
+    wk_backward(c, total(c, g));
+    FINE(c);
+    cr_assert_eq(at(c, wk_grad(c, x), 1), 6 * 2);
+    /* a first walk that is not recorded gives constants */
+    wk_tape_begin(c);
+    const wk_tensor p = leaf(c, 2);
+    wk_backward(c, total(c, wk_square(c, p)));
+    cr_assert_eq(wk_grad(c, p)->node, 0);
+    wk_ctx_free(c);
+}
+
+Test(autograd, by_some_inputs_only)
+{
+    wk_ctx            *c = wk_ctx_new("cpu");
+    const wk_grad_opts keep = {.retain_graph = true};
+    wk_tape_begin(c);
+    const wk_tensor x = leaf(c, 2), w = leaf(c, 2), h = wk_mul(c, x, w), z = leaf(c, 2);
+    const wk_tensor s = total(c, wk_square(c, h)), in[4] = {h, w, h, z};
+    wk_tensor       dx[4];
+    struct log      l = {0};
+    wk_register_hook(c, x, look, &l);
+    cr_assert_eq(wk_grad_of(c, 1, &s, NULL, 3, in, dx, keep), WK_OK, "%s", wk_ctx_message(c));
+    cr_assert(at(c, dx[0], 1) == 8 && at(c, dx[2], 1) == 8, "a result, twice");
+    cr_assert_eq(at(c, dx[1], 1), 2 * 2 * 2 * 4 / 2 * 1.0);
+    cr_assert_eq(l.n, 0, "x was not asked for");
+    cr_assert_eq(at(c, wk_grad(c, w), 1), 0, "sums stay");
+    wk_grad_of(c, 1, &s, NULL, 4, in, dx, keep);
+    cr_assert(wk_is_none(dx[0]) && wk_is_none(dx[3]));
+    cr_assert(refused(c, WK_ENOGRAD, "grad_of: no result depends on input 3"));
+    wk_grad_of(c, 1, &s, NULL, 4, in, dx, (wk_grad_opts){.retain_graph = true, .allow_unused = true});
+    cr_assert(wk_is_none(dx[3]) && !wk_is_none(dx[1]));
+    wk_grad_of(c, 1, &s, NULL, 4, in, dx, (wk_grad_opts){.retain_graph = true, .materialize_grads = true});
+    cr_assert_eq(at(c, dx[3], 1), 0);
+    const wk_tensor plain = wk_scalar(c, 1);
+    wk_grad_of(c, 1, &s, NULL, 1, &plain, dx, keep);
+    cr_assert(refused(c, WK_EARG, "grad_of: input 0 is not on this tape"));
+    wk_grad_of(c, 1, &h, NULL, 1, &x, dx, keep);
+    cr_assert(refused(c, WK_ESHAPE, "grad_of: the result is [2], not one element"));
+    cr_assert_eq(wk_grad_of(c, 1, &s, NULL, 1, &h, dx, (wk_grad_opts){0}), WK_OK);
+    wk_grad_of(c, 1, &s, NULL, 1, &h, dx, keep);
+    cr_assert(refused(c, WK_EARG, "walked already"));
+    wk_tape_end(c);
+    wk_grad_of(c, 1, &s, NULL, 1, &h, dx, keep);
+    cr_assert(refused(c, WK_EARG, "grad_of: no tape"));
+    wk_ctx_free(c);
+}
+
+/* ---- recomputation ---- */
+
+struct net {
+    wk_tensor w;
+    int       calls;
+};
+static wk_tensor noisy(wk_ctx *c, void *arg, wk_tensor x)
+{
+    struct net     *n = arg;
+    const wk_tensor kept = wk_lt(c, wk_uniform(c, 0, 1, WK_f64, WK_SHAPE(4)), wk_scalar(c, 0.5));
+    n->calls++;
+    return wk_tanh(c, wk_mul(c, wk_mul(c, x, n->w), wk_cast(c, kept, WK_f64)));
+}
+
+/* With a checkpoint or without: the same values, first and second gradients; random numbers too. */
+Test(autograd, a_checkpoint_repeats_random_numbers)
+{
+    double out[2][4][4], next[2];
+    for (int with = 0; with < 2; with++) {
+        wk_ctx *c = wk_ctx_new("cpu");
+        wk_seed(c, 11);
+        wk_tape_begin(c);
+        struct net      n = {.w = leaf(c, 4)};
+        const wk_tensor x = leaf(c, 4);
+        const wk_tensor y = with ? wk_checkpoint(c, noisy, &n, x) : noisy(c, &n, x);
+        const wk_tensor s = total(c, wk_square(c, y)), in[2] = {x, n.w};
+        wk_tensor       dx[2];
+        wk_grad_of(c, 1, &s, NULL, 2, in, dx, (wk_grad_opts){.create_graph = true});
+        wk_backward(c, wk_add(c, total(c, wk_square(c, dx[0])), total(c, wk_square(c, dx[1]))));
+        wk_read(c, dx[0], out[with][0]);
+        wk_read(c, dx[1], out[with][1]);
+        wk_read(c, wk_grad(c, x), out[with][2]);
+        wk_read(c, wk_grad(c, n.w), out[with][3]);
+        next[with] = at(c, wk_uniform(c, 0, 1, WK_f64, WK_SHAPE(1)), 0);
+        FINE(c);
+        cr_assert_eq(n.calls, with ? 3 : 1, "each walk runs it again");
+        wk_ctx_free(c);
+    }
+    cr_assert_eq(next[0], next[1], "the stream goes on where it was");
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 4; k++) cr_assert_float_eq(out[0][i][k], out[1][i][k], 1e-14);
+    cr_assert(out[0][2][0] != 0 || out[0][2][1] != 0 || out[0][2][2] != 0);
+}
+
+/* Training of first order frees the tape as it is walked, and a walk that is kept does not grow it. */
+Test(autograd, memory)
+{
+    wk_ctx *c = wk_ctx_new("cpu");
+    wk_tape_begin(c);
+    const wk_tensor x = wk_track(c, wk_full(c, 0.5, WK_f32, WK_SHAPE(4096)));
+    const int64_t   before = wk_memory_stats(c).in_use;
+    wk_scope        s = wk_scope_begin(c);
+    wk_tensor       y = x;
+    for (int i = 0; i < 20; i++) y = wk_sin(c, y);
+    y = wk_scope_end(c, s, total(c, y));
+    const int64_t full = wk_memory_stats(c).in_use;
+    for (int i = 0; i < 3; i++) {
+        wk_backward_with(c, 1, &y, NULL, (wk_grad_opts){.retain_graph = true});
+        wk_zero_grad(c, x);
+        cr_assert_eq(wk_memory_stats(c).in_use, full);
+    }
+    wk_backward(c, y);
+    wk_zero_grad(c, x);
+    FINE(c);
+    cr_assert(full > before + 20 * 4096 * 4);
+    cr_assert_leq(wk_memory_stats(c).in_use, before + 64);
+    wk_ctx_free(c);
+}

@@ -1,0 +1,116 @@
+/* Convolutions, pooling and resizing as layers, against PyTorch's. */
+#include "reference.h"
+
+static void run(struct reference *r, const char *name, int dims, wk_conv_load_opts o)
+{
+    reference_case(r, name);
+    struct wk_conv l = wk_conv_load(r->p, "", dims, o);
+    reference_bind(r, &l, sizeof l);
+    reference_track(r);
+    const wk_tensor y = wk_conv(r->c, &l, r->x[0]);
+    reference_check(r, 1, &y);
+}
+
+Test(convolution, every_dim)
+{
+    static const char *const names[3][3] = {{"conv1", "conv2", "conv3"},
+                                            {"same1", "same2", "same3"},
+                                            {"transposed1", "transposed2", "transposed3"}};
+    struct reference         r;
+    reference_open(&r, "conv");
+    for (int d = 1; d <= 3; d++) {
+        run(&r, names[0][d - 1], d,
+            (wk_conv_load_opts){.in = 4,
+                                .out = 6,
+                                .kernel = {3, 3, 3},
+                                .conv = {.stride = {2, 2, 2}, .padding = {1, 1, 1}, .groups = 2}});
+        run(&r, names[1][d - 1], d,
+            (wk_conv_load_opts){.in = 4,
+                                .out = 2,
+                                .kernel = {2, 2, 2},
+                                .no_bias = true,
+                                .conv = {.dilation = {2, 2, 2}, .same = true}});
+        run(&r, names[2][d - 1], d,
+            (wk_conv_load_opts){
+                .in = 4,
+                .out = 2,
+                .kernel = {3, 3, 3},
+                .transposed = true,
+                .conv = {
+                    .stride = {2, 2, 2}, .padding = {1, 1, 1}, .output_padding = {1, 1, 1}, .groups = 2}});
+    }
+    reference_close(&r);
+}
+
+Test(convolution, edges)
+{
+    static const struct {
+        const char     *name, *same;
+        wk_conv_padding padding;
+    } modes[] = {{"reflect", "reflect_same", WK_CONV_REFLECT},
+                 {"replicate", "replicate_same", WK_CONV_REPLICATE},
+                 {"circular", "circular_same", WK_CONV_CIRCULAR}};
+    struct reference r;
+    reference_open(&r, "conv");
+    for (int i = 0; i < 3; i++) {
+        run(&r, modes[i].name, 2,
+            (wk_conv_load_opts){.in = 4,
+                                .out = 3,
+                                .kernel = {3, 2},
+                                .conv = {.padding = {2, 1}},
+                                .padding = modes[i].padding});
+        run(&r, modes[i].same, 1,
+            (wk_conv_load_opts){
+                .in = 4, .out = 3, .kernel = {4}, .conv = {.same = true}, .padding = modes[i].padding});
+    }
+    run(&r, "single", 2, (wk_conv_load_opts){.in = 2, .out = 3, .kernel = {3, 3}});
+    reference_case(&r, "to");
+    struct wk_conv l = wk_conv_load(
+        r.p, "", 1,
+        (wk_conv_load_opts){
+            .in = 2, .out = 3, .kernel = {3}, .transposed = true, .conv = {.stride = {3}, .padding = {1}}});
+    reference_bind(&r, &l, sizeof l);
+    reference_track(&r);
+    const wk_tensor y = wk_conv_to(r.c, &l, r.x[0], WK_SHAPE(12));
+    reference_check(&r, 1, &y);
+    cr_assert(wk_is_none(wk_conv_to(r.c, &l, r.x[0], WK_SHAPE(13))));
+    cr_assert_str_eq(wk_ctx_message(r.c), "conv_to: size 13 of dim 0, possible are 10 to 12");
+    wk_ctx_clear(r.c);
+    reference_close(&r);
+}
+
+Test(convolution, pooling_and_resizing_call_the_ops)
+{
+    wk_ctx            *c = wk_ctx_new("cpu");
+    const wk_pool_opts o = {.kernel = {2, 2, 2}};
+    const wk_shape     half = WK_SHAPE(3, 3, 3);
+    wk_tensor          x = wk_normal(c, 0, 1, WK_f32, WK_SHAPE(2, 3, 6, 6, 6));
+    for (int k = 0; k < 5; k++) {
+        const struct wk_pool l = {.kind = (wk_pool_kind)k, .dims = 3, .opts = o, .size = half, .power = 2};
+        const wk_tensor      wanted = k == WK_POOL_MAX            ? wk_max_pool3d(c, x, o, NULL)
+                                      : k == WK_POOL_AVG          ? wk_avg_pool3d(c, x, o)
+                                      : k == WK_POOL_LP           ? wk_lp_pool3d(c, x, 2, o)
+                                      : k == WK_POOL_ADAPTIVE_MAX ? wk_adaptive_max_pool3d(c, x, half, NULL)
+                                                                  : wk_adaptive_avg_pool3d(c, x, half);
+        cr_assert(wk_equal(c, wk_pool(c, &l, x), wanted), "kind %d: %s", k, wk_ctx_message(c));
+    }
+    const struct wk_upsample up = {{.mode = WK_RESIZE_NEAREST, .scale = {2}}};
+    cr_assert_eq(wk_size(wk_upsample(c, &up, x), 2), 12);
+    cr_assert(wk_is_none(wk_pool(c, &(struct wk_pool){.dims = 4}, x)));
+    cr_assert_eq(wk_ctx_status(c), WK_EARG);
+    wk_ctx_free(c);
+}
+
+Test(convolution, fresh_weights_are_pytorchs)
+{
+    wk_ctx        *c = wk_ctx_new("cpu");
+    wk_params      p = wk_params_new(c, WK_f32, NULL);
+    struct wk_conv l = wk_conv_load(p, "a", 2, (wk_conv_load_opts){.in = 16, .out = 64, .kernel = {3, 3}});
+    const double   bound = 1 / sqrt(16.0 * 9),
+                 most = wk_item(c, wk_amax(c, wk_abs(c, l.weight), WK_ALL_DIMS, false));
+    cr_assert(most <= bound && most > 0.99 * bound, "%g of %g", most, bound);
+    cr_assert(wk_item(c, wk_amax(c, wk_abs(c, l.bias), WK_ALL_DIMS, false)) <= bound);
+    wk_conv_load(p, "a", 2, (wk_conv_load_opts){.in = 3, .out = 64, .kernel = {3, 3}, .conv = {.groups = 2}});
+    cr_assert_eq(wk_ctx_status(c), WK_EARG);
+    wk_ctx_free(c);
+}
