@@ -223,14 +223,11 @@ template <int T> static wk_status tiles_of(const wk_call *k, const affine &p, in
 
 wk_status wki_cuda_affine_tiles(const wk_call *k, const affine &p, int64_t rows)
 {
-    switch (p.w_dtype) {
 #define TILES(t)                                                                                             \
-    case WK_##t:                                                                                             \
-        return tiles_of<WK_##t>(k, p, rows);
-        WK_EACH_FORMAT(TILES)
-        TILES(f16)
-        TILES(bf16)
+    if (p.w_dtype == WK_##t) return tiles_of<WK_##t>(k, p, rows);
+    WK_EACH_FORMAT(TILES)
+    TILES(f16)
+    TILES(bf16)
 #undef TILES
-    }
     return WK_EDTYPE;
 }
