@@ -162,7 +162,7 @@ DEVICE void place_results(const A &s, int along, int across, int deep, const sum
 }
 
 template <int T, int ROWS>
-__global__ void __launch_bounds__(THREADS) tiles_kernel(const __grid_constant__ affine p)
+__global__ void __launch_bounds__(THREADS, 1) tiles_kernel(const __grid_constant__ affine p)
 {
     typedef shape<ROWS> S;
     SHARED_DYNAMIC(uint32_t, s);
@@ -199,9 +199,12 @@ __global__ void __launch_bounds__(THREADS) tiles_kernel(const __grid_constant__ 
     place_results<ROWS>(s, along, across, deep, acc);
 #pragma unroll 1
     for (int i = (int)threadIdx.x; i < (int)tile.rows * S::COLUMNS; i += THREADS) {
-        const int row = i / S::COLUMNS, column = i % S::COLUMNS;
-        if (j0 + column < p.n)
-            put_result(p, result[row], j0 + column, e.bias, float_of(s[row * (S::COLUMNS + 4) + column]));
+        const int     row = i / S::COLUMNS, column = i % S::COLUMNS;
+        const int64_t to = j0 + column;
+        if (to >= p.n) continue;
+        float v = float_of(s[row * (S::COLUMNS + 4) + column]); /* no call, which would cost registers */
+        if (p.bias) v += load<float>(p.bias, p.bias_dtype, e.bias + to);
+        store(p.y, p.y_dtype, result[row] * p.n + to, v);
     }
 }
 
