@@ -1,4 +1,4 @@
-/* Products with weights in blocks: which way each goes (docs/decisions/0009), the forms of x, scratch. */
+/* Products with weights in blocks: which way each goes (docs/decisions/0010), the forms of x, scratch. */
 #include "cuda/affine.cuh"
 
 /* Rows up to which codes serve: more meet the weights on the matrix units. */

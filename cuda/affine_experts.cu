@@ -1,5 +1,5 @@
-/* Rows that each go to an expert: few of them read their expert's weight one by one; many are sorted by expert,
- * so that a tile of rows reads it once. */
+/* Rows that each go to an expert: few of them read their expert's weight one by one; many are sorted by
+ * expert, so that a tile of rows reads it once. */
 #include "cuda/affine.cuh"
 
 enum { FEW = 8, THREADS = 256 };

@@ -110,14 +110,16 @@ __global__ void __launch_bounds__(32 * WARPS) few_kernel(const __grid_constant__
         }
         __syncwarp();
     }
+    float mine = 0.0f; /* a result to a lane */
 #pragma unroll
     for (int r = 0; r < ROWS; r++)
 #pragma unroll
         for (int i = 0; i < M; i++) {
             const float v = warp_fold<plus>(acc[r][i]);
-            if (lane == r * M + i && row0 + r < p.n && m0 + i < p.m)
-                put_result(p, m0 + i, row0 + r, e.bias, v);
+            if (lane == r * M + i) mine = v;
         }
+    const int64_t column = row0 + lane / M, result = m0 + lane % M;
+    if (lane < ROWS * M && column < p.n && result < p.m) put_result(p, result, column, e.bias, mine);
 }
 
 template <int T, int M> static wk_status few(const wk_call *k, const affine &p)
@@ -136,12 +138,9 @@ template <int T> static wk_status few_of(const wk_call *k, const affine &p)
 
 wk_status wki_cuda_affine_few(const wk_call *k, const affine &p)
 {
-    switch (p.w_dtype) {
 #define FEW(t)                                                                                               \
-    case WK_##t:                                                                                             \
-        return few_of<WK_##t>(k, p);
-        WK_EACH_FORMAT(FEW)
+    if (p.w_dtype == WK_##t) return few_of<WK_##t>(k, p);
+    WK_EACH_FORMAT(FEW)
 #undef FEW
-    }
     return WK_EDTYPE;
 }

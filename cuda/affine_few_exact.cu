@@ -1,4 +1,5 @@
-/* Few rows of x times rows of weights of any format in f32: each weight as its format says, a warp to a row. */
+/* Few rows of x times rows of weights of any format in f32: each weight as its format says, a warp to a
+ * row. */
 #include "cuda/affine.cuh"
 
 enum { WARPS = 4 };
@@ -65,13 +66,10 @@ template <int T> static wk_status few(const wk_call *k, const affine &p)
 
 wk_status wki_cuda_affine_few_exact(const wk_call *k, const affine &p)
 {
-    switch (p.w_dtype) {
 #define FEW(t)                                                                                               \
-    case WK_##t:                                                                                             \
-        return few<WK_##t>(k, p);
-        WK_EACH_FORMAT(FEW)
-        WK_EACH_PLAIN(FEW)
+    if (p.w_dtype == WK_##t) return few<WK_##t>(k, p);
+    WK_EACH_FORMAT(FEW)
+    WK_EACH_PLAIN(FEW)
 #undef FEW
-    }
     return WK_EDTYPE;
 }

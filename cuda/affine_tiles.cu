@@ -162,7 +162,7 @@ DEVICE void place_results(const A &s, int along, int across, int deep, const sum
 }
 
 template <int T, int ROWS>
-__global__ void __launch_bounds__(THREADS) tiles_kernel(const __grid_constant__ affine p)
+__global__ void __launch_bounds__(THREADS, 1) tiles_kernel(const __grid_constant__ affine p)
 {
     typedef shape<ROWS> S;
     SHARED_DYNAMIC(uint32_t, s);
@@ -197,10 +197,14 @@ __global__ void __launch_bounds__(THREADS) tiles_kernel(const __grid_constant__ 
         multiply_step<T, ROWS>(s, t, along, across, deep, acc);
     }
     place_results<ROWS>(s, along, across, deep, acc);
+#pragma unroll 1
     for (int i = (int)threadIdx.x; i < (int)tile.rows * S::COLUMNS; i += THREADS) {
-        const int row = i / S::COLUMNS, column = i % S::COLUMNS;
-        if (j0 + column < p.n)
-            put_result(p, result[row], j0 + column, e.bias, float_of(s[row * (S::COLUMNS + 4) + column]));
+        const int     row = i / S::COLUMNS, column = i % S::COLUMNS;
+        const int64_t to = j0 + column;
+        if (to >= p.n) continue;
+        float v = float_of(s[row * (S::COLUMNS + 4) + column]); /* no call, which would cost registers */
+        if (p.bias) v += load<float>(p.bias, p.bias_dtype, e.bias + to);
+        store(p.y, p.y_dtype, result[row] * p.n + to, v);
     }
 }
 
@@ -222,14 +226,11 @@ template <int T> static wk_status tiles_of(const wk_call *k, const affine &p, in
 
 wk_status wki_cuda_affine_tiles(const wk_call *k, const affine &p, int64_t rows)
 {
-    switch (p.w_dtype) {
 #define TILES(t)                                                                                             \
-    case WK_##t:                                                                                             \
-        return tiles_of<WK_##t>(k, p, rows);
-        WK_EACH_FORMAT(TILES)
-        TILES(f16)
-        TILES(bf16)
+    if (p.w_dtype == WK_##t) return tiles_of<WK_##t>(k, p, rows);
+    WK_EACH_FORMAT(TILES)
+    TILES(f16)
+    TILES(bf16)
 #undef TILES
-    }
     return WK_EDTYPE;
 }

@@ -45,13 +45,10 @@ template <int T> __global__ void decode_kernel(const __grid_constant__ decoding 
 static wk_status decode(const wk_call *k, const decoding &d)
 {
     const unsigned blocks = blocks_for(d.w.n, 1024);
-    switch (d.w.of[1].dtype) {
 #define DECODE(t)                                                                                            \
-    case WK_##t:                                                                                             \
-        return launch(k, decode_kernel<WK_##t>, blocks, 256, 0, d);
-        WK_EACH_FORMAT(DECODE)
+    if (d.w.of[1].dtype == WK_##t) return launch(k, decode_kernel<WK_##t>, blocks, 256, 0, d);
+    WK_EACH_FORMAT(DECODE)
 #undef DECODE
-    }
     return WK_EDTYPE;
 }
 

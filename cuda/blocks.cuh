@@ -1,5 +1,5 @@
-/* The block formats (cpu/quant.h has their layouts) as kernels see them: weights as codes of 8 bits, four to a
- * word in their order, with a scale (and a minimum) for each sixteen; one struct for each format. */
+/* The block formats (cpu/quant.h has their layouts) as kernels see them: weights as codes of 8 bits, four
+ * to a word in their order, with a scale (and a minimum) for each sixteen; one struct for each format. */
 #ifndef WK_CUDA_BLOCKS_CUH
 #define WK_CUDA_BLOCKS_CUH
 
@@ -125,7 +125,8 @@ template <typename B> DEVICE scale scale_q3_k(const B &b, int s)
     const uint32_t high = b.byte(104 + (s & 3)) >> 2 * (s >> 2) & 3u;
     return SCALE_OF(__fmul_rn(b.real(108), (float)((int)(low | high << 4) - 32)));
 }
-/* q4_k and q5_k: six bits each of scale and minimum; the second four take bits from the first four's bytes. */
+/* q4_k and q5_k: six bits each of scale and minimum; the second four take bits from the first four's
+ * bytes. */
 template <typename B> DEVICE scale scale_k4(const B &b, int g)
 {
     uint32_t s, t;

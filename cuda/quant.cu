@@ -144,17 +144,14 @@ template <int T> __global__ void encode_kernel(const __grid_constant__ recoding 
 wk_status wki_cuda_encode(const wk_call *k, const recoding &r)
 {
     const unsigned blocks = blocks_for(r.w.n, 32 * 64);
-    switch (r.w.of[0].dtype) {
 #define ENCODE(t)                                                                                            \
-    case WK_##t:                                                                                             \
-        return launch(k, encode_kernel<WK_##t>, blocks, 64, 0, r);
-        ENCODE(q4_0)
-        ENCODE(q4_1)
-        ENCODE(q5_0)
-        ENCODE(q5_1)
-        ENCODE(q8_0)
-        ENCODE(mxfp4)
+    if (r.w.of[0].dtype == WK_##t) return launch(k, encode_kernel<WK_##t>, blocks, 64, 0, r);
+    ENCODE(q4_0)
+    ENCODE(q4_1)
+    ENCODE(q5_0)
+    ENCODE(q5_1)
+    ENCODE(q8_0)
+    ENCODE(mxfp4)
 #undef ENCODE
-    }
     return wki_cuda_encode_table(k, r);
 }

@@ -386,16 +386,13 @@ template <int T> __global__ void encode_k_kernel(const __grid_constant__ recodin
 wk_status wki_cuda_encode_k(const wk_call *k, const recoding &r)
 {
     const unsigned blocks = blocks_for(r.w.n, 256 * WARPS);
-    switch (r.w.of[0].dtype) {
 #define ENCODE(t)                                                                                            \
-    case WK_##t:                                                                                             \
-        return launch(k, encode_k_kernel<WK_##t>, blocks, 32 * WARPS, 0, r);
-        ENCODE(q2_k)
-        ENCODE(q3_k)
-        ENCODE(q4_k)
-        ENCODE(q5_k)
-        ENCODE(q6_k)
+    if (r.w.of[0].dtype == WK_##t) return launch(k, encode_k_kernel<WK_##t>, blocks, 32 * WARPS, 0, r);
+    ENCODE(q2_k)
+    ENCODE(q3_k)
+    ENCODE(q4_k)
+    ENCODE(q5_k)
+    ENCODE(q6_k)
 #undef ENCODE
-    }
     return wki_cuda_encode_table(k, r);
 }

@@ -1,5 +1,5 @@
-/* Values to blocks whose codes are places in a table: iq4_nl, a thread to a block, and iq4_xs, eight threads to
- * a block, a group of 32 to each. */
+/* Values to blocks whose codes are places in a table: iq4_nl, a thread to a block, and iq4_xs, eight threads
+ * to a block, a group of 32 to each. */
 #include "cuda/quant.cuh"
 
 DEVICE int entry_of(int i)
