@@ -32,6 +32,6 @@ need() {
 
 # What building wick takes.
 need_build() {
-    need gcc libc6-dev make cmake pkg-config libjansson-dev libutf8proc-dev libcurl4-openssl-dev libedit-dev \
+    need gcc libc6-dev make cmake pkg-config libjansson-dev libutf8proc-dev zlib1g-dev libcurl4-openssl-dev libedit-dev \
         libopenblas0-pthread
 }

@@ -6,9 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EDGE      3    /* items shown at each end of a dim that is cut */
-#define THRESHOLD 1000 /* more elements than this and dims are cut */
-#define LINE      80
+#define MOST_DIGITS 40
 
 struct writer {
     char   *out;
@@ -19,7 +17,7 @@ struct writer {
 
 WK_PRINTF(2, 3) static void put(struct writer *w, const char *format, ...)
 {
-    char    text[64];
+    char    text[400]; /* the widest: the largest f64 written out, with MOST_DIGITS behind its point */
     va_list args;
     va_start(args, format);
     const int n = vsnprintf(text, sizeof text, format, args);
@@ -39,17 +37,18 @@ union value {
 
 /* How the values are written: one width for all, as PyTorch chooses it. */
 struct style {
-    bool integers, boolean, whole, scientific;
-    int  width;
+    wk_print_opts o;
+    bool          integers, boolean, whole, scientific, cut;
+    int           width;
 };
 
 static int width_of(const struct style *s, union value v)
 {
-    char text[64];
     if (s->boolean) return v.whole ? 4 : 5;
-    if (s->integers) return snprintf(text, sizeof text, "%lld", (long long)v.whole);
-    if (s->scientific) return snprintf(text, sizeof text, "%.4e", v.real);
-    return snprintf(text, sizeof text, s->whole ? "%.0f." : "%.4f", v.real);
+    if (s->integers) return snprintf(NULL, 0, "%lld", (long long)v.whole);
+    if (s->scientific) return snprintf(NULL, 0, "%.*e", s->o.precision, v.real);
+    if (s->whole) return snprintf(NULL, 0, "%.0f.", v.real);
+    return snprintf(NULL, 0, "%.*f", s->o.precision, v.real);
 }
 
 /* Of real values only those that are finite and not 0 have a say. */
@@ -60,8 +59,9 @@ static bool counts(const struct style *s, union value v)
 
 static void choose(struct style *s, const union value *v, int64_t n)
 {
-    double low = INFINITY, high = 0;
+    double low = (double)INFINITY, high = 0;
     s->whole = true;
+    s->width = 1;
     for (int64_t i = 0; i < n && !s->integers && !s->boolean; i++) {
         if (!counts(s, v[i])) continue;
         const double a = fabs(v[i].real);
@@ -69,8 +69,9 @@ static void choose(struct style *s, const union value *v, int64_t n)
         if (a < low) low = a;
         if (a > high) high = a;
     }
-    s->scientific = high > 0 && (high / low > 1000 || high > 1e8 || (!s->whole && low < 1e-4));
-    s->width = 1;
+    if (high > 0) /* without any such value PyTorch does not look at the option either */
+        s->scientific = s->o.scientific == WK_SCI_AUTO ? high / low > 1000 || high > 1e8 || low < 1e-4
+                                                       : s->o.scientific == WK_SCI_ALWAYS;
     for (int64_t i = 0; i < n; i++) {
         const int w = counts(s, v[i]) ? width_of(s, v[i]) : 0;
         if (w > s->width) s->width = w;
@@ -86,25 +87,26 @@ static void put_value(struct writer *w, const struct style *s, union value v, in
     else if (!isfinite(v.real))
         put(w, "%*s", width, isnan(v.real) ? "nan" : v.real < 0 ? "-inf" : "inf");
     else if (s->scientific)
-        put(w, "%*.4e", width, v.real);
+        put(w, "%*.*e", width, s->o.precision, v.real);
     else if (s->whole)
         put(w, "%*.0f.", width - 1, v.real);
     else
-        put(w, "%*.4f", width, v.real);
+        put(w, "%*.*f", width, s->o.precision, v.real);
 }
 
 static void put_row(struct writer *w, const struct style *s, const union value *v, int64_t n, bool cut,
                     int indent)
 {
-    int per_line = (LINE + 1 - indent) / (s->width + 2); /* the bracket is not counted, as in PyTorch */
+    const int edge = s->o.edge_items;
+    int       per_line = (s->o.line_width + 1 - indent) / (s->width + 2); /* its bracket is not counted */
     if (per_line < 1) per_line = 1;
     int shown = 0;
     put(w, "[");
     for (int64_t i = 0; i < n; i++) {
         if (shown) put(w, shown % per_line == 0 ? ",\n%*s" : ", %*s", shown % per_line == 0 ? indent : 0, "");
-        if (cut && i == EDGE) {
-            put(w, " ..."); /* PyTorch's own extra space */
-            i = n - EDGE - 1;
+        if (cut && i == edge) {
+            put(w, edge ? " ..." : "..."); /* PyTorch's own extra space */
+            i = n - edge - 1;
         } else {
             put_value(w, s, v[i], s->width);
         }
@@ -113,13 +115,18 @@ static void put_row(struct writer *w, const struct style *s, const union value *
     put(w, "]");
 }
 
+static bool cut_at(const struct style *s, int64_t n)
+{
+    return s->cut && n > 2 * (int64_t)s->o.edge_items;
+}
+
 static void put_dim(struct writer *w, const struct style *s, wk_tensor x, const union value *v, int dim,
-                    bool cut, int indent)
+                    int indent)
 {
     const int64_t n = x->shape[dim];
-    const bool    cut_here = cut && n > 2 * EDGE;
+    const bool    cut = cut_at(s, n);
     if (dim == x->ndim - 1) {
-        put_row(w, s, v, n, cut_here, indent);
+        put_row(w, s, v, n, cut, indent);
         return;
     }
     int64_t step = 1;
@@ -131,18 +138,19 @@ static void put_dim(struct writer *w, const struct style *s, wk_tensor x, const 
             for (int k = 0; k < x->ndim - dim - 1; k++) put(w, "\n");
             put(w, "%*s", indent, "");
         }
-        if (cut_here && i == EDGE) {
+        if (cut && i == s->o.edge_items) {
             put(w, "...");
-            i = n - EDGE - 1;
+            i = n - s->o.edge_items - 1;
         } else {
-            put_dim(w, s, x, v + i * step, dim + 1, cut, indent + 1);
+            put_dim(w, s, x, v + i * step, dim + 1, indent + 1);
         }
     }
     put(w, "]");
 }
 
 /* The values that will be shown, to choose the width from. */
-static int64_t gather_shown(wk_tensor x, const union value *v, int dim, bool cut, union value *out)
+static int64_t gather_shown(const struct style *s, wk_tensor x, const union value *v, int dim,
+                            union value *out)
 {
     if (dim == x->ndim) {
         *out = *v;
@@ -152,22 +160,42 @@ static int64_t gather_shown(wk_tensor x, const union value *v, int dim, bool cut
     for (int i = dim + 1; i < x->ndim; i++) step *= x->shape[i];
     const int64_t n = x->shape[dim];
     for (int64_t i = 0; i < n; i++) {
-        if (cut && n > 2 * EDGE && i == EDGE) i = n - EDGE;
-        made += gather_shown(x, v + i * step, dim + 1, cut, out + made);
+        if (cut_at(s, n) && i == s->o.edge_items) i = n - s->o.edge_items;
+        if (i < n) made += gather_shown(s, x, v + i * step, dim + 1, out + made);
     }
     return made;
 }
 
-int64_t wk_format(wk_ctx *c, wk_tensor x, char *out, size_t size)
+/* ", text", on a line of its own where this one is full. */
+static void put_suffix(struct writer *w, const struct style *s, const char *text)
 {
-    struct writer w = {.out = out, .size = size};
-    if (out && size) out[0] = '\0';
-    if (wki_failed(c) || wk_is_none(x)) return 0;
+    const bool full = w->column + 4 + (int)strlen(text) > s->o.line_width;
+    put(w, full ? ",\n       %s" : ", %s", text);
+}
+
+static void put_suffixes(struct writer *w, const struct style *s, wk_tensor x, int64_t n)
+{
+    char text[200] = "size=(";
+    int  k = 6;
+    for (int i = 0; i < x->ndim; i++)
+        k += snprintf(text + k, sizeof text - (size_t)k, "%s%lld", i ? ", " : "", (long long)x->shape[i]);
+    snprintf(text + k, sizeof text - (size_t)k, x->ndim == 1 ? ",)" : ")");
+    if (n == 0 ? x->ndim != 1 : s->o.edge_items == 0) put_suffix(w, s, text);
+    if (x->dtype != WK_f32 && (n == 0 || (x->dtype != WK_i64 && x->dtype != WK_bool))) {
+        snprintf(text, sizeof text, "dtype=%s", wk_dtype_name(x->dtype));
+        put_suffix(w, s, text);
+    }
+    put(w, ")");
+}
+
+/* x's values, then as many places for those shown; NULL after an error. */
+static union value *values_of(wk_ctx *c, wk_tensor x)
+{
     const int64_t n = wk_count(x);
     union value  *v = wk_alloc_zero((size_t)(2 * n + 1), sizeof *v);
     if (!v) {
         wk_fail(c, WK_ENOMEM, "format: out of memory for %lld values", (long long)n);
-        return 0;
+        return NULL;
     }
     const wk_scope scope = wk_scope_begin(c);
     const bool     was = wk_no_grad(c, true);
@@ -176,28 +204,42 @@ int64_t wk_format(wk_ctx *c, wk_tensor x, char *out, size_t size)
     wk_read(c, wk_cast(c, wide, cls == 'I' || cls == 'B' ? WK_i64 : WK_f64), v);
     wk_no_grad(c, was);
     wk_scope_end(c, scope, WK_NONE);
-    if (!wki_failed(c)) {
-        struct style s = {.integers = cls == 'I', .boolean = cls == 'B'};
-        const bool   cut = n > THRESHOLD;
-        choose(&s, v + n, n ? gather_shown(x, v, 0, cut, v + n) : 0);
-        put(&w, "tensor(");
-        if (x->ndim == 0) {
-            put_value(&w, &s, v[0], 0);
-        } else if (n == 0) {
-            put(&w, "[]");
-            if (x->ndim > 1) {
-                put(&w, ", size=(");
-                for (int i = 0; i < x->ndim; i++) put(&w, "%s%lld", i ? ", " : "", (long long)x->shape[i]);
-                put(&w, ")");
-            }
-        } else {
-            put_dim(&w, &s, x, v, 0, cut, 8);
-        }
-        if (x->dtype != WK_f32 && (n == 0 || (x->dtype != WK_i64 && x->dtype != WK_bool)))
-            put(&w, ", dtype=%s", wk_dtype_name(x->dtype));
-        put(&w, ")");
+    if (!wki_failed(c)) return v;
+    wk_free(v);
+    return NULL;
+}
+
+int64_t wk_format_with(wk_ctx *c, wk_tensor x, wk_print_opts o, char *out, size_t size)
+{
+    struct writer w = {.out = out, .size = size};
+    if (out && size) out[0] = '\0';
+    if (wki_failed(c) || wk_is_none(x)) return 0;
+    if (o.precision < 0 || o.precision > MOST_DIGITS || o.edge_items < 0 || o.line_width < 1 ||
+        o.threshold < 0) {
+        wk_fail(c, WK_EARG, "format: precision %d, edge items %d, line width %d, threshold %lld", o.precision,
+                o.edge_items, o.line_width, (long long)o.threshold);
+        return 0;
     }
+    const int64_t n = wk_count(x);
+    const char    cls = wki_dtype_class(x->dtype);
+    union value  *v = values_of(c, x);
+    if (!v) return 0;
+    struct style s = {.o = o, .integers = cls == 'I', .boolean = cls == 'B', .cut = n > o.threshold};
+    choose(&s, v + n, n ? gather_shown(&s, x, v, 0, v + n) : 0);
+    put(&w, "tensor(");
+    if (n == 0)
+        put(&w, "[]");
+    else if (x->ndim == 0)
+        put_value(&w, &s, v[0], 0);
+    else
+        put_dim(&w, &s, x, v, 0, 8);
+    put_suffixes(&w, &s, x, n);
     wk_free(v);
     if (out && size) out[w.at < (int64_t)size ? w.at : (int64_t)size - 1] = '\0';
     return w.at;
+}
+
+int64_t wk_format(wk_ctx *c, wk_tensor x, char *out, size_t size)
+{
+    return wk_format_with(c, x, WK_PRINT_OPTS, out, size);
 }

@@ -109,8 +109,19 @@ WK_API bool    wk_is_dense(wk_tensor x);
 /* Copies all elements, dense and in x's dtype, to host memory (wk_bytes(x) bytes). Waits for the device. */
 WK_API wk_status wk_read(wk_ctx *c, wk_tensor x, void *out);
 WK_API double wk_item(wk_ctx *c, wk_tensor x); /* the value of a tensor of one element; NaN after an error */
-/* Prints as PyTorch does, into out (like snprintf: returns the length it would need). */
+/* Prints as PyTorch does, into out (like snprintf: returns the length it would need), dtypes by wick's names.
+ * wk_format_with: with other options than PyTorch's defaults. */
+typedef enum wk_scientific { WK_SCI_AUTO, WK_SCI_ALWAYS, WK_SCI_NEVER } wk_scientific;
+typedef struct wk_print_opts {
+    int           precision;  /* digits after the point, at most 40 */
+    int           edge_items; /* shown at each end of a dim that is cut */
+    int           line_width;
+    wk_scientific scientific; /* auto: where values differ 1000-fold, or are very large or small */
+    int64_t       threshold;  /* with more elements than this dims are cut */
+} wk_print_opts;
+#define WK_PRINT_OPTS ((wk_print_opts){4, 3, 80, WK_SCI_AUTO, 1000})
 WK_API int64_t wk_format(wk_ctx *c, wk_tensor x, char *out, size_t size);
+WK_API int64_t wk_format_with(wk_ctx *c, wk_tensor x, wk_print_opts o, char *out, size_t size);
 
 /* ---- 5. Views (no copies) -------------------------------------------------------------------- */
 
@@ -242,7 +253,7 @@ typedef struct wk_rope_opts {
 WK_API wk_tensor wk_rope(wk_ctx *c, wk_tensor x, wk_tensor positions, wk_tensor inv_freq, wk_rope_opts o);
 
 /* softmax(scale q k^T + mask) v without the score matrix in memory. q [.., H, T, d]; k, v [.., G, S, d] with
- * H a multiple of G (grouped queries share keys), v's d may differ. Real dtypes; k and v may be of a narrower
+ * H a multiple of G (grouped queries share keys), v's d may differ, dims before these broadcast. Real dtypes; k and v may be of a narrower
  * or block dtype than q. Result: [.., H, T, dv] in q's dtype, laid out so that transposing H and T is dense.
  * A query that sees no key gives 0, as in PyTorch. */
 typedef struct wk_attend_opts {

@@ -25,8 +25,8 @@ extern "C" {
 
 /* ---- the device (device.cu, memory.cu, capture.cu) ---- */
 
-/* The first bad index a kernel met, in memory of the host that the device writes to; or, as a problem of linear
- * algebra, what stopped a matrix (index) and which one of the batch it was (size). */
+/* The first bad index a kernel met, in memory of the host that the device writes to; or, as a problem
+ * of linear algebra, what stopped a matrix (index) and which one of the batch it was (size). */
 struct wki_cuda_fault {
     int       op; /* plus 1; 0: none */
     int       problem;

@@ -63,9 +63,21 @@ WK_API char *wk_files_read(wk_ctx *c, const wk_files *f, const char *name, size_
 /* Writes named tensors as a safetensors file: temporary file, fsync, rename. metadata: pairs of strings. */
 WK_API wk_status wk_save(wk_ctx *c, const char *path, int64_t n, const char *const *names, const wk_tensor *x,
                          int n_metadata, const char *const (*metadata)[2]);
-/* One array as .npy (format 1.0, C order). */
+/* All tensors of a file that wk_files_open takes, or of an .npz, under their own names. *n tells how many;
+ * the list is one block, freed with wk_free (the tensors stay). NULL after an error; an empty file gives a
+ * list of none. */
+typedef struct wk_named {
+    const char *name;
+    wk_tensor   x;
+} wk_named;
+WK_API wk_named *wk_load(wk_ctx *c, const char *path, int64_t *n);
+/* One array as .npy (format 1.0, C order). Read: formats 1.0 to 3.0, Fortran order and big-endian too. */
 WK_API wk_status wk_save_npy(wk_ctx *c, const char *path, wk_tensor x);
 WK_API wk_tensor wk_load_npy(wk_ctx *c, const char *path);
+/* Named arrays as .npz, a zip of .npy (stored, or deflated). Read by wk_load: checksums are compared, and a
+ * file gives at most 1032 times its own bytes (deflate's limit). */
+WK_API wk_status wk_save_npz(wk_ctx *c, const char *path, int64_t n, const char *const *names,
+                             const wk_tensor *x, bool deflate);
 
 /* ---- 2. Parameters: api/params.h, their first values: api/init.h -------------------------------- */
 

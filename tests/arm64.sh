@@ -30,7 +30,7 @@ if [ ! -f "$root/complete" ]; then
         -o "Dir::Etc::SourceParts=$apt/sources" -o APT::Sandbox::User=
     apt-get "$@" update
     # Names of today's packages; only their headers and static libraries are used.
-    (cd "$apt" && apt-get "$@" download libjansson-dev libutf8proc-dev)
+    (cd "$apt" && apt-get "$@" download libjansson-dev libutf8proc-dev zlib1g-dev)
     for deb in "$apt"/*.deb; do
         dpkg -x "$deb" "$root"
     done

@@ -62,14 +62,15 @@ typedef struct wk_stft_opts {
     int64_t     n_fft;
     int64_t     hop;         /* 0: n_fft / 4 */
     int64_t     win;         /* length of the window; 0: n_fft */
-    wk_tensor   window;      /* [win], or WK_NONE: ones */
+    wk_tensor   window;      /* [win], or complex [win, 2]; WK_NONE: ones */
+    bool        complex;     /* x of stft, or the result of istft, and all n_fft frequencies */
     bool        not_centred; /* frame t begins at t hop instead of having its middle there */
     wk_stft_pad pad;         /* what stands beyond the ends of x when centred */
     bool        normalized;  /* divide by sqrt(n_fft) */
     bool        two_sided;   /* all n_fft frequencies */
     int64_t     length;      /* istft: of the result; 0: what the frames give */
 } wk_stft_opts;
-/* x [L] or [B, L]: [B, frequencies, frames, 2], real x. */
+/* x [L] or [B, L], real (complex: a last dim of two): [B, frequencies, frames, 2]. */
 WK_API wk_tensor wk_stft(wk_ctx *c, wk_tensor x, wk_stft_opts o);
 /* The way back, by overlapping sums over the windows' squares: [B, frequencies, frames, 2] to [B, L]. Of two
  * sides the second is not read. */

@@ -15,7 +15,7 @@ WK_API wk_tensor wk_zeros_like(wk_ctx *c, wk_tensor x);
 WK_API wk_tensor wk_ones_like(wk_ctx *c, wk_tensor x);
 WK_API wk_tensor wk_full_like(wk_ctx *c, wk_tensor x, double value);
 /* n values from start to stop, both included; logspace: base to the power of them. Of an integer dtype
- * start and stop are truncated. */
+ * start and stop are truncated; logspace rounds them to a half where t is one. */
 WK_API wk_tensor wk_linspace(wk_ctx *c, double start, double stop, int64_t n, wk_dtype t);
 WK_API wk_tensor wk_logspace(wk_ctx *c, double start, double stop, int64_t n, double base, wk_dtype t);
 WK_API wk_tensor wk_eye(wk_ctx *c, int64_t n, int64_t m, wk_dtype t); /* [n, m] */

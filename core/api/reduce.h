@@ -40,6 +40,14 @@ WK_API wk_tensor wk_min(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *i
 /* The smallest value, and the largest through *most. */
 WK_API wk_tensor wk_aminmax(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep, wk_tensor *most);
 
+/* The p-norm of the difference of each row of a [.., n, d] and each of b [.., m, d]: [.., n, m]. */
+WK_API wk_tensor wk_cdist(wk_ctx *c, wk_tensor a, wk_tensor b, double p);
+/* Covariances of the rows of x [variables, samples] (of one variable: 0-d), divided by the number of samples
+ * less correction; how often each sample counts, and how much it weighs: [samples] or WK_NONE. And, without
+ * these two, scaled to correlations in [-1, 1]. */
+WK_API wk_tensor wk_cov(wk_ctx *c, wk_tensor x, double correction, wk_tensor often, wk_tensor weights);
+WK_API wk_tensor wk_corrcoef(wk_ctx *c, wk_tensor x);
+
 #ifdef __cplusplus
 }
 #endif

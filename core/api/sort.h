@@ -57,6 +57,9 @@ WK_API wk_tensor wk_unique_consecutive(wk_ctx *c, wk_tensor x, wk_tensor *invers
 WK_API wk_tensor wk_unique_consecutive_dim(wk_ctx *c, wk_tensor x, int dim, wk_tensor *inverse,
                                            wk_tensor *counts);
 
+/* Is each value of x among those of set? bool, x's shape; NaN is in no set. */
+WK_API wk_tensor wk_isin(wk_ctx *c, wk_tensor x, wk_tensor set);
+
 /* ---- counting and searching ------------------------------------------------------------------- */
 
 /* How often each of 0 .. max(x) occurs in x (integers >= 0, 1-d), at least min_length counts; or the sums of

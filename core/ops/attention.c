@@ -25,6 +25,37 @@ static bool same_lead(wk_tensor a, wk_tensor b)
     return true;
 }
 
+/* Leading dims that differ are broadcast: x with those of `lead`, and its own last three. */
+static wk_tensor spread(wk_ctx *c, wk_tensor x, wk_shape lead)
+{
+    const int skip = lead.ndim - x->ndim;
+    bool      same = skip == 0;
+    for (int i = 0; i + 3 < lead.ndim && same; i++) same = x->shape[i] == lead.dim[i];
+    if (same) return x;
+    for (int i = lead.ndim - 3; i < lead.ndim; i++) lead.dim[i] = x->shape[i - skip];
+    return wk_expand(c, x, lead);
+}
+static void spread_all(wk_ctx *c, wk_tensor *x[3])
+{
+    wk_shape lead = {.ndim = 0};
+    for (int o = 0; o < 3; o++) {
+        const wk_tensor t = *x[o];
+        if (t->ndim < 3) return;
+        for (; lead.ndim < t->ndim; lead.ndim++) {
+            for (int i = lead.ndim; i > 0; i--) lead.dim[i] = lead.dim[i - 1];
+            lead.dim[0] = 1;
+        }
+        for (int i = 0; i + 3 < t->ndim; i++)
+            if (t->shape[i] != 1) lead.dim[i + lead.ndim - t->ndim] = t->shape[i];
+    }
+    for (int o = 0; o < 3; o++)
+        for (int i = 0; i + 3 < (*x[o])->ndim; i++) {
+            const int64_t size = (*x[o])->shape[i];
+            if (size != 1 && size != lead.dim[i + lead.ndim - (*x[o])->ndim]) return; /* check tells */
+        }
+    for (int o = 0; o < 3; o++) *x[o] = spread(c, *x[o], lead);
+}
+
 static bool is_index(wk_tensor x)
 {
     return wk_count(x) == 1 && (x->dtype == WK_i32 || x->dtype == WK_i64);
@@ -160,6 +191,7 @@ wk_tensor wk_attend(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_attend_
 {
     if (wk_is_none(o.start)) o.start = WK_NONE;
     if (wk_is_none(o.mask)) o.mask = WK_NONE;
+    if (!wki_failed(c)) spread_all(c, (wk_tensor *[3]){&q, &k, &v});
     if (!check(c, q, k, v, &o)) return WK_NONE;
     if (o.scale == 0) o.scale = 1 / sqrt((double)wk_size(q, -1));
     const bool mask_gradient = wki_recording(c) && is_tracked(o.mask);

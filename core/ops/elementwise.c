@@ -71,6 +71,26 @@ static void unary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_ten
                                   .attr.f = {k->attr.f[0], k->attr.f[1]}});
 }
 
+/* The neighbour of a towards b among the values of a half, by its bits: sign and magnitude, so that a step
+ * away from 0 adds one. Recorded as the op it is. */
+static wk_tensor next_half(wk_ctx *c, wk_tensor a, wk_tensor b, wk_dtype t, wk_shape shape)
+{
+    WK_REQUIRE(c, t == WK_f16 || t == WK_bf16, WK_EUNSUPPORTED, "nextafter: of %s", wk_dtype_name(t));
+    const bool      was = wk_no_grad(c, true);
+    const wk_tensor from = wk_contiguous(c, wk_expand(c, wk_cast(c, a, t), shape));
+    const wk_tensor to = wk_expand(c, wk_cast(c, b, t), shape), bits = wk_view_dtype(c, from, WK_i16);
+    const wk_tensor zero = wk_scalar_int(c, 0), one = wk_scalar_int(c, 1);
+    const wk_tensor away = wk_eq(c, wk_lt(c, from, to), wk_gt(c, from, zero));
+    const wk_tensor step = wk_where(c, away, one, wk_scalar_int(c, -1));
+    const wk_tensor least = wk_where(c, wk_lt(c, to, zero), wk_scalar_int(c, -32767), one);
+    const wk_tensor next = wk_where(c, wk_eq(c, from, zero), least, wk_add(c, bits, step));
+    const wk_tensor stays = wk_logical_or(c, wk_eq(c, from, to), wk_isnan(c, to));
+    wk_tensor       y = wk_where(c, stays, to, wk_view_dtype(c, wk_cast(c, next, WK_i16), t));
+    y = wk_where(c, wk_isnan(c, from), from, y);
+    wk_no_grad(c, was);
+    return wki_run_view(c, &(wk_call){.op = WK_OP_nextafter, .cls = WK_CLASS_F32, WK_IN(a, b), .out = {y}});
+}
+
 enum kind { REAL, ANY, INTEGER, COMPARE };
 
 static wk_tensor binary(wk_ctx *c, wk_op op, wk_tensor a, wk_tensor b, enum kind kind)
@@ -85,8 +105,7 @@ static wk_tensor binary(wk_ctx *c, wk_op op, wk_tensor a, wk_tensor b, enum kind
     if (kind == REAL) t = real_of(t);
     WK_REQUIRE(c, kind != INTEGER || is_integer(t), WK_EDTYPE, "%s: %s and %s are not integers",
                wki_op_name(op), wk_dtype_name(a->dtype), wk_dtype_name(b->dtype));
-    WK_REQUIRE(c, op != WK_OP_nextafter || t == WK_f32 || t == WK_f64, WK_EUNSUPPORTED,
-               "nextafter: of %s, wanted is f32 or f64", wk_dtype_name(t));
+    if (op == WK_OP_nextafter && t != WK_f32 && t != WK_f64) return next_half(c, a, b, t, shape);
     a = along_rows(c, a);
     b = along_rows(c, b);
     return wki_run(c, &(wk_call){.op = op,

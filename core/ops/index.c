@@ -182,3 +182,29 @@ void wki_vjp_embedding_rows(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_
     wk_tensor zero = wk_zeros(c, g[0]->dtype, wki_shape(table));
     dx[0] = wki_index_put(c, zero, 0, 1, k->in + 1, g[0], true, false, WK_NONE);
 }
+
+void wk_unravel_index(wk_ctx *c, wk_tensor i, wk_shape shape, wk_tensor *out)
+{
+    int64_t n = 1;
+    for (int d = 0; d < shape.ndim; d++) {
+        n *= shape.dim[d];
+        out[d] = WK_NONE;
+    }
+    i = wki_as_index(c, "unravel_index", i);
+    if (wki_failed(c)) return;
+    const bool      was = wk_no_grad(c, true);
+    const wk_tensor outside =
+        wk_logical_or(c, wk_lt(c, i, wk_scalar_int(c, 0)), wk_ge(c, i, wk_scalar_int(c, n)));
+    const bool bad = wk_item(c, wk_any(c, outside, WK_ALL_DIMS, false)) != 0;
+    wk_no_grad(c, was);
+    if (wki_failed(c)) return;
+    if (bad) {
+        wk_fail(c, WK_EINDEX, "unravel_index: a place outside %lld values", (long long)n);
+        return;
+    }
+    for (int d = shape.ndim - 1; d >= 0; d--) {
+        const wk_tensor size = wk_scalar_int(c, shape.dim[d]);
+        out[d] = wk_remainder(c, i, size);
+        i = wk_floor_div(c, i, size);
+    }
+}

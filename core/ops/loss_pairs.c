@@ -3,9 +3,11 @@
 
 #include <math.h>
 
+enum { NARROW, WIDE, INTEGERS };
 /* Checks that the operands of a loss are there and broadcast with the first, casts them to the dtype of its
- * result, which is real (wide: f32 where that is a half), and returns that; WK_DTYPE_COUNT after an error. */
-static wk_dtype operands(wk_ctx *c, const char *op, bool wide, int n, wk_tensor **x)
+ * result, which is real (WIDE: f32 where that is a half; INTEGERS: they are welcome, as f32), and returns
+ * that; WK_DTYPE_COUNT after an error. */
+static wk_dtype operands(wk_ctx *c, const char *op, int how, int n, wk_tensor **x)
 {
     if (wki_failed(c)) return WK_DTYPE_COUNT;
     for (int i = 0; i < n; i++)
@@ -22,21 +24,23 @@ static wk_dtype operands(wk_ctx *c, const char *op, bool wide, int n, wk_tensor 
         }
         t = wk_promote(t, (*x[i])->weak ? t : (*x[i])->dtype);
     }
+    if (how == INTEGERS && (wki_dtype_class(t) == 'I' || wki_dtype_class(t) == 'B')) t = WK_f32;
     if (wki_dtype_class(t) != 'F') {
         wk_fail(c, WK_EDTYPE, "%s: %s is not a real dtype", op, wk_dtype_name(t));
         return WK_DTYPE_COUNT;
     }
-    for (int i = 0; i < n; i++) *x[i] = wk_cast(c, *x[i], wide && t != WK_f64 ? WK_f32 : t);
+    for (int i = 0; i < n; i++) *x[i] = wk_cast(c, *x[i], how == WIDE && t != WK_f64 ? WK_f32 : t);
     return wki_failed(c) ? WK_DTYPE_COUNT : t;
 }
 /* Casts the operands named; the loss's dtype is t afterwards. WIDE computes halves in f32; the others round
  * them after each step, as PyTorch's compositions do. */
-#define OPERANDS_IN(op, wide, ...)                                                                           \
+#define OPERANDS_IN(op, how, ...)                                                                            \
     wk_tensor     *given_[] = {__VA_ARGS__};                                                                 \
-    const wk_dtype t = operands(c, op, wide, (int)(sizeof given_ / sizeof *given_), given_);                 \
+    const wk_dtype t = operands(c, op, how, (int)(sizeof given_ / sizeof *given_), given_);                  \
     if (t == WK_DTYPE_COUNT) return WK_NONE
-#define OPERANDS(op, ...)      OPERANDS_IN(op, false, __VA_ARGS__)
-#define WIDE_OPERANDS(op, ...) OPERANDS_IN(op, true, __VA_ARGS__)
+#define OPERANDS(op, ...)      OPERANDS_IN(op, NARROW, __VA_ARGS__)
+#define WIDE_OPERANDS(op, ...) OPERANDS_IN(op, WIDE, __VA_ARGS__)
+#define ANY_OPERANDS(op, ...)  OPERANDS_IN(op, INTEGERS, __VA_ARGS__)
 
 wk_tensor wki_loss_reduce(wk_ctx *c, wk_tensor rows, wk_reduction r, wk_dtype t)
 {
@@ -225,7 +229,7 @@ wk_tensor wk_hinge_embedding_loss(wk_ctx *c, wk_tensor x, wk_tensor y, double ma
 wk_tensor wk_margin_ranking_loss(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor y, double margin,
                                  wk_reduction r)
 {
-    OPERANDS("margin_ranking_loss", &a, &b, &y);
+    ANY_OPERANDS("margin_ranking_loss", &a, &b, &y);
     const wk_tensor gap = wk_mul(c, y, wk_sub(c, a, b));
     return wki_loss_reduce(c, wki_loss_at_least(c, from(c, margin, gap), 0), r, t);
 }
@@ -289,14 +293,14 @@ static wk_tensor p_norm(wk_ctx *c, wk_tensor x, double p, bool keep)
 
 wk_tensor wk_pairwise_distance(wk_ctx *c, wk_tensor a, wk_tensor b, double p, double eps, bool keep)
 {
-    OPERANDS("pairwise_distance", &a, &b);
+    ANY_OPERANDS("pairwise_distance", &a, &b);
     return wk_cast(c, p_norm(c, plus(c, wk_sub(c, a, b), eps), p, keep), t);
 }
 
 wk_tensor wk_triplet_margin_loss(wk_ctx *c, wk_tensor anchor, wk_tensor positive, wk_tensor negative,
                                  double margin, double p, double eps, bool swap, wk_reduction r)
 {
-    OPERANDS("triplet_margin_loss", &anchor, &positive, &negative);
+    ANY_OPERANDS("triplet_margin_loss", &anchor, &positive, &negative);
     const wk_tensor near = wk_pairwise_distance(c, anchor, positive, p, eps, false);
     wk_tensor       far = wk_pairwise_distance(c, anchor, negative, p, eps, false);
     if (swap) far = wk_minimum(c, far, wk_pairwise_distance(c, positive, negative, p, eps, false));

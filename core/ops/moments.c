@@ -29,6 +29,63 @@ wk_tensor wk_dist(wk_ctx *c, wk_tensor a, wk_tensor b, double p)
     return wk_vector_norm(c, wk_sub(c, a, b), p, WK_ALL_DIMS, false);
 }
 
+wk_tensor wk_cdist(wk_ctx *c, wk_tensor a, wk_tensor b, double p)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, a->ndim >= 2 && b->ndim >= 2 && wk_size(a, -1) == wk_size(b, -1), WK_ESHAPE,
+               "cdist: rows of %s and %s differ in length", WKI_TEXT(a), WKI_TEXT(b));
+    const wk_tensor apart = wk_sub(c, wk_unsqueeze(c, a, -2), wk_unsqueeze(c, b, -3));
+    return wk_vector_norm(c, apart, p, WK_DIMS(-1), false);
+}
+
+/* Of [variables, samples]; often and weights as in wk_cov. */
+static wk_tensor covariance(wk_ctx *c, wk_tensor x, double correction, wk_tensor often, wk_tensor weights)
+{
+    if (x->ndim < 2) x = wk_reshape(c, x, WK_SHAPE(1, -1));
+    if (wki_dtype_class(x->dtype) != 'F') x = wk_cast(c, x, WK_f32);
+    if (wki_failed(c)) return WK_NONE;
+    const bool some = !wk_is_none(often), heavy = !wk_is_none(weights);
+    wk_tensor  w = some && heavy ? wk_mul(c, often, weights) : some ? often : weights;
+    wk_tensor  n = wk_scalar(c, (double)x->shape[1]);
+    if (some || heavy) {
+        w = wk_cast(c, w, x->dtype);
+        n = wk_sum(c, w, WK_ALL_DIMS, false);
+    }
+    const wk_tensor mean = some || heavy ? wk_div(c, wk_sum(c, wk_mul(c, x, w), WK_DIMS(1), true), n)
+                                         : wk_mean(c, x, WK_DIMS(1), true);
+    wk_tensor       less = wk_scalar(c, correction);
+    if (heavy && correction != 0)
+        less = wk_mul(c, less, wk_div(c, wk_sum(c, wk_mul(c, w, weights), WK_ALL_DIMS, false), n));
+    const wk_tensor about = wk_sub(c, x, mean), other = some || heavy ? wk_mul(c, about, w) : about;
+    const wk_tensor sum = wk_matmul(c, about, wk_transpose(c, other, 0, 1));
+    const wk_tensor left = wk_maximum(c, wk_sub(c, n, less), wk_scalar(c, 0));
+    return wk_div(c, sum, left);
+}
+
+wk_tensor wk_cov(wk_ctx *c, wk_tensor x, double correction, wk_tensor often, wk_tensor weights)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(x) && x->ndim <= 2, WK_ESHAPE, "cov: %s, [variables, samples] is wanted",
+               WKI_TEXT(x));
+    const int64_t   n = x->ndim ? wk_size(x, -1) : 1;
+    const wk_tensor given[] = {often, weights};
+    for (int i = 0; i < 2; i++)
+        WK_REQUIRE(c, wk_is_none(given[i]) || (given[i]->ndim == 1 && given[i]->shape[0] == n), WK_ESHAPE,
+                   "cov: weights %s of %lld samples", WKI_TEXT(given[i]), (long long)n);
+    const wk_tensor y = covariance(c, x, correction, often, weights);
+    return wki_failed(c) || wk_count(y) != 1 ? y : wk_reshape(c, y, WK_SCALAR_SHAPE);
+}
+
+wk_tensor wk_corrcoef(wk_ctx *c, wk_tensor x)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(x) && x->ndim <= 2, WK_ESHAPE, "corrcoef: %s, [variables, samples] is wanted",
+               WKI_TEXT(x));
+    const wk_tensor y = covariance(c, x, 1, WK_NONE, WK_NONE), scale = wk_sqrt(c, wk_diagonal(c, y, 0, 0, 1));
+    const wk_tensor r = wk_clamp(c, wk_div(c, wk_div(c, y, wk_unsqueeze(c, scale, 1)), scale), -1, 1);
+    return wki_failed(c) || wk_count(r) != 1 ? r : wk_reshape(c, r, WK_SCALAR_SHAPE);
+}
+
 wk_tensor wk_renorm(wk_ctx *c, wk_tensor x, double p, int dim, double most)
 {
     const int d = wki_failed(c) ? -1 : wki_dim(c, "renorm", x, dim);

@@ -72,7 +72,7 @@ static wk_tensor dim_unique(wk_ctx *c, const char *op, wk_tensor x, int dim, boo
     const int d = wki_dim(c, op, x, dim);
     if (d < 0) return WK_NONE;
     WK_REQUIRE(c, x->ndim > 0, WK_ESHAPE, "%s: a tensor without dims has no slices", op);
-    wk_tensor slices = wk_transpose(c, wk_detach(c, x), 0, d), order = WK_NONE;
+    wk_tensor slices = wk_movedim(c, wk_detach(c, x), WK_DIMS(d), WK_DIMS(0)), order = WK_NONE;
     if (wki_failed(c)) return WK_NONE;
     const int64_t n = slices->shape[0], width = n ? wk_count(slices) / n : 0;
     if (sort &&
@@ -88,7 +88,7 @@ static wk_tensor dim_unique(wk_ctx *c, const char *op, wk_tensor x, int dim, boo
         slices = wk_index_select(c, slices, 0, order);
     }
     if (wki_failed(c)) return WK_NONE;
-    return wk_transpose(c, runs(c, slices, order, inverse, counts), 0, d);
+    return wk_movedim(c, runs(c, slices, order, inverse, counts), WK_DIMS(0), WK_DIMS(d));
 }
 
 wk_tensor wk_unique_dim(wk_ctx *c, wk_tensor x, int dim, wk_tensor *inverse, wk_tensor *counts)
@@ -156,4 +156,19 @@ wk_tensor wk_histc(wk_ctx *c, wk_tensor x, int64_t bins, double low, double high
     if (wki_failed(c) || wk_count(x) == 0) return wk_cast(c, zero, x->dtype);
     return wk_cast(c, wk_scatter_add(c, zero, 0, wk_cast(c, at, WK_i64), wk_cast(c, inside, WK_i64)),
                    x->dtype);
+}
+
+wk_tensor wk_isin(wk_ctx *c, wk_tensor x, wk_tensor set)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(x) && !wk_is_none(set) && !wki_is_block(x->dtype) && !wki_is_block(set->dtype),
+               WK_EARG, "isin: no tensors of plain values");
+    const int64_t n = wk_count(set);
+    if (n == 0 || wk_count(x) == 0) return wk_zeros(c, WK_bool, wki_shape(x));
+    const wk_dtype  t = wki_result_dtype(x, set);
+    const wk_tensor flat = wk_cast(c, wk_flatten(c, wk_detach(c, set), 0, -1), t);
+    const wk_tensor sorted = wk_sort(c, flat, 0, false, NULL), v = wk_cast(c, wk_detach(c, x), t);
+    wk_tensor       at = wk_minimum(c, wk_searchsorted(c, sorted, v, false), wk_scalar_int(c, n - 1));
+    at = wk_index_select(c, sorted, 0, wk_flatten(c, at, 0, -1));
+    return wk_eq(c, wk_reshape(c, at, wki_shape(x)), v);
 }

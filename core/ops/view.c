@@ -289,3 +289,31 @@ wk_tensor wk_flatten(wk_ctx *c, wk_tensor x, int first, int last)
     }
     return wk_reshape(c, x, shape);
 }
+
+wk_tensor wk_view_dtype(wk_ctx *c, wk_tensor x, wk_dtype t)
+{
+    if (wki_failed(c) || wk_is_none(x)) return WK_NONE;
+    WK_REQUIRE(c, (unsigned)t < WK_DTYPE_COUNT && !wki_is_block(t) && !wki_is_block(x->dtype), WK_EDTYPE,
+               "view_dtype: from %s to %s", wk_dtype_name(x->dtype), wk_dtype_name(t));
+    WK_REQUIRE(c, t != WK_bool || x->dtype == WK_bool, WK_EDTYPE, "view_dtype: not any bits are a bool");
+    const int64_t from = wk_dtype_bytes(x->dtype), to = wk_dtype_bytes(t);
+    wk_shape      shape = wki_shape(x);
+    int64_t       stride[WK_MAX_DIMS];
+    const int     last = shape.ndim - 1;
+    bool          fits = from == to || (last >= 0 && (x->stride[last] == 1 || x->shape[last] < 2));
+    for (int i = 0; i < shape.ndim; i++) {
+        stride[i] = i == last && from != to ? 1 : x->stride[i] * from / to;
+        fits = fits && (i == last || x->stride[i] * from % to == 0);
+    }
+    if (from != to && fits) {
+        fits = shape.dim[last] * from % to == 0;
+        shape.dim[last] = shape.dim[last] * from / to;
+    }
+    WK_REQUIRE(c, fits && x->offset % to == 0, WK_ESHAPE,
+               "view_dtype: %s of %s cannot be looked at as %s without a copy", WKI_TEXT(x),
+               wk_dtype_name(x->dtype), wk_dtype_name(t));
+    const wk_tensor y = wki_view(c, x, 0, shape, stride);
+    if (wk_is_none(y)) return y;
+    ((struct wki_header *)(uintptr_t)y)->info.dtype = t;
+    return wki_run_view(c, &(wk_call){.op = WK_OP_view_dtype, WK_IN(x), .out = {y}});
+}

@@ -140,7 +140,9 @@ static bool open_file(wk_ctx *c, wk_files *f, const char *path)
         return set_folder(c, f, path) && wki_safetensors_open(c, f, m, true);
     }
     if (n >= 4 && memcmp(p, "PK\3\4", 4) == 0)
-        wk_fail(c, WK_EFORMAT, "%.300s: a zip file (PyTorch?), not GGUF or safetensors: convert it first",
+        wk_fail(c, WK_EFORMAT,
+                "%.300s: a zip file (PyTorch? NumPy's are for wk_load), not GGUF or safetensors: convert it "
+                "first",
                 path);
     else if (n < 8)
         wk_fail(c, WK_EFORMAT, "%.300s: header at byte 0: a file of %zu bytes", path, n);

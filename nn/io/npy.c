@@ -1,5 +1,5 @@
 /* NumPy's .npy arrays, format 1.0 to 3.0 (NEP 1). */
-#include "save.h"
+#include "npy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static const char field[] = "npy header";
 struct header {
     wki_bytes b;
     wk_dtype  dtype;
-    bool      fortran;
+    bool      fortran, swapped; /* big-endian */
     wk_shape  shape;
 };
 
@@ -63,13 +63,13 @@ static bool read_descr(struct header *h)
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (strcmp(text + (*text != 0), types[i].descr) != 0) continue;
         const bool single = types[i].descr[1] == '1';
-        if (*text == '<' || *text == '=' || (*text == '|' && single)) {
+        if (*text == '<' || *text == '=' || *text == '>' || (*text == '|' && single)) {
             h->dtype = types[i].dtype;
+            h->swapped = *text == '>' && !single;
             return true;
         }
     }
-    return wki_reject(&h->b, "descr", where, "'%s' is not supported%s", text,
-                      *text == '>' ? " (big-endian)" : "");
+    return wki_reject(&h->b, "descr", where, "'%s' is not supported", text);
 }
 
 static bool read_bool(struct header *h)
@@ -149,7 +149,7 @@ static bool read_header(struct header *h)
 }
 
 /* Fortran's order is C's of the turned-round shape. */
-static wk_tensor from_fortran(wk_ctx *c, const struct header *h)
+static wk_tensor from_fortran(wk_ctx *c, const struct header *h, const void *data)
 {
     wk_shape  turned = h->shape, dims = {.ndim = h->shape.ndim};
     const int n = h->shape.ndim;
@@ -158,8 +158,34 @@ static wk_tensor from_fortran(wk_ctx *c, const struct header *h)
         dims.dim[i] = n - 1 - i;
     }
     const wk_scope s = wk_scope_begin(c);
-    wk_tensor      x = wk_make(c, h->b.at, h->dtype, turned);
+    wk_tensor      x = wk_make(c, data, h->dtype, turned);
     return wk_scope_end(c, s, wk_contiguous(c, wk_permute(c, x, dims)));
+}
+
+static unsigned char *turned_bytes(const unsigned char *p, size_t n, size_t width)
+{
+    unsigned char *out = wk_alloc(n);
+    for (size_t i = 0; out && i < n; i++) out[i] = p[i / width * width + width - 1 - i % width];
+    return out;
+}
+
+wk_tensor wki_npy_read(wk_ctx *c, wki_bytes *b)
+{
+    struct header  h = {.b = *b};
+    wk_tensor      x = WK_NONE;
+    unsigned char *turned = NULL;
+    const bool     fine = read_header(&h);
+    *b = h.b;
+    if (!fine) return x;
+    const size_t n = wki_left(&h.b);
+    if (h.swapped && n > 0) {
+        turned = turned_bytes(h.b.at, n, (size_t)wk_dtype_bytes(h.dtype));
+        if (!turned) return wk_fail(c, WK_ENOMEM, "npy: out of memory for %zu bytes", n), x;
+    }
+    const unsigned char *data = turned ? turned : h.b.at;
+    x = h.fortran && h.shape.ndim > 1 ? from_fortran(c, &h, data) : wk_make(c, data, h.dtype, h.shape);
+    wk_free(turned);
+    return x;
 }
 
 wk_tensor wk_load_npy(wk_ctx *c, const char *path)
@@ -172,24 +198,20 @@ wk_tensor wk_load_npy(wk_ctx *c, const char *path)
     }
     wki_map *m = wki_map_open(c, path, WKI_MAP_COPY, NULL);
     if (!m) return x;
-    struct header h = {.b = wki_bytes_of(wki_map_data(m), wki_map_size(m))};
-    if (!read_header(&h))
-        wki_file_error(c, path, &h.b);
-    else
-        x = h.fortran && h.shape.ndim > 1 ? from_fortran(c, &h) : wk_make(c, h.b.at, h.dtype, h.shape);
+    wki_bytes b = wki_bytes_of(wki_map_data(m), wki_map_size(m));
+    x = wki_npy_read(c, &b);
+    if (wki_bad(&b)) wki_file_error(c, path, &b);
     wki_map_drop(m);
     return x;
 }
 
-wk_status wk_save_npy(wk_ctx *c, const char *path, wk_tensor x)
+size_t wki_npy_header(wk_ctx *c, wk_tensor x, char out[WKI_NPY_HEADER])
 {
     const char *descr = NULL;
-    char        text[320], head[400];
-    if (wk_ctx_status(c) != WK_OK) return wk_ctx_status(c);
-    if (wk_is_none(x)) return wk_fail(c, WK_EARG, "save_npy: no tensor");
+    char        text[320];
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (types[i].dtype == x->dtype) descr = types[i].descr;
-    if (!descr) return wk_fail(c, WK_EDTYPE, "save_npy: .npy has no dtype %s", wk_dtype_name(x->dtype));
+    if (!descr) return wk_fail(c, WK_EDTYPE, "save: .npy has no dtype %s", wk_dtype_name(x->dtype)), 0;
     int n = snprintf(text, sizeof text, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
                      descr[1] == '1' ? '|' : '<', descr);
     for (int i = 0; i < x->ndim; i++)
@@ -200,14 +222,23 @@ wk_status wk_save_npy(wk_ctx *c, const char *path, wk_tensor x)
                       (long long)x->shape[i]);
     n += snprintf(text + n, sizeof text - (size_t)n, "), }");
     const int length = (10 + n + 1 + 63) / 64 * 64 - 10; /* the data begin at a multiple of 64 */
-    memcpy(head, "\x93NUMPY\1\0", 8);
-    head[8] = (char)(length & 255);
-    head[9] = (char)(length >> 8);
-    memset(head + 10, ' ', (size_t)length);
-    memcpy(head + 10, text, (size_t)n);
-    head[10 + length - 1] = '\n';
+    memcpy(out, "\x93NUMPY\1\0", 8);
+    out[8] = (char)(length & 255);
+    out[9] = (char)(length >> 8);
+    memset(out + 10, ' ', (size_t)length);
+    memcpy(out + 10, text, (size_t)n);
+    out[10 + length - 1] = '\n';
+    return (size_t)length + 10;
+}
+
+wk_status wk_save_npy(wk_ctx *c, const char *path, wk_tensor x)
+{
+    char head[WKI_NPY_HEADER];
+    if (wk_ctx_status(c) != WK_OK) return wk_ctx_status(c);
+    if (wk_is_none(x)) return wk_fail(c, WK_EARG, "save_npy: no tensor");
+    const size_t n = wki_npy_header(c, x, head);
+    if (n == 0) return wk_ctx_status(c);
     wki_save   s;
-    const bool fine = wki_save_begin(&s, c, path) && wki_save_write(&s, head, (size_t)length + 10) &&
-                      wki_save_tensor(&s, x);
+    const bool fine = wki_save_begin(&s, c, path) && wki_save_write(&s, head, n) && wki_save_tensor(&s, x);
     return wki_save_end(&s, fine);
 }

@@ -156,25 +156,33 @@ static void put_numbers(struct text *t, const int64_t *v, int n)
     }
 }
 
-static bool check(wk_ctx *c, const char *path, int64_t n, const char *const *names, const wk_tensor *x)
+bool wki_save_check(wk_ctx *c, const char *path, int64_t n, const char *const *names, const wk_tensor *x)
 {
     wki_names seen = {0};
     for (int64_t i = 0; i < n && wk_ctx_status(c) == WK_OK; i++) {
         const size_t k = names[i] ? strlen(names[i]) : 0;
-        if (k == 0 || k > WKI_MAX_NAME || !wki_is_printable(names[i], k) ||
-            strcmp(names[i], "__metadata__") == 0)
+        if (k == 0 || k > WKI_MAX_NAME || !wki_is_printable(names[i], k))
             wk_fail(c, WK_EARG, "%.200s: tensor %lld has no name fit for a file", path, (long long)i);
         else if (wki_names_find(&seen, names[i]) != WKI_NO_NAME)
             wk_fail(c, WK_EARG, "%.200s: two tensors are named \"%.120s\"", path, names[i]);
         else if (wk_is_none(x[i]))
             wk_fail(c, WK_EARG, "%.200s: \"%.120s\" is no tensor", path, names[i]);
-        else if (!dtype_name(x[i]->dtype))
-            wk_fail(c, WK_EDTYPE, "%.200s: \"%.120s\": safetensors has no dtype %s", path, names[i],
-                    wk_dtype_name(x[i]->dtype));
         else if (!wki_names_add(&seen, names[i]))
             wki_no_memory(c, path);
     }
     wki_names_free(&seen);
+    return wk_ctx_status(c) == WK_OK;
+}
+
+/* What else a safetensors file asks of its tensors. */
+static bool fit(wk_ctx *c, const char *path, int64_t n, const char *const *names, const wk_tensor *x)
+{
+    for (int64_t i = 0; i < n && wk_ctx_status(c) == WK_OK; i++)
+        if (strcmp(names[i], "__metadata__") == 0)
+            wk_fail(c, WK_EARG, "%.200s: tensor %lld has no name fit for a file", path, (long long)i);
+        else if (!dtype_name(x[i]->dtype))
+            wk_fail(c, WK_EDTYPE, "%.200s: \"%.120s\": safetensors has no dtype %s", path, names[i],
+                    wk_dtype_name(x[i]->dtype));
     return wk_ctx_status(c) == WK_OK;
 }
 
@@ -222,7 +230,7 @@ wk_status wk_save(wk_ctx *c, const char *path, int64_t n, const char *const *nam
         for (int k = 0; k < 2; k++)
             if (!metadata || !metadata[i][k] || !wki_is_utf8(metadata[i][k], strlen(metadata[i][k])))
                 return wk_fail(c, WK_EARG, "%.200s: metadata %d is not UTF-8 text", path, i);
-    if (!check(c, path, n, names, x)) return wk_ctx_status(c);
+    if (!wki_save_check(c, path, n, names, x) || !fit(c, path, n, names, x)) return wk_ctx_status(c);
     struct text t = {0};
     put_text(&t, "{");
     for (int i = 0; i < n_metadata; i++) {

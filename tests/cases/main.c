@@ -65,8 +65,18 @@ static void shape_text(wk_tensor x, char *out, size_t size)
     snprintf(out + n, size - (size_t)n, "]");
 }
 
-/* PyTorch's rule: |got - want| <= atol + rtol |want|; NaN equals NaN. */
-static void compare(struct run *r, const char *what, wk_tensor got, wk_tensor want, double rtol, double atol)
+/* The result in f64 that the case may name, as values of a tensor like x; NULL: none. */
+static double *exact_values(struct run *r, const char *name, wk_tensor x)
+{
+    if (!name) return NULL;
+    wk_tensor e = load(r, name);
+    return wk_count(e) == wk_count(x) ? values_of(r, e) : NULL;
+}
+
+/* PyTorch's rule: |got - want| <= atol + rtol |want|; NaN equals NaN. exact: the name of the result in f64,
+ * or NULL. */
+static void compare(struct run *r, const char *what, wk_tensor got, wk_tensor want, const char *exact,
+                    double rtol, double atol)
 {
     char a[120], b[120];
     shape_text(got, a, sizeof a);
@@ -93,6 +103,12 @@ static void compare(struct run *r, const char *what, wk_tensor got, wk_tensor wa
     const double g = at >= 0 ? x[at] : 0, w = at >= 0 ? y[at] : 0;
     wk_free(x);
     wk_free(y);
+    double      *z = at >= 0 ? exact_values(r, exact, got) : NULL;
+    const double e = z ? z[at] : 0;
+    wk_free(z);
+    if (z)
+        stop(r, CASE_FAIL, "%s%s: element %lld is %.9g, expected is %.9g (from f64: %.3g here, %.3g there)",
+             what, a, (long long)at, g, w, fabs(g - e), fabs(w - e));
     if (at >= 0)
         stop(r, CASE_FAIL, "%s%s: element %lld is %.9g, expected is %.9g (error %.3g)", what, a,
              (long long)at, g, w, fabs(g - w));
@@ -105,6 +121,17 @@ static double tolerance(struct run *r, const char *name, double fallback)
     if (!j || json_is_null(j)) return fallback;
     if (!number(j, &v) || !(v >= 0)) stop(r, CASE_FAIL, "%s is not a tolerance", name);
     return v;
+}
+
+static const char *exact_result(const struct run *r, int i)
+{
+    const json_t *all = json_object_get(json_object_get(r->spec, "exact"), "out");
+    return json_string_value(json_array_get(all, (size_t)i));
+}
+static const char *exact_gradient(const struct run *r, const char *name)
+{
+    const json_t *all = json_object_get(json_object_get(r->spec, "exact"), "grads");
+    return json_string_value(json_object_get(all, name));
 }
 
 static void check_gradients(struct run *r, const wk_tensor *out, int n, double rtol, double atol)
@@ -134,7 +161,7 @@ static void check_gradients(struct run *r, const wk_tensor *out, int n, double r
         snprintf(what, sizeof what, "gradient of %.60s", name);
         wk_tensor d = wk_grad(r->c, load(r, name));
         if (wk_ctx_status(r->c)) stop(r, CASE_FAIL, "%s: %s", what, wk_ctx_message(r->c));
-        compare(r, what, d, load(r, json_string_value(expected)), rtol, atol);
+        compare(r, what, d, load(r, json_string_value(expected)), exact_gradient(r, name), rtol, atol);
     }
 }
 
@@ -163,7 +190,7 @@ static void run_case(struct run *r)
         const json_t *j = list ? json_array_get(out, (size_t)i) : out;
         snprintf(what, sizeof what, n > 1 ? "result %d " : "result ", i);
         if (json_object_get(j, "t")) {
-            compare(r, what, got[i], from_json(r, j), rtol, atol);
+            compare(r, what, got[i], from_json(r, j), exact_result(r, i), rtol, atol);
             continue;
         }
         double w;

@@ -4,7 +4,8 @@ usage: make_cases.py OUT_FOLDER [--seed N] [--samples N] [--dtypes float32,...] 
 
 One safetensors file per op; the metadata key "cases" holds the list of cases. Expected results and gradients are
 PyTorch's on the CPU, tolerances those of torch.testing.assert_close for the dtype. Samples whose arguments cannot be
-written down (slices, generators) are left out and counted. Complex values, of the ops that wick has for them, are
+written down (generators) and those whose result is random (dropout) are left out and counted. With --exact, cases of
+f32, f16 and bf16 also say what PyTorch gives for the same values in f64 ("exact"), so that a difference can be judged. Complex values, of the ops that wick has for them, are
 written as a last dim of two: {"t": NAME, "complex": true}.
 """
 import argparse
@@ -119,6 +120,7 @@ STABLE = {
     "topk": stable_topk,
     "kthvalue": stable_kth,
     "mode": last_mode,
+    "unique": lambda x, sorted=True, **k: torch.unique(x, **k),
 }
 
 
@@ -130,11 +132,50 @@ def leaves(value):
             yield from leaves(v)
 
 
+def random(run):
+    """Does the result depend on the generator's state? OpInfo seeds it before such ops, which is undone here."""
+    seed, both = torch.manual_seed, []
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        for start in (1, 2):
+            seed(start)
+            torch.manual_seed = lambda _: None
+            try:
+                both.append([t.clone() for t in leaves(run())])
+            finally:
+                torch.manual_seed = seed
+    return any(a.shape != b.shape or not torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)) for a, b in zip(*both))
+
+
+def wider(v, made):
+    """v with its real tensors in f64; made: from id to the new tensor."""
+    if isinstance(v, torch.Tensor):
+        if not v.is_floating_point():
+            return v
+        if id(v) not in made:
+            made[id(v)] = v.detach().double().requires_grad_(v.requires_grad)
+        return made[id(v)]
+    if isinstance(v, (list, tuple)):
+        return type(v)(wider(i, made) for i in v)
+    return torch.float64 if v in (torch.float32, torch.bfloat16, torch.float16) else v
+
+
+def exact(f, run, sample, wanted, written, cotangents):
+    made = {}
+    out = run(wider(sample.input, made), *wider(sample.args, made), **{k: wider(v, made) for k, v in sample.kwargs.items()})
+    real = [o for o in leaves(out) if differentiable(o)]
+    result = {"out": [f.put(o) if differentiable(o) else None for o in leaves(out)], "grads": {}}
+    if cotangents:
+        sources = [made[id(t)] for t in wanted]
+        grads = torch.autograd.grad(real, sources, [c.double() for c in cotangents], allow_unused=True)
+        result["grads"] = {written[id(t)]["t"]: f.put(g) for t, g in zip(wanted, grads) if g is not None}
+    return result
+
+
 def differentiable(t):
     return t.is_floating_point() or t.is_complex()
 
 
-def add_case(f, op, name, sample, dtype, gradient):
+def add_case(f, op, name, sample, dtype, gradient, with_exact):
     before = dict(f.tensors)
     try:
         if op.name == "__getitem__":
@@ -161,7 +202,10 @@ def add_case(f, op, name, sample, dtype, gradient):
 
         case["args"] = [put(args[i]) for i in ORDER.get(op.name, range(len(args)))]
         case["kwargs"] = {k: put(v) for k, v in sample.kwargs.items()}
-        out = STABLE.get(op.name, op)(sample.input, *sample.args, **sample.kwargs)
+        run = STABLE.get(op.name, op)
+        if random(lambda: run(sample.input, *sample.args, **sample.kwargs)):
+            raise CannotWrite("random result")
+        out = run(sample.input, *sample.args, **sample.kwargs)
         outs = list(leaves(out))
         if not outs:
             raise CannotWrite("result")
@@ -169,11 +213,17 @@ def add_case(f, op, name, sample, dtype, gradient):
         case["rtol"], case["atol"] = tolerance(op, outs[0].dtype)
         real = [o for o in outs if differentiable(o)]
         wanted = [t for t in inputs if t.requires_grad]
+        cotangents = []
         if gradient and real and wanted and all(o.requires_grad for o in real):
             cotangents = [torch.randn(o.shape, dtype=torch.complex128 if o.is_complex() else torch.float64).to(o.dtype) for o in real]
             grads = torch.autograd.grad(real, wanted, cotangents, allow_unused=True)
             case["cotangents"] = [f.put(c) for c in cotangents]
             case["grads"] = {written[id(t)]["t"]: f.put(g) for t, g in zip(wanted, grads) if g is not None}
+        if with_exact and dtype in (torch.float32, torch.float16, torch.bfloat16):
+            try:
+                case["exact"] = exact(f, run, sample, wanted, written, cotangents)
+            except (CannotWrite, RuntimeError, NotImplementedError, ValueError, KeyError, TypeError):
+                pass
         f.cases.append(case)
         return True
     except (CannotWrite, RuntimeError, NotImplementedError, ValueError):
@@ -200,6 +250,7 @@ def main():
     p.add_argument("--numel", type=int, default=1 << 16, help="largest tensor")
     p.add_argument("--dtypes", default="float32,float64,bfloat16,int64,bool,complex64")
     p.add_argument("--ops", default="")
+    p.add_argument("--exact", action="store_true", help="add results in f64")
     o = p.parse_args()
     os.makedirs(o.out, exist_ok=True)
     wanted = set(filter(None, o.ops.split(",")))
@@ -221,7 +272,7 @@ def main():
             for sample in samples[:o.samples]:
                 if any(t.numel() > o.numel for a in [sample.input, *sample.args] for t in leaves(a)):
                     continue
-                left_out += not add_case(f, op, place(op), sample, dtype, gradient)
+                left_out += not add_case(f, op, place(op), sample, dtype, gradient, o.exact)
         if f.cases:
             suffix = f"_{op.variant_test_name}" if op.variant_test_name else ""
             save_file(f.tensors or {"none": torch.zeros(1)}, os.path.join(o.out, f"{op.name}{suffix}.safetensors"),

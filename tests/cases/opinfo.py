@@ -1,15 +1,18 @@
 """PyTorch's OpInfo samples through wick-case: a table of pass rates, worst ops first.
 
-usage: opinfo.py [--driver build/wick-case] [--cases FOLDER] [--below 99]
+usage: opinfo.py [--driver build/wick-case] [--cases FOLDER] [--below 99] [--reasons] [--reuse]
                  [make_cases.py's options: --seed, --samples, --ops, ..]
 
-Samples are written by make_cases.py into FOLDER (a temporary one if none is given). Of ops that wick has every sample
-counts, also one whose arguments the driver does not take; ops that wick does not have are listed at the end.
+Samples are written by make_cases.py into FOLDER (a temporary one if none is given; --reuse: they are there already). Of
+ops that wick has every sample counts, also one whose arguments the driver does not take; ops that wick does not have are
+listed at the end. --reasons: a second table, of the samples that do not pass grouped by what was said of them; where
+two roundings differ, by which of the two is nearer to PyTorch's own result in f64.
 """
 import argparse
 import collections
 import glob
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,19 +20,35 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+def reason(dtype, text):
+    """What a line of wick-case says after the sample's name, without its numbers."""
+    judged = re.search(r"from f64: (\S+) here, (\S+) there", text)
+    what = "gradient" if text.startswith("gradient") else "result"
+    if judged:
+        here, there = map(float, judged.groups())
+        side = "wick is nearer to f64" if here < there else "as near to f64" if here == there else "PyTorch is nearer to f64"
+        return f"{dtype} {what}: {side}"
+    if "element" in text:
+        return f"{dtype} {what} differs"
+    return re.sub(r"\[[^]]*\]|\d+", "#", text)[:60]
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--driver", default="build/wick-case")
     p.add_argument("--cases")
     p.add_argument("--below", type=float, default=99, help="ops shown by name: those with a lower rate")
+    p.add_argument("--reasons", action="store_true")
+    p.add_argument("--reuse", action="store_true")
     o, rest = p.parse_known_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = o.cases or temporary
-        subprocess.run([sys.executable, os.path.join(HERE, "make_cases.py"), folder, *rest], check=True,
-                       stderr=subprocess.DEVNULL)
+        if not o.reuse:
+            command = [sys.executable, os.path.join(HERE, "make_cases.py"), folder, *rest]
+            subprocess.run(command + ["--exact"] * o.reasons, check=True, stderr=subprocess.DEVNULL)
         files = sorted(glob.glob(os.path.join(folder, "*.safetensors")))
         out = subprocess.run([o.driver, *files], stdout=subprocess.PIPE, text=True).stdout
-    ops, dtypes = (collections.defaultdict(collections.Counter) for _ in range(2))
+    ops, dtypes, reasons = (collections.defaultdict(collections.Counter) for _ in range(3))
     absent = set()
     for line in out.splitlines():
         words = line.split()
@@ -38,8 +57,11 @@ def main():
         if "no such op" in line:
             absent.add(words[1])
             continue
+        dtype = words[2].removeprefix("torch.")
         ops[words[1]][words[0]] += 1
-        dtypes[words[2].removeprefix("torch.")][words[0]] += 1
+        dtypes[dtype][words[0]] += 1
+        if words[0] != "ok":
+            reasons[reason(dtype, line.split(": ", 1)[1])][words[1]] += 1
 
     def rate(c):
         return 100 * c["ok"] / sum(c.values())
@@ -47,12 +69,17 @@ def main():
     def show(title, table):
         print(f"{title:<44} {'ok':>6} {'FAIL':>6} {'refused':>7} {'rate':>7}")
         for name, c in table:
-            print(f"{name:<44} {c['ok']:>6} {c['FAIL']:>6} {c['unsupported']:>7} {rate(c):>6.1f} %")
+            print(f"{name:<44} {c['ok']:>6} {c['FAIL']:>6} {c['unsupported']:>7} {rate(c):>6.2f} %")
 
     low = [(name, c) for name, c in ops.items() if rate(c) < o.below]
     show(f"op (below {o.below:g} %)", sorted(low, key=lambda row: rate(row[1])))
     total = sum(ops.values(), collections.Counter())
     show("dtype", [*sorted(dtypes.items()), (f"all {len(ops)} ops", total)])
+    if o.reasons:
+        print(f"{'reason':<62} {'samples':>7}  ops")
+        for text, c in sorted(reasons.items(), key=lambda row: -sum(row[1].values())):
+            names = " ".join(f"{op}:{n}" for op, n in c.most_common())
+            print(f"{text:<62} {sum(c.values()):>7}  {names}")
     print(f"not here: {' '.join(sorted(absent))}")
 
 

@@ -174,6 +174,21 @@ OP(cast)
     wk_tensor x = tensor(r, "input");
     ONE(wk_cast(r->c, x, dtype(r, "dtype", x->dtype)));
 }
+#define CAST(name, t)                                                                                        \
+    OP(to_##name)                                                                                            \
+    {                                                                                                        \
+        ONE(wk_cast(r->c, tensor(r, "input"), t));                                                           \
+    }
+CAST(bool, WK_bool)
+CAST(byte, WK_u8)
+CAST(char, WK_i8)
+CAST(short, WK_i16)
+CAST(int, WK_i32)
+CAST(long, WK_i64)
+CAST(half, WK_f16)
+CAST(bfloat16, WK_bf16)
+CAST(float, WK_f32)
+CAST(double, WK_f64)
 OP(cat)
 {
     wk_tensor x[64];
@@ -407,6 +422,16 @@ const struct op_row basic_ops[] = {
     {"contiguous", "input", contiguous},
     {"clone alias_copy", "input", clone_},
     {"to type", "input dtype", cast},
+    {"bool", "input memory_format", to_bool},
+    {"byte", "input memory_format", to_byte},
+    {"char", "input memory_format", to_char},
+    {"short", "input memory_format", to_short},
+    {"int", "input memory_format", to_int},
+    {"long", "input memory_format", to_long},
+    {"half", "input memory_format", to_half},
+    {"bfloat16", "input memory_format", to_bfloat16},
+    {"float", "input memory_format", to_float},
+    {"double", "input memory_format", to_double},
     {"cat concat concatenate", "tensors dim", cat},
     {"stack", "tensors dim", stack},
     {"repeat", "input *repeats", repeat},

@@ -161,7 +161,7 @@ OP(softmin)
 }
 
 const struct op_row elementwise_ops[] = {
-    {"positive real conj conj_physical resolve_conj resolve_neg", "input", identity},
+    {"positive conj conj_physical resolve_conj resolve_neg", "input", identity},
     {"addcmul", "input tensor1 tensor2 value", addcmul},
     {"addcdiv", "input tensor1 tensor2 value", addcdiv},
     {"rsub __rsub__", "input other alpha", rsub},

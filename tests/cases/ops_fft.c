@@ -98,13 +98,19 @@ static wk_stft_opts stft_opts(struct run *r)
 }
 OP(stft)
 {
-    ONE(wk_stft(r->c, real_tensor(r, "input"), stft_opts(r)));
+    wk_stft_opts o = stft_opts(r);
+    wk_tensor    x = tensor(r, "input");
+    o.complex = is_complex(r, "input") || is_complex(r, "window");
+    if (o.complex && !is_complex(r, "input"))
+        x = wk_complex(r->c, x, wk_zeros(r->c, x->dtype, WK_SCALAR_SHAPE));
+    if (!given(r, "onesided")) o.two_sided = o.complex;
+    ONE(wk_stft(r->c, x, o));
 }
 OP(istft)
 {
     wk_tensor    x = complex_tensor(r, "input");
     wk_stft_opts o = stft_opts(r);
-    if (is_complex(r, "window")) stop(r, CASE_UNSUPPORTED, "a complex window");
+    o.complex = truth(r, "return_complex", false);
     if (!given(r, "onesided")) o.two_sided = wk_size(x, -3) == o.n_fft;
     ONE(wk_istft(r->c, x, o));
 }

@@ -45,6 +45,20 @@ OP(count_nonzero)
     ONE(wk_count_nonzero(r->c, X, sizes(r, "dim"), false));
 }
 
+OP(cdist)
+{
+    ONE(wk_cdist(r->c, tensor(r, "x1"), tensor(r, "x2"), real(r, "p", 2)));
+}
+OP(cov)
+{
+    ONE(wk_cov(r->c, X, real(r, "correction", 1), tensor_or_none(r, "fweights"),
+               tensor_or_none(r, "aweights")));
+}
+OP(corrcoef)
+{
+    ONE(wk_corrcoef(r->c, X));
+}
+
 /* var(input, dim, unbiased, keepdim) and var(input, unbiased) */
 static double correction(struct run *r, wk_shape *dims)
 {
@@ -128,5 +142,8 @@ const struct op_row reduce_ops[] = {
     {"aminmax", "input dim keepdim", aminmax},
     {"dist", "input other p", dist},
     {"renorm", "input p dim maxnorm", renorm},
+    {"cdist", "x1 x2 p compute_mode", cdist},
+    {"cov", "input correction fweights aweights", cov},
+    {"corrcoef", "input", corrcoef},
     {0},
 };

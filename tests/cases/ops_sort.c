@@ -151,6 +151,17 @@ OP(unique_consecutive)
 {
     return different(r, out, false);
 }
+OP(isin)
+{
+    wk_tensor y = wk_isin(r->c, tensor(r, "elements"), tensor(r, "test_elements"));
+    ONE(truth(r, "invert", false) ? wk_logical_not(r->c, y) : y);
+}
+OP(unravel_index)
+{
+    const wk_shape shape = sizes(r, "shape");
+    wk_unravel_index(r->c, tensor(r, "indices"), shape, out);
+    return shape.ndim;
+}
 OP(bincount)
 {
     ONE(wk_bincount(r->c, input(r), tensor_or_none(r, "weights"), integer(r, "minlength", 0)));
@@ -204,6 +215,8 @@ const struct op_row sort_ops[] = {
     {"nanquantile", "input q dim keepdim interpolation", nanquantile},
     {"unique", "input sorted return_inverse return_counts dim", unique},
     {"unique_consecutive", "input return_inverse return_counts dim", unique_consecutive},
+    {"isin", "elements test_elements assume_unique invert", isin},
+    {"unravel_index", "indices shape", unravel_index},
     {"bincount", "input weights minlength", bincount},
     {"histc", "input bins min max", histc},
     {"searchsorted", "sorted_sequence input out_int32 right side sorter", searchsorted},

@@ -1,8 +1,10 @@
 /* Tensors as text: what PyTorch prints, with wick's names of dtypes. */
 #include "core/wick.h"
+#include "nn/nn.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* clang-format off */
@@ -295,3 +297,34 @@ Test(format, lines_and_cuts_are_pytorchs)
     wk_ctx_free(c);
 }
 /* clang-format on */
+
+/* Random tensors of every dtype with random options, as PyTorch printed them (tests/golden/format.py). */
+Test(format, options_are_pytorchs)
+{
+    wk_ctx       *c = wk_ctx_new("cpu");
+    wk_files     *f = wk_files_open(c, WK_SOURCE_DIR "/tests/golden/format.safetensors");
+    static char   text[1 << 14];
+    const int64_t n = wk_files_count(f);
+    cr_assert(n >= 100, "%s", wk_ctx_message(c));
+    for (int64_t i = 0; i < n; i++) {
+        char          key[40];
+        int           sci, skip = 0;
+        long long     threshold;
+        wk_print_opts o;
+        snprintf(key, sizeof key, "__metadata__.%lld", (long long)i);
+        const char *want = wk_config_string(f, key, "");
+        cr_assert_eq(sscanf(want, "%d %d %d %d %lld%n", &o.precision, &o.edge_items, &o.line_width, &sci,
+                            &threshold, &skip),
+                     5);
+        o.scientific = (wk_scientific)sci;
+        o.threshold = threshold;
+        wk_format_with(c, wk_files_tensor(c, f, key + strlen("__metadata__.")), o, text, sizeof text);
+        cr_expect_str_eq(text, want + skip + 1, "%s:\n%s\nnot\n%s", key, text, want + skip + 1);
+    }
+    cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c));
+    wk_print_opts o = WK_PRINT_OPTS;
+    o.precision = 99;
+    cr_assert(wk_format_with(c, wk_scalar(c, 1), o, text, sizeof text) == 0 && wk_ctx_status(c) == WK_EARG);
+    wk_files_close(f);
+    wk_ctx_free(c);
+}

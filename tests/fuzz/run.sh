@@ -21,7 +21,7 @@ for name in "$@"; do
     json_config) cp tests/golden/io/folder/*.json "$seeds" ;;
     esac
     "$cc" -std=c11 -D_GNU_SOURCE -g1 -O1 -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-        "tests/fuzz/$name.c" -o "$build/fuzz-$name" "$build/libwick.a" -ljansson -lutf8proc -lm -lpthread -ldl
+        "tests/fuzz/$name.c" -o "$build/fuzz-$name" "$build/libwick.a" -ljansson -lutf8proc -lz -lm -lpthread -ldl
     echo "== $name, $seconds s"
     "$build/fuzz-$name" -max_total_time="$seconds" -rss_limit_mb=512 -timeout=1 -max_len=16384 -print_final_stats=1 \
         -artifact_prefix="$build/$name-found-" "$build/$name-corpus" "$seeds" 2>"$build/$name.log" || status=1

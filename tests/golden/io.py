@@ -1,4 +1,4 @@
-"""Writes the small files of tests/golden/io: GGUF of every version packed by hand, safetensors, .npy.
+"""Writes the small files of tests/golden/io: GGUF of every version packed by hand, safetensors, .npy, .npz.
 Needs numpy and safetensors; run from the repository's root."""
 import json, os, struct
 import numpy as np
@@ -126,8 +126,24 @@ def npy():
     np.save(f"{OUT}/big_endian.npy", a.astype(">f4"))
 
 
+def npz():
+    a = np.arange(24, dtype="<f4").reshape(2, 3, 4)
+    few = {"c": a, "fortran": np.asfortranarray(a), "big": a.astype(">i2"), "half": a.astype("<f2")[0], "scalar": np.float64(3.25),
+           "bool": np.array([True, False]), "empty": np.zeros((0, 4), "i8"), "layer/w\u00e4": np.arange(3, dtype="u4")}
+    np.savez(f"{OUT}/stored.npz", **few)
+    np.savez_compressed(f"{OUT}/deflated.npz", zeros=np.zeros((64, 64)), **few)
+    stored = open(f"{OUT}/stored.npz", "rb").read()
+    end = stored.rindex(b"PK\5\6")
+    count, size, at = struct.unpack("<HII", stored[end + 10:end + 20])
+    large = b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, size, at)
+    large += b"PK\6\7" + struct.pack("<IQI", 0, end, 1)
+    large += b"PK\5\6" + struct.pack("<4HIIH", 0, 0, 0xffff, 0xffff, 0xffffffff, 0xffffffff, 7) + b"comment"
+    open(f"{OUT}/zip64.npz", "wb").write(stored[:end] + large)
+
+
 os.makedirs(OUT, exist_ok=True)
 all_types()
 safetensors()
 folder()
 npy()
+npz()

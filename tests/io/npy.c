@@ -22,8 +22,7 @@ Test(npy, numpys_own_files)
     check(c, wk_load_npy(c, GOLDEN "bool.npy"), WK_bool, WK_SHAPE(2), "\1\0");
     check(c, wk_load_npy(c, GOLDEN "v2.npy"), WK_i64, WK_SHAPE(3), (int64_t[]){0, 1, 2});
     check(c, wk_load_npy(c, GOLDEN "v3.npy"), WK_u8, WK_SHAPE(3), "\0\1\2");
-    cr_assert(wk_is_none(wk_load_npy(c, GOLDEN "big_endian.npy")));
-    cr_assert(strstr(wk_ctx_message(c), "big-endian"), "%s", wk_ctx_message(c));
+    check(c, wk_load_npy(c, GOLDEN "big_endian.npy"), WK_f32, WK_SHAPE(2, 3, 4), v);
     wk_ctx_free(c);
 }
 
@@ -74,9 +73,10 @@ static bool loads(wk_ctx *c, const char *path, const char *what)
 
 Test(npy, truncated_and_damaged)
 {
-    static const char *const names[] = {"c.npy", "fortran.npy", "v2.npy", "scalar.npy"};
+    static const char *const names[] = {"c.npy", "fortran.npy", "v2.npy", "scalar.npy",
+                                             "big_endian.npy"};
     wk_ctx                  *c = wk_ctx_new("cpu");
-    for (size_t k = 0; k < 4; k++) {
+    for (size_t k = 0; k < 5; k++) {
         struct image m = image_of(names[k]);
         char         what[100];
         for (size_t n = 0; n < m.n; n++) {

@@ -100,6 +100,12 @@ check "private with a token" 0 env HF_TOKEN=secret "$wick" pull --revision priva
 check "redirects for ever" 1 "$wick" pull --revision loop test/model
 check "no such repository" 1 "$wick" pull test/other
 
+# samples
+check "tensors" 0 "$(dirname "$wick")/tensors" "$work/tensors.safetensors"
+expect "tensors prints what PyTorch would" diff "$work/out" tests/program/tensors.txt
+check "tensors onto a path that is none" 1 "$(dirname "$wick")/tensors" /no/such/folder/x.safetensors
+expect "the error names it" grep -q "no/such/folder" "$work/err"
+
 [ -f tests/program/models.sh ] && . tests/program/models.sh
 
 echo "$passed passed, $failed failed"
