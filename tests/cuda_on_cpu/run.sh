@@ -78,13 +78,6 @@ if [ -x "$build/wick-case" ]; then
     fi
 fi
 
-# Golden models, eager and captured.
-if [ -z "$flags" ] && [ -x "$build/wick-modeltest" ]; then
-    WK_SHIM_ORDER=7 "$build/wick-modeltest" cuda:0 >"$shim/models.out" 2>&1 || failed=$((failed + 1))
-    tail -n 20 "$shim/models.out" | sed 's/^/models: /'
-    n=$(sed -nE 's/^([0-9]+) passed.*/\1/p' "$shim/models.out")
-    passed=$((passed + ${n:-0}))
-fi
 found=$(cat "$shim"/*.log "$shim"/cases.full 2>/dev/null | grep -E 'runtime error|ERROR: AddressSanitizer' | sort | uniq -c)
 if [ -n "$found" ]; then
     failed=$((failed + 1))
