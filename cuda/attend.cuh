@@ -134,16 +134,11 @@ template <> DEVICE float masked<bool8>(const attending &a, int64_t at, float x)
 }
 DEVICE float with_mask(const attending &a, int64_t at, int64_t key, float x)
 {
-    switch (a.mask.dtype) {
-    case WK_bool:
-        return masked<bool8>(a, at + key, x);
-    case WK_f32:
-        return masked<float>(a, at + key, x);
-    case WK_f16:
-        return masked<f16>(a, at + key, x);
-    default:
-        return masked<bf16>(a, at + key, x);
-    }
+    const int t = a.mask.dtype;
+    return t == WK_bool  ? masked<bool8>(a, at + key, x)
+           : t == WK_f32 ? masked<float>(a, at + key, x)
+           : t == WK_f16 ? masked<f16>(a, at + key, x)
+                         : masked<bf16>(a, at + key, x);
 }
 DEVICE float with_any_mask(const attending &a, int64_t at, int64_t key, float x)
 {

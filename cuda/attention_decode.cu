@@ -90,6 +90,20 @@ template <int R> struct blocks_of<any_type, R> {
     enum { N = 2 };
 };
 
+/* Values whose loads are under way at a time. */
+template <typename T, int R> struct in_flight {
+    enum { N = R == 1 ? 4 : 2 };
+};
+template <int R> struct in_flight<q8_0_type, R> {
+    enum { N = 2 };
+};
+template <int R> struct in_flight<q4_0_type, R> {
+    enum { N = 2 };
+};
+template <int R> struct in_flight<any_type, R> {
+    enum { N = 1 };
+};
+
 /* Keys a team has at once. */
 template <int R> struct at_once {
     enum { N = R > 4 ? 2 : 4 };
@@ -194,7 +208,7 @@ template <typename T, int R>
 __global__ void __launch_bounds__(THREADS)
     attend_few_kernel(const __grid_constant__ attending a, const __grid_constant__ splitting p)
 {
-    enum { WEIGHTS = R * SPAN, EIGHTS = THREADS * 8 };
+    enum { WEIGHTS = R * SPAN, EIGHTS = THREADS * 8, AT_A_TIME = in_flight<T, R>::N };
     SHARED_DYNAMIC(float, q);
     SHARED(float, w, WEIGHTS);
     SHARED(float, most, R);
@@ -231,7 +245,7 @@ __global__ void __launch_bounds__(THREADS)
             for (int r = 0; r < R; r++)
 #pragma unroll
                 for (int e = 0; e < 8; e++) o[r][e] *= factor[r];
-#pragma unroll(R == 1 ? 4 : 2)
+#pragma unroll(AT_A_TIME)
             for (int key = team; key < n; key += teams) {
                 float x[8];
                 eight<T>::of(a.v, v + (key0 + key) * a.v.row + column, a.dv - column, p.v_ok, x);

@@ -1,5 +1,5 @@
-/* Dense products by cuBLASLt, which is opened at run time: the few functions and numbers of its interface that
- * are used, so that no toolkit is needed to compile this. */
+/* Dense products by cuBLASLt, which is opened at run time: the few functions and numbers of its interface
+ * that are used, so that no toolkit is needed to compile this. */
 #ifndef WK_CUDA_BLASLT_H
 #define WK_CUDA_BLASLT_H
 

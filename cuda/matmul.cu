@@ -1,5 +1,5 @@
-/* Matrix products of every plain dtype, any strides, and affine maps: by cuBLASLt where it can, else tiles pass through shared memory,
- * sums run in the class's type in a fixed order. */
+/* Matrix products of every plain dtype, any strides, and affine maps: by cuBLASLt where it can, else tiles
+ * pass through shared memory, sums run in the class's type in a fixed order. */
 #include "cuda/product.cuh"
 
 enum { TILE = 64, DEPTH = 16, PER = 4 }; /* a thread makes PER by PER results */

@@ -1,5 +1,5 @@
-/* What kernels use of a warp and of element types, on inputs whose results are exact: prints bits, a line for each, which
- * are the same from a GPU (built by nvcc) and from the shim. */
+/* What kernels use of a warp and of element types, on inputs whose results are exact: prints bits, a line
+ * for each, which are the same from a GPU (built by nvcc) and from the shim. */
 #include "cuda/mma.cuh"
 
 #include <stdio.h>

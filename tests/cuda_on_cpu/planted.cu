@@ -41,8 +41,8 @@ template <bool ALL> __global__ void divided_kernel(float *y, const float *x)
     if (ALL || threadIdx.x < N / 2) __syncthreads();
 }
 
-/* The same by the matrix units: rows are put in reverse order by a product, columns before it. TURNED: the second
- * operand is read as the product wants it. */
+/* The same by the matrix units: rows are put in reverse order by a product, columns before it. TURNED:
+ * the second operand is read as the product wants it. */
 template <bool TURNED, typename T> __global__ void product_kernel(float *y, const float *x)
 {
     enum { SIDE = 16, SIZE = SIDE * SIDE };

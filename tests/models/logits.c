@@ -123,6 +123,44 @@ Test(models, forgotten_positions_are_written_again)
     golden_close(&g);
 }
 
+struct stepping {
+    struct golden *g;
+    wk_cache      *cache;
+    wk_tensor      tokens, logits;
+};
+static void step_on_device(wk_ctx *c, void *state)
+{
+    struct stepping      *d = state;
+    const wk_tensor       token = wk_index_select(c, d->tokens, 0, d->cache->start);
+    const wk_forward_opts o = {.on_device = true};
+    wk_copy_into(c, d->logits, wk_model_forward(c, d->g->m, token, d->cache, o));
+}
+
+Test(models, steps_find_their_place_on_the_device)
+{
+    struct golden g;
+    float         got[TOKENS * VOCAB];
+    golden_open(&g, "gpt2", "gpt2");
+    wk_set_precise(g.c, true);
+    struct stepping d = {.g = &g, .cache = wk_model_cache(g.c, g.m, TOKENS, WK_f32, WK_f32)};
+    d.tokens = wk_make(g.c, g.tokens, WK_i64, WK_SHAPE(TOKENS));
+    d.logits = wk_zeros(g.c, WK_f32, WK_SHAPE(1, VOCAB));
+    wk_step *step = wk_capture(g.c, step_on_device, &d);
+    wk_cache_place(g.c, d.cache, 0);
+    for (int64_t at = 0; at < TOKENS; at++) {
+        cr_assert_eq(wk_replay(step), WK_OK, "%s", wk_ctx_message(g.c));
+        wk_read(g.c, d.logits, got + at * VOCAB);
+    }
+    check(&g, "gpt2", "from recorded steps", got);
+    cr_assert_eq(wk_sync(g.c), WK_OK);
+    cr_assert_eq((int64_t)wk_item(g.c, d.cache->start), TOKENS);
+    wk_cache_place(g.c, d.cache, TOKENS + 1);
+    cr_assert_eq(wk_ctx_status(g.c), WK_EINDEX);
+    wk_step_free(step);
+    wk_cache_free(d.cache);
+    golden_close(&g);
+}
+
 Test(models, a_steady_step_allocates_nothing)
 {
 #ifdef __SANITIZE_ADDRESS__

@@ -1,5 +1,6 @@
-/* wick-modeltest DEVICE: golden models on a device, without a test framework: logits as the reference has them, eager and
- * from captured steps; gradients of a training step as the CPU's; a steady step that allocates nothing and waits once. */
+/* wick-modeltest DEVICE: golden models on a device, without a test framework: logits as the reference has
+ * them, eager and from captured steps; gradients of a training step as the CPU's; a steady step that
+ * allocates nothing and waits once. */
 #include "nn/nn.h"
 
 #include <dlfcn.h>
