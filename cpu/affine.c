@@ -287,22 +287,16 @@ struct stream_sums {
     float tail[MOST_W][MOST_X];
 };
 
-/* How far ahead of their use weights are asked for: about what memory delivers during its latency. */
-#define AHEAD 2048
-
-/* n values of R rows of w, of dtype t, times M rows of x. At the end of a row comes that of `skip` bytes on. */
-INLINE void stream_run(wk_dtype t, const int R, const int M, const char *const *v, int64_t n, int64_t skip,
-                       const float *x, int64_t x_step, struct stream_sums *s)
+/* n values of R rows of w, of dtype t, times M rows of x. What comes next is fetched by the CPU by itself:
+ * asking for it made this a fifth slower (docs/decisions/0015). */
+INLINE void stream_run(wk_dtype t, const int R, const int M, const char *const *v, int64_t n, const float *x,
+                       int64_t x_step, struct stream_sums *s)
 {
     const int64_t bytes = t == WK_f32 ? 4 : 2;
     int64_t       j = 0;
     for (; j + W <= n; j += W) {
-        vf            a[MOST_W];
-        const int64_t next = j * bytes + AHEAD < n * bytes ? AHEAD : AHEAD + skip;
-        for (int r = 0; r < R; r++) {
-            if (j * bytes % 64 == 0) __builtin_prefetch(v[r] + j * bytes + next);
-            a[r] = load_as(t, v[r], j);
-        }
+        vf a[MOST_W];
+        for (int r = 0; r < R; r++) a[r] = load_as(t, v[r], j);
         for (int i = 0; i < M; i++) {
             const vf b = v_load(x + i * x_step + j);
             for (int r = 0; r < R; r++) s->acc[r][i] = v_fma(a[r], b, s->acc[r][i]);
@@ -329,8 +323,7 @@ INLINE void stream_rows(wk_dtype t, const int R, const int M, wk_tensor w, int64
         }
     if (t == w->dtype) {
         for (int r = 0; r < R; r++) v[r] = address(w, (row + r) * w->stride[0]);
-        const int64_t bytes = wk_dtype_bytes(t);
-        stream_run(t, R, M, v, k, (R - 1) * w->stride[0] * bytes, x, k, &s);
+        stream_run(t, R, M, v, k, x, k, &s);
     } else {
         float buffer[MOST_W][TILE];
         for (int64_t p = 0; p < k; p += TILE) {
@@ -339,7 +332,7 @@ INLINE void stream_rows(wk_dtype t, const int R, const int M, wk_tensor w, int64
                 CPU(to_f32)[w->dtype](address(w, (row + r) * w->stride[0] + p), buffer[r], n);
                 v[r] = (const char *)buffer[r];
             }
-            stream_run(WK_f32, R, M, v, n, 0, x + p, k, &s);
+            stream_run(WK_f32, R, M, v, n, x + p, k, &s);
         }
     }
     for (int r = 0; r < R; r++)
