@@ -287,7 +287,8 @@ struct stream_sums {
     float tail[MOST_W][MOST_X];
 };
 
-/* n values of R rows of w, of dtype t, times M rows of x. */
+/* n values of R rows of w, of dtype t, times M rows of x. What comes next is fetched by the CPU by itself:
+ * asking for it made this a fifth slower (docs/decisions/0015). */
 INLINE void stream_run(wk_dtype t, const int R, const int M, const char *const *v, int64_t n, const float *x,
                        int64_t x_step, struct stream_sums *s)
 {
@@ -295,10 +296,7 @@ INLINE void stream_run(wk_dtype t, const int R, const int M, const char *const *
     int64_t       j = 0;
     for (; j + W <= n; j += W) {
         vf a[MOST_W];
-        for (int r = 0; r < R; r++) {
-            if (j * bytes % 64 == 0) __builtin_prefetch(v[r] + j * bytes + 2048);
-            a[r] = load_as(t, v[r], j);
-        }
+        for (int r = 0; r < R; r++) a[r] = load_as(t, v[r], j);
         for (int i = 0; i < M; i++) {
             const vf b = v_load(x + i * x_step + j);
             for (int r = 0; r < R; r++) s->acc[r][i] = v_fma(a[r], b, s->acc[r][i]);

@@ -1,21 +1,23 @@
 /* Products that are too small or too thin to pack, of operands in the class's own dtype. Part of gemm.h. */
 
-/* Rows that share the loads of one row of b: with two vectors each as many sums as registers take. */
+/* Rows that share the loads of one row of b, of VECTORS vectors: as many sums as registers take. */
 #if defined __AVX512F__
-#define ROWS 8
+#define ROWS    8
+#define VECTORS 3
 #else
-#define ROWS 4
+#define ROWS    4
+#define VECTORS 2
 #endif
 
 /* R rows of y, nv vectors wide, the last one of `last` lanes. */
 INLINE void GEMM(block)(const int R, const int nv, const GEMM_T *a, int64_t a_row, int64_t a_along,
                         const GEMM_T *b, int64_t b_row, int64_t k, GEMM_T *y, int64_t y_row, int64_t last)
 {
-    GEMM(vec) acc[ROWS][2];
+    GEMM(vec) acc[ROWS][VECTORS];
     for (int i = 0; i < R; i++)
         for (int j = 0; j < nv; j++) acc[i][j] = (GEMM(vec)){0};
     for (int64_t t = 0; t < k; t++) {
-        GEMM(vec) v[2];
+        GEMM(vec) v[VECTORS];
         for (int j = 0; j < nv; j++)
             v[j] = *(const GEMM(vec_any) *)(const void *)(b + t * b_row + j * GEMM_W);
 #pragma GCC unroll 8
@@ -53,7 +55,11 @@ static void GEMM(rows_of)(const struct operand *o, int64_t n, int64_t k, int64_t
     if (width > n)
         for (int64_t t = 0; t < k; t++) memset(dst + t * width + n, 0, (size_t)(width - n) * sizeof *dst);
     int64_t j = 0;
-    if (o->along == 1 && o->outer != 1)
+    if (o->outer == 1) {
+        for (int64_t t = 0; t < k; t++) memcpy(dst + t * width, b + t * o->along, (size_t)n * sizeof *dst);
+        return;
+    }
+    if (o->along == 1)
         for (; j + 4 <= n; j += 4) {
             const GEMM_T *v[4];
             for (int r = 0; r < 4; r++) v[r] = b + (j + r) * o->outer;
@@ -74,9 +80,14 @@ static void GEMM(small)(const struct gemm_plan *p, const struct operand *a, cons
     GEMM_T       *y = (GEMM_T *)(void *)address(r->y, r->at + i0 * p->n);
     const int64_t b_row = ready ? b->along : width;
     if (!ready) GEMM(rows_of)(b, p->n, p->k, width, scratch);
-    for (int64_t j = 0; j < p->n; j += 2 * GEMM_W) {
+    for (int64_t j = 0; j < p->n; j += VECTORS * GEMM_W) {
         const int64_t left = p->n - j;
-        if (left > GEMM_W)
+#if VECTORS > 2
+        if (left > 2 * GEMM_W)
+            GEMM(blocks)(3, pa, a->outer, a->along, pb + j, b_row, m, p->k, y + j, p->n, left - 2 * GEMM_W);
+        else
+#endif
+            if (left > GEMM_W)
             GEMM(blocks)(2, pa, a->outer, a->along, pb + j, b_row, m, p->k, y + j, p->n, left - GEMM_W);
         else
             GEMM(blocks)(1, pa, a->outer, a->along, pb + j, b_row, m, p->k, y + j, p->n, left);
@@ -132,3 +143,4 @@ static void GEMM(vector)(const struct operand *w, const GEMM_T *x, int64_t first
 }
 
 #undef ROWS
+#undef VECTORS

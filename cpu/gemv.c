@@ -27,8 +27,6 @@ INLINE_VNNI void step(const struct codes *c, const struct chunk *x, __m512 *acc)
     *acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s), scale, *acc);
 }
 
-/* How far ahead of their use weights are asked for: about what memory delivers during its latency. */
-#define AHEAD 4096
 /* Rows of x whose sums stay in registers. */
 #define MOST 8
 
@@ -63,9 +61,6 @@ INLINE_VNNI void rows(unpacker f, int64_t block, int64_t bytes, float offset, co
             for (int i = 0; i < M; i++) acc[r][i] = _mm512_setzero_ps();
         }
         for (int64_t t = 0; t < full; t++) {
-            for (int r = 0; r < R; r++)
-                for (int64_t line = 0; line < per * bytes; line += 64)
-                    _mm_prefetch(p[r] + AHEAD + line, _MM_HINT_T0);
             rows_step(f, per, offset, R, M, p, x + t, chunks, acc);
             for (int r = 0; r < R; r++) p[r] += per * bytes;
         }
