@@ -35,11 +35,13 @@ TARGET INLINE void UNIT(rows)(unpack256 f, int block, int bytes, int offset, enu
         vf          acc[MOST_ROWS];
         const char *p = w;
         for (int i = 0; i < M; i++) acc[i] = v_set(0.0f);
-        for (int64_t t = 0; t < full; t++, p += per * bytes) {
+        for (int64_t t = 0; t < chunks; t++, p += per * bytes) {
+            const char *from = p;
+            char        part[320]; /* what is missing counts as zeros: one step serves both */
+            if (t == full) from = memset(part, 0, sizeof part), memcpy(part, p, (size_t)(rest * bytes));
             for (int line = 0; line < per * bytes; line += 64) __builtin_prefetch(p + 2048 + line);
-            UNIT(step)(f, per, offset, kind, M, p, x + t, chunks, acc);
+            UNIT(step)(f, per, offset, kind, M, from, x + t, chunks, acc);
         }
-        if (rest) UNIT(step)(f, rest, offset, kind, M, p, x + full, chunks, acc);
         for (int i = 0; i < M; i++) y[i * y_step + j] = v_sum(acc[i]);
     }
 }

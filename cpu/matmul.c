@@ -262,8 +262,8 @@ struct job {
     int64_t          a_row;
 };
 
-/* What a small b may take of the first cache. */
-#define SMALL_BYTES 32768
+/* What a small b may take of the second cache. */
+#define SMALL_BYTES 524288
 
 static int64_t tiles_of(int64_t n, int64_t unit)
 {
@@ -305,7 +305,8 @@ static void lay_out(struct job *j)
     j->tiles = CPU(gemm_tiles)(p);
     j->bytes = CPU(gemm_scratch)(p);
     if (j->way == SMALL) {
-        j->unit = p->m > 96 ? 64 : p->m > 0 ? p->m : 1;
+        const int64_t worth = 262144 / (p->k * (p->n + 1)) / 8 * 8; /* rows; b may be packed for each unit */
+        j->unit = worth < 32 ? 32 : worth > 64 ? 64 : worth;
         j->tiles = tiles_of(p->m, j->unit);
         j->bytes = (size_t)(p->k * round_up(p->n, 16) * bytes);
     } else if (j->way == ROW || j->way == COLUMN) {

@@ -1,5 +1,5 @@
 /* Reduction kernels. A set of results is worked on together: as columns where they lie side by side in the
- * input, one by one where the reduced values do. f32 adds up in tiles of 64 partial sums, tiles add up
+ * input, one by one where the reduced values do. f32 adds up in runs of 64 partial sums, runs add up
  * in double; large sets are cut into chunks by size alone, so results do not depend on threads. */
 #include "cpu/simd.h"
 #include "cpu/vmath.h"
@@ -30,7 +30,6 @@ enum kind {
 struct job {
     const wk_call *k;
     wk_tensor      x, y;
-    wk_dtype       own; /* of the class */
     struct walk    kept, reduced;
     int64_t        stack; /* results worked on as columns: runs of the innermost kept dim; 1: one by one */
     int64_t        set;   /* results worked on together, at most RESULTS */
@@ -43,19 +42,20 @@ struct job {
     bool     on_second;
 };
 
-/* ---- sums of f32 and bf16: tiles in 64 lanes --------------------------------------------------- */
+/* ---- sums of f32 and bf16, in 64 lanes ------------------------------------------------------- */
 
-enum { PARTS = 64 / W };
+enum { PARTS = 64 / W, RUN = 8 * TILE };
 
-static float fold64(const vf *s)
+/* The same order at every instruction set. */
+INLINE double fold64(vf *s)
 {
-    float lane[64];
-    for (int j = 0; j < PARTS; j++) v_store(lane + j * W, s[j]);
-    for (int l = 0; l < 16; l++) lane[l] = (lane[l] + lane[l + 32]) + (lane[l + 16] + lane[l + 48]);
-    return fold16_f32(lane);
+    for (int h = PARTS / 2; h > 0; h /= 2)
+#pragma GCC unroll 8
+        for (int j = 0; j < h; j++) s[j] += s[j + h];
+    return (double)v_sum(s[0]);
 }
 
-static float tile_sum(const float *x, int64_t n)
+static double run_sum(const float *x, int64_t n)
 {
     vf      s[PARTS];
     int64_t i = 0;
@@ -64,10 +64,14 @@ static float tile_sum(const float *x, int64_t n)
     for (; i + 64 <= n; i += 64)
 #pragma GCC unroll 16
         for (int j = 0; j < PARTS; j++) s[j] += v_load(x + i + j * W);
-    if (i == n) return fold64(s);
-    float rest[64] = {0};
-    memcpy(rest, x + i, (size_t)(n - i) * sizeof *x);
-    for (int j = 0; j < PARTS; j++) s[j] += v_load(rest + j * W);
+#pragma GCC unroll 16
+    for (int j = 0; j < PARTS; j++) {
+        const int64_t left = n - i - j * W;
+        float         rest[W] = {0};
+        if (left <= 0) break;
+        if (left < W) memcpy(rest, x + i + j * W, (size_t)left * sizeof *x);
+        s[j] += v_load(left < W ? rest : x + i + j * W);
+    }
     return fold64(s);
 }
 
@@ -82,14 +86,10 @@ INLINE vf upper(vi word)
     return (vf)(word & ~0xffff);
 }
 
-/* Adds n values from position `at` on to *v; false where they are not bf16 side by side. */
-static bool halves_along(double *v, const struct job *j, int64_t from, int64_t at, int64_t n)
+static double run_sum_bf16(const char *x, int64_t n)
 {
-    int64_t       left, i = 0;
-    const int64_t offset = from + walk_offset(&j->reduced, 0, at, &left);
-    if (j->x->dtype != WK_bf16 || left < n || j->reduced.stride[0][j->reduced.ndim - 1] != 1) return false;
-    const char *x = address(j->x, offset);
-    vf          s[PARTS];
+    vf      s[PARTS];
+    int64_t i = 0;
 #pragma GCC unroll 16
     for (int p = 0; p < PARTS; p++) s[p] = v_set(0);
     for (; i + 64 <= n; i += 64)
@@ -99,45 +99,66 @@ static bool halves_along(double *v, const struct job *j, int64_t from, int64_t a
             s[2 * p] += lower(word);
             s[2 * p + 1] += upper(word);
         }
-    float        rest[64];
-    const float *tail = load_f32(j->x, offset + i, n - i, rest);
-    *v += (double)fold64(s) + (double)sum_f32(tail, n - i);
-    return true;
+    float rest[64];
+    CPU(to_f32)[WK_bf16](x + 2 * i, rest, n - i);
+    return fold64(s) + run_sum(rest, n - i);
 }
 
-/* Adds eight rows of n bf16 to n results. */
+/* Adds positions r0 .. r1 to *v where they lie side by side; returns the first one left out. */
+static int64_t sum_along(const struct job *j, int64_t from, int64_t r0, int64_t r1, double *v)
+{
+    int64_t       left;
+    const int64_t at = from + walk_offset(&j->reduced, 0, r0, &left);
+    const bool    dense = j->reduced.stride[0][j->reduced.ndim - 1] == 1 && left >= r1 - r0;
+    const bool    half = j->x->dtype == WK_bf16;
+    if (!dense || !(half || j->x->dtype == WK_f32)) return r0;
+    for (int64_t r = r0; r < r1; r += RUN) {
+        const int64_t n = r1 - r < RUN ? r1 - r : RUN;
+        const char   *x = address(j->x, at + r - r0);
+        *v += half ? run_sum_bf16(x, n) : run_sum((const float *)(const void *)x, n);
+    }
+    return r1;
+}
+
+/* Adds eight rows of n bf16 to n sums, of which every 2 W have those at even places first. */
 #define FOUR(half, w)  ((half((w)[0]) + half((w)[1])) + (half((w)[2]) + half((w)[3])))
 #define EIGHT(half, w) (FOUR(half, w) + FOUR(half, w + 4))
-static void halves_across(double *restrict v, const float *const *rows, int64_t n)
+static void halves_across(float *restrict sum, const float *const *rows, int64_t n)
 {
-    float   sum[2 * W];
     int64_t i = 0;
     for (; i + 2 * W <= n; i += 2 * W) {
         vi w[8];
         for (int r = 0; r < 8; r++) w[r] = *(const vi_any *)(const void *)((const char *)rows[r] + 2 * i);
-        const vf low = EIGHT(lower, w), high = EIGHT(upper, w);
-        v_store(sum, low);
-        v_store(sum + W, high);
-        for (int l = 0; l < W; l++) {
-            v[i + 2 * l] += (double)sum[l];
-            v[i + 2 * l + 1] += (double)sum[W + l];
-        }
+        v_store(sum + i, v_load(sum + i) + EIGHT(lower, w));
+        v_store(sum + i + W, v_load(sum + i + W) + EIGHT(upper, w));
     }
     for (; i < n; i++) {
         float one[8];
         for (int r = 0; r < 8; r++) CPU(to_f32)[WK_bf16]((const char *)rows[r] + 2 * i, one + r, 1);
-        v[i] += (double)(((one[0] + one[1]) + (one[2] + one[3])) + ((one[4] + one[5]) + (one[6] + one[7])));
+        sum[i] += ((one[0] + one[1]) + (one[2] + one[3])) + ((one[4] + one[5]) + (one[6] + one[7]));
     }
 }
 #undef FOUR
 #undef EIGHT
 
+static void halves_sort(float *sum, int64_t n)
+{
+    for (int64_t i = 0; i + 2 * W <= n; i += 2 * W) {
+        float both[2 * W];
+        memcpy(both, sum + i, sizeof both);
+        for (int l = 0; l < W; l++) {
+            sum[i + 2 * l] = both[l];
+            sum[i + 2 * l + 1] = both[W + l];
+        }
+    }
+}
+
 /* ---- one class ------------------------------------------------------------------------------- */
 
 #define HALVES(j, step) ((j)->x->dtype == WK_bf16 && (step) == 1)
 #define HALVES_ACROSS   halves_across
-#define HALVES_ALONG    halves_along
-#define TILE_SUM(x, n)  tile_sum(x, n)
+#define HALVES_SORT     halves_sort
+#define SUM_ALONG       sum_along
 #define T               float
 #define ACC             double
 #define FN(name)        name##_f32
@@ -154,42 +175,44 @@ static void halves_across(double *restrict v, const float *const *rows, int64_t 
 #define TIMES(a, b)     ((a) * (b))
 #include "cpu/reduce_class.h"
 
-#define HALVES(j, step)                 false
-#define HALVES_ACROSS(v, x, n)          (void)0
-#define HALVES_ALONG(v, j, from, at, n) false
-#define T                               double
-#define ACC                             double
-#define FN(name)                        name##_f64
-#define LOAD                            load_f64
-#define LOAD_STRIDED                    load_f64_strided
-#define STORE                           store_f64
-#define LOWEST                          (-(double)INFINITY)
-#define HIGHEST                         ((double)INFINITY)
-#define NOT_A_NUMBER                    ((double)NAN)
-#define EXP(x)                          exp(x)
-#define ISNAN(x)                        ((x) != (x))
-#define SIZE(x)                         ((x) < 0 ? -(x) : (x))
-#define PLUS(a, b)                      ((a) + (b))
-#define TIMES(a, b)                     ((a) * (b))
+#define HALVES(j, step)               false
+#define HALVES_ACROSS(v, x, n)        (void)0
+#define HALVES_SORT(v, n)             (void)0
+#define SUM_ALONG(j, from, r0, r1, v) (r0)
+#define T                             double
+#define ACC                           double
+#define FN(name)                      name##_f64
+#define LOAD                          load_f64
+#define LOAD_STRIDED                  load_f64_strided
+#define STORE                         store_f64
+#define LOWEST                        (-(double)INFINITY)
+#define HIGHEST                       ((double)INFINITY)
+#define NOT_A_NUMBER                  ((double)NAN)
+#define EXP(x)                        exp(x)
+#define ISNAN(x)                      ((x) != (x))
+#define SIZE(x)                       ((x) < 0 ? -(x) : (x))
+#define PLUS(a, b)                    ((a) + (b))
+#define TIMES(a, b)                   ((a) * (b))
 #include "cpu/reduce_class.h"
 
-#define HALVES(j, step)                 false
-#define HALVES_ACROSS(v, x, n)          (void)0
-#define HALVES_ALONG(v, j, from, at, n) false
-#define T                               int64_t
-#define ACC                             int64_t
-#define FN(name)                        name##_i64
-#define LOAD                            load_i64
-#define LOAD_STRIDED                    load_i64_strided
-#define STORE                           store_i64
-#define LOWEST                          INT64_MIN
-#define HIGHEST                         INT64_MAX
-#define NOT_A_NUMBER                    0
-#define EXP(x)                          (x)
-#define ISNAN(x)                        ((void)(x), false)
-#define SIZE(x)                         (x)
-#define PLUS(a, b)                      ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
-#define TIMES(a, b)                     ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
+#define HALVES(j, step)               false
+#define HALVES_ACROSS(v, x, n)        (void)0
+#define HALVES_SORT(v, n)             (void)0
+#define SUM_ALONG(j, from, r0, r1, v) (r0)
+#define T                             int64_t
+#define ACC                           int64_t
+#define FN(name)                      name##_i64
+#define LOAD                          load_i64
+#define LOAD_STRIDED                  load_i64_strided
+#define STORE                         store_i64
+#define LOWEST                        INT64_MIN
+#define HIGHEST                       INT64_MAX
+#define NOT_A_NUMBER                  0
+#define EXP(x)                        (x)
+#define ISNAN(x)                      ((void)(x), false)
+#define SIZE(x)                       (x)
+#define PLUS(a, b)                    ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
+#define TIMES(a, b)                   ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
 #include "cpu/reduce_class.h"
 
 /* ---- running --------------------------------------------------------------------------------- */

@@ -8,8 +8,8 @@ static ACC FN(start)(enum kind kind)
     return most ? LOWEST : least ? HIGHEST : kind == PROD || kind == ALL ? (ACC)1 : (ACC)0;
 }
 
-/* One tile in two times sixteen lanes, so that one addition need not wait for the one before. STEP
- * changes s, the lane, by v; JOIN is the same for a further lane. */
+/* One tile in two times sixteen lanes, so that one addition need not wait for the one before. STEP changes s,
+ * the lane, by v; JOIN is the same for a further lane. */
 #define LANES(name, type, from, STEP, JOIN)                                                                  \
     static ACC FN(name)(const T *x, int64_t n, ACC base)                                                     \
     {                                                                                                        \
@@ -36,10 +36,7 @@ static ACC FN(start)(enum kind kind)
         return (ACC)lane[0];                                                                                 \
     }
 
-#ifndef TILE_SUM
-#define TILE_SUM(x, n) FN(tile_sum)(x, n, 0)
 LANES(tile_sum, T, 0, PLUS(s, v), PLUS(s, v))
-#endif
 LANES(tile_prod, ACC, 1, TIMES(s, (ACC)v), TIMES(s, v))
 LANES(tile_highest, T, LOWEST, v > s ? v : s, v > s ? v : s)
 LANES(tile_lowest, T, HIGHEST, v < s ? v : s, v < s ? v : s)
@@ -77,7 +74,7 @@ static void FN(along)(enum kind kind, ACC *v, int64_t *best, ACC base, const T *
     ACC t;
     switch (kind) {
     case SUM:
-        *v = PLUS(*v, TILE_SUM(x, n));
+        *v = PLUS(*v, FN(tile_sum)(x, n, 0));
         break;
     case PROD:
         *v = TIMES(*v, FN(tile_prod)(x, n, 0));
@@ -184,18 +181,40 @@ static void FN(across)(enum kind kind, ACC *restrict v, int64_t *restrict best, 
     }
 }
 
-#define FOUR(x, i)  PLUS(PLUS((x)[0][i], (x)[1][i]), PLUS((x)[2][i], (x)[3][i]))
-#define EIGHT(x, i) PLUS(FOUR(x, i), FOUR(x + 4, i))
-static void FN(across_eight)(ACC *restrict v, const T *const *restrict x, int64_t n)
+/* Adds eight rows of n values to sums of n. */
+#define FOUR(x, i) PLUS(PLUS((x)[0][i], (x)[1][i]), PLUS((x)[2][i], (x)[3][i]))
+static void FN(across_eight)(T *restrict sum, const T *const *restrict x, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) v[i] = PLUS(v[i], (ACC)EIGHT(x, i));
-}
-static void FN(across_sixteen)(ACC *restrict v, const T *const *restrict x, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) v[i] = PLUS(v[i], (ACC)PLUS(EIGHT(x, i), EIGHT(x + 8, i)));
+    for (int64_t i = 0; i < n; i++) sum[i] = PLUS(sum[i], PLUS(FOUR(x, i), FOUR(x + 4, i)));
 }
 #undef FOUR
-#undef EIGHT
+
+/* Adds rows r0 .. r1 to n results, 64 at a time in T before they go to ACC; returns the first row left out. */
+static int64_t FN(sum_rows)(const struct job *j, int64_t from, int64_t step, int64_t n, int64_t r0,
+                            int64_t r1, ACC *v)
+{
+    const bool     halves = HALVES(j, step);
+    int64_t        r = r0, left;
+    _Alignas(64) T sum[RESULTS], rows[8][RESULTS];
+    while (r + 8 <= r1) {
+        for (int64_t i = 0; i < n; i++) sum[i] = 0;
+        for (int64_t end = r1 - r < 64 ? r1 : r + 64; r + 8 <= end; r += 8) {
+            const T *x[8];
+            for (int i = 0; i < 8; i++) {
+                const int64_t offset = from + walk_offset(&j->reduced, 0, r + i, &left);
+                x[i] = halves ? (const T *)(const void *)address(j->x, offset)
+                              : LOAD_STRIDED(j->x, offset, step, n, rows[i]);
+            }
+            if (halves)
+                HALVES_ACROSS(sum, x, n);
+            else
+                FN(across_eight)(sum, x, n);
+        }
+        if (halves) HALVES_SORT(sum, n);
+        for (int64_t i = 0; i < n; i++) v[i] = PLUS(v[i], (ACC)sum[i]);
+    }
+    return r;
+}
 
 /* Up to TILE values of the reduced set of the result at offset `from`, from position `at` on. */
 static const T *FN(collect)(const struct job *j, int64_t from, int64_t at, int64_t n, T *buffer)
@@ -221,23 +240,7 @@ static void FN(pass)(const struct job *j, enum kind kind, int64_t at, int64_t n,
     for (int64_t i = 0; i < n; i++) v[i] = FN(start)(kind), best[i] = -1;
     if (j->stack > 1) {
         const int64_t from = walk_offset(&j->kept, 0, at, &left), step = j->kept.stride[0][j->kept.ndim - 1];
-        const bool    halves = HALVES(j, step), many = !halves && step == 1 && j->x->dtype == j->own;
-        int64_t       r = r0;
-        for (int64_t b = many ? 16 : 8; kind == SUM && r + b <= r1; r += b) { /* rows in T, then in ACC */
-            const T *x[16];
-            T        rows[8][RESULTS];
-            for (int i = 0; i < b; i++) {
-                const int64_t offset = from + walk_offset(&j->reduced, 0, r + i, &left);
-                x[i] = halves ? (const T *)(const void *)address(j->x, offset)
-                       : many ? LOAD(j->x, offset, n, rows[0])
-                              : LOAD_STRIDED(j->x, offset, step, n, rows[i]);
-            }
-            if (halves)
-                HALVES_ACROSS(v, x, n);
-            else
-                (many ? FN(across_sixteen) : FN(across_eight))(v, x, n);
-        }
-        for (; r < r1; r++) {
+        for (int64_t r = kind == SUM ? FN(sum_rows)(j, from, step, n, r0, r1, v) : r0; r < r1; r++) {
             const int64_t offset = from + walk_offset(&j->reduced, 0, r, &left);
             FN(across)(kind, v, best, base, LOAD_STRIDED(j->x, offset, step, n, buffer), n, r);
         }
@@ -245,9 +248,8 @@ static void FN(pass)(const struct job *j, enum kind kind, int64_t at, int64_t n,
     }
     for (int64_t i = 0; i < n; i++) {
         const int64_t from = walk_offset(&j->kept, 0, at + i, &left);
-        for (int64_t r = r0; r < r1; r += TILE) {
+        for (int64_t r = kind == SUM ? SUM_ALONG(j, from, r0, r1, &v[i]) : r0; r < r1; r += TILE) {
             const int64_t m = r1 - r < TILE ? r1 - r : TILE;
-            if (kind == SUM && HALVES_ALONG(&v[i], j, from, r, m)) continue;
             FN(along)(kind, &v[i], &best[i], base[i], FN(collect)(j, from, r, m, buffer), m, r);
         }
     }
@@ -372,7 +374,7 @@ static void FN(finish)(void *arg, int64_t first, int64_t last, int worker)
 #undef LANES
 #undef HALVES
 #undef HALVES_ACROSS
-#undef HALVES_ALONG
-#undef TILE_SUM
+#undef HALVES_SORT
+#undef SUM_ALONG
 #undef NOT_A_NUMBER
 #undef EACH

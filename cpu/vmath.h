@@ -161,7 +161,7 @@ INLINE float vm_gelu(float x)
     float q = vm_fma(vm_fma(1.180175946e-06f, z, 7.502382457e-05f), z, 1.911766476e-03f);
     q = vm_fma(vm_fma(vm_fma(q, z, 2.892849927e-02f), z, 2.527843808e-01f), z, 1.0f);
     const float beyond = a > 5.6f ? 0.0f : vm_fma(-c, p / q, 0.5f);
-    return vm_fma(-c, beyond, x < 0 ? 0.0f : x);
+    return vm_fma(x < 0 ? x : -c, beyond, x < 0 ? 0.0f : x);
 }
 
 /* x = r + k pi/2, in double: exact enough up to |x| = 2^20. */

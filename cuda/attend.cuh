@@ -123,11 +123,38 @@ DEVICE float capped(float x, float cap)
 {
     return cap * tanhf(x / cap);
 }
-/* Adds what the mask says of a key that is seen; at: the row's first element. */
+/* What the mask says of a key that is seen; at: the row's first element. */
+template <typename M> DEVICE float masked(const attending &a, int64_t at, float x)
+{
+    return x + element<float>((const M *)(const void *)a.mask.data + at);
+}
+template <> DEVICE float masked<bool8>(const attending &a, int64_t at, float x)
+{
+    return ((const uint8_t *)a.mask.data)[at] ? x : -INFINITY;
+}
 DEVICE float with_mask(const attending &a, int64_t at, int64_t key, float x)
+{
+    switch (a.mask.dtype) {
+    case WK_bool:
+        return masked<bool8>(a, at + key, x);
+    case WK_f32:
+        return masked<float>(a, at + key, x);
+    case WK_f16:
+        return masked<f16>(a, at + key, x);
+    default:
+        return masked<bf16>(a, at + key, x);
+    }
+}
+DEVICE float with_any_mask(const attending &a, int64_t at, int64_t key, float x)
 {
     const float m = load_any<float>(a.mask.data, a.mask.dtype, at + key);
     return a.mask.dtype == WK_bool ? (m != 0.0f ? x : -INFINITY) : x + m;
+}
+/* Is the mask of a dtype that with_mask knows, or is there none? */
+static inline bool common_mask(const attending &a)
+{
+    const int t = a.mask.dtype;
+    return !a.mask.data || t == WK_bool || t == WK_f32 || t == WK_f16 || t == WK_bf16;
 }
 
 /* ---- values ---- */

@@ -3,7 +3,7 @@
  * kernel, so that results depend on sizes and lengths alone. */
 #include "cuda/attend.cuh"
 
-enum { THREADS = 128, SPAN = 128, TEAM = 8, AT_ONCE = 4, MOST_SPLITS = 64, LEAST_KEYS = 256 };
+enum { THREADS = 128, SPAN = 128, TEAM = 8, MOST_SPLITS = 64, LEAST_KEYS = 256 };
 
 struct splitting {
     int64_t splits;
@@ -82,11 +82,24 @@ DEVICE void load_queries(const attending &a, const splitting &p, A &q, int64_t a
     }
 }
 
-/* Scores of keys key0 .. key0 + n: a team of lanes has four keys at once, each lane eight columns of 64. */
+/* Blocks that share a multiprocessor: few enough that nothing spills. */
+template <typename T, int R> struct blocks_of {
+    enum { N = R == 1 ? 4 : R == 4 ? 3 : 2 };
+};
+template <int R> struct blocks_of<any_type, R> {
+    enum { N = 2 };
+};
+
+/* Keys a team has at once. */
+template <int R> struct at_once {
+    enum { N = R > 4 ? 2 : 4 };
+};
+
+/* Scores of keys key0 .. key0 + n: a team of lanes has some keys at once, each lane eight columns of 64. */
 template <typename T, int R, typename A, typename B>
-DEVICE void scores(const attending &a, const splitting &p, const sight &s, A &q, B &w, int64_t k,
-                   int64_t mask, int64_t key0, int n)
+DEVICE void scores(const attending &a, const splitting &p, A &q, B &w, int64_t k, int64_t key0, int n)
 {
+    enum { AT_ONCE = at_once<R>::N };
     const int team = (int)threadIdx.x / TEAM, lane = (int)threadIdx.x % TEAM;
     for (int base = team; base < SPAN; base += THREADS / TEAM * AT_ONCE) {
         float x[R][AT_ONCE] = {};
@@ -121,29 +134,31 @@ DEVICE void scores(const attending &a, const splitting &p, const sight &s, A &q,
                 float v = x[r][u];
 #pragma unroll
                 for (int step = TEAM / 2; step > 0; step /= 2) v += __shfl_xor_sync(FULL_WARP, v, step);
-                const int     at = base + u * (THREADS / TEAM);
-                const int64_t key = key0 + at, t = r / a.rep;
-                if (lane != u) continue;
-                if (a.softcap > 0.0f) v = capped(v, a.softcap);
-                if (r >= a.rows || at >= n || key < first_seen(a, s, t) || key >= last_seen(a, s, t))
-                    v = -INFINITY;
-                else if (a.mask.data)
-                    v = with_mask(a, row_at(a, a.mask, mask, r), key, v);
-                w[r * SPAN + at] = v;
+                if (lane == u) w[r * SPAN + base + u * (THREADS / TEAM)] = v;
             }
     }
 }
 
-/* Scores to weights; each row's largest score, its sum, and the factor of what was there before. */
-template <int R, typename A, typename B> DEVICE void soften(A &w, B &most, B &sum, B &factor)
+/* Scores, limited, to weights; each row's largest score, its sum, and the factor of what was there before. */
+template <int R, typename A, typename B>
+DEVICE void soften(const attending &a, const sight &s, A &w, B &most, B &sum, B &factor, int64_t mask,
+                   int64_t key0, int n)
 {
     const int lane = (int)threadIdx.x % 32;
     for (int r = (int)threadIdx.x / 32; r < R; r += THREADS / 32) {
-        const float before = most[r];
-        float       x[SPAN / 32], top = before, all = 0.0f;
+        const int64_t t = r / a.rep, from = first_seen(a, s, t) - key0, to = last_seen(a, s, t) - key0;
+        const int64_t at = a.mask.data && r < a.rows ? row_at(a, a.mask, mask, r) : 0;
+        const float   before = most[r];
+        float         x[SPAN / 32], top = before, all = 0.0f;
 #pragma unroll
         for (int i = 0; i < SPAN / 32; i++) {
-            x[i] = w[r * SPAN + lane + 32 * i];
+            const int key = lane + 32 * i;
+            x[i] = w[r * SPAN + key];
+            if (a.softcap > 0.0f) x[i] = capped(x[i], a.softcap);
+            if (r >= a.rows || key >= n || key < from || key >= to)
+                x[i] = -INFINITY;
+            else if (a.mask.data)
+                x[i] = with_mask(a, at, key0 + key, x[i]);
             top = fmaxf(top, x[i]);
         }
         top = warp_fold<larger>(top);
@@ -163,17 +178,29 @@ template <int R, typename A, typename B> DEVICE void soften(A &w, B &most, B &su
     }
 }
 
+/* Results are f32, f16 or bf16 where they are not merged. */
+DEVICE void put(const heads &y, int64_t at, float v)
+{
+    if (y.dtype == WK_f32)
+        ((float *)(void *)y.data)[at] = v;
+    else if (y.dtype == WK_f16)
+        ((f16 *)(void *)y.data)[at] = element_of<f16>::value(v);
+    else
+        ((bf16 *)(void *)y.data)[at] = element_of<bf16>::value(v);
+}
+
 /* blockIdx.x: the splits of all groups. */
 template <typename T, int R>
 __global__ void __launch_bounds__(THREADS)
     attend_few_kernel(const __grid_constant__ attending a, const __grid_constant__ splitting p)
 {
+    enum { WEIGHTS = R * SPAN, EIGHTS = THREADS * 8 };
     SHARED_DYNAMIC(float, q);
-    SHARED(float, w, R *SPAN);
+    SHARED(float, w, WEIGHTS);
     SHARED(float, most, R);
     SHARED(float, sum, R);
     SHARED(float, factor, R);
-    SHARED(float, added, THREADS * 8);
+    SHARED(float, added, EIGHTS);
     const int64_t item = blockIdx.x, split = item % p.splits, head = item / p.splits;
     const int64_t b = head / a.groups, g = head % a.groups;
     sight         s;
@@ -195,16 +222,16 @@ __global__ void __launch_bounds__(THREADS)
     __syncthreads();
     for (int64_t key0 = begin; key0 < end; key0 += SPAN) {
         const int n = end - key0 < SPAN ? (int)(end - key0) : (int)SPAN;
-        scores<T, R>(a, p, s, q, w, k, mask, key0, n);
+        scores<T, R>(a, p, q, w, k, key0, n);
         __syncthreads();
-        soften<R>(w, most, sum, factor);
+        soften<R>(a, s, w, most, sum, factor, mask, key0, n);
         __syncthreads();
         if (team < teams) {
 #pragma unroll
             for (int r = 0; r < R; r++)
 #pragma unroll
                 for (int e = 0; e < 8; e++) o[r][e] *= factor[r];
-#pragma unroll 4
+#pragma unroll(R == 1 ? 4 : 2)
             for (int key = team; key < n; key += teams) {
                 float x[8];
                 eight<T>::of(a.v, v + (key0 + key) * a.v.row + column, a.dv - column, p.v_ok, x);
@@ -232,7 +259,7 @@ __global__ void __launch_bounds__(THREADS)
             if (part)
                 part[2 + c] = all;
             else
-                store_any<float>(a.y.data, a.y.dtype, y + c, all * scale);
+                put(a.y, y + c, all * scale);
         }
         if (threadIdx.x == 0 && part) {
             part[0] = most[r];
@@ -280,7 +307,8 @@ static int query_width(const attending &a)
 
 bool wki_cuda_attend_few_fits(const attending &a)
 {
-    return a.rows <= FEW_ROWS && a.dv <= THREADS * 8 && most_rows(a.rows) * query_width(a) <= 8192;
+    return a.rows <= FEW_ROWS && common_mask(a) && a.dv <= THREADS * 8 &&
+           most_rows(a.rows) * query_width(a) <= 8192;
 }
 
 static int64_t splits_of(const wk_call *k, const attending &a)
@@ -291,10 +319,17 @@ static int64_t splits_of(const wk_call *k, const attending &a)
     return splits > MOST_SPLITS ? (int64_t)MOST_SPLITS : splits < 1 ? 1 : splits;
 }
 
+static bool in_parts(const wk_call *k, int64_t splits)
+{
+    const wk_dtype t = k->out[0]->dtype;
+    return splits > 1 || (t != WK_f32 && t != WK_f16 && t != WK_bf16);
+}
+
 size_t wki_cuda_attend_few_scratch(const wk_call *k, const attending &a)
 {
     const int64_t splits = splits_of(k, a);
-    return splits == 1 ? 0 : (size_t)(splits * a.batch * a.groups * a.rows * (a.dv + 2)) * sizeof(float);
+    return !in_parts(k, splits) ? 0
+                                : (size_t)(splits * a.batch * a.groups * a.rows * (a.dv + 2)) * sizeof(float);
 }
 
 static bool in_eights(const attending &a, const heads &x)
@@ -326,14 +361,14 @@ wk_status wki_cuda_attend_few(const wk_call *k, const attending &a)
     p.width = query_width(a);
     p.k_ok = in_eights(a, a.k);
     p.v_ok = in_eights(a, a.v);
-    p.parts = p.splits > 1 ? (float *)k->scratch : nullptr;
+    p.parts = in_parts(k, p.splits) ? (float *)k->scratch : nullptr;
     WK_TRY(t == WK_f32    ? run<float>(k, a, p)
            : t == WK_bf16 ? run<bf16>(k, a, p)
            : t == WK_f16  ? run<f16>(k, a, p)
            : t == WK_q8_0 ? run<q8_0_type>(k, a, p)
            : t == WK_q4_0 ? run<q4_0_type>(k, a, p)
                           : run<any_type>(k, a, p));
-    if (p.splits == 1) return WK_OK;
+    if (!p.parts) return WK_OK;
     const unsigned rows = (unsigned)(a.batch * a.groups * a.rows);
     return launch(k, attend_merge_kernel, rows, THREADS, 0, a, p);
 }

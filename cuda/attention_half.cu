@@ -13,7 +13,7 @@ template <int W> struct shape {
         THREADS = 32 * WARPS,
         MT = W <= 128 ? 2 : 1,
         ROWS = 16 * MT * WARPS,
-        KEYS = W <= 128 ? 64 : 32,
+        KEYS = W <= 64 ? 64 : 32,
         NT = KEYS / 8,
         VALUES = ROWS * W + 4 * KEYS * W, /* the queries, two stages of keys and of values */
     };
@@ -100,29 +100,57 @@ DEVICE void multiply_values(warp_state<W> &w, const warp_scores<W> &s, const T *
     }
 }
 
-/* Scores to powers of two, as the softmax wants them: scaled, capped, masked. Where every key of the tile is
- * seen by all rows of the warp and nothing else limits them, one factor is all. */
-template <int W>
-DEVICE void limit(const attending &a, const sight &s, warp_scores<W> &x, int64_t row0, int64_t key0,
-                  int64_t mask)
+template <int W, typename M>
+DEVICE void add_mask(const attending &a, const sight &s, warp_scores<W> &x, int64_t row0, int64_t key0,
+                     int64_t mask)
 {
     const int lane = (int)threadIdx.x % 32;
-    if (a.softcap > 0.0f || a.mask.data) {
 #pragma unroll
-        for (int m = 0; m < shape<W>::MT; m++)
+    for (int m = 0; m < shape<W>::MT; m++)
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+            const int64_t r = row0 + 16 * m + lane / 4 + h * 8, key = key0 + lane % 4 * 2;
+            if (r >= a.rows) continue;
+            const int64_t at = row_at(a, a.mask, mask, r) + key;
 #pragma unroll
             for (int n = 0; n < shape<W>::NT; n++)
 #pragma unroll
-                for (int e = 0; e < 4; e++) {
-                    const int64_t r = row0 + 16 * m + lane / 4 + e / 2 * 8;
-                    const int64_t key = key0 + 8 * n + lane % 4 * 2 + e % 2;
-                    float         v = x.x[m][n][e] * a.scale;
-                    if (a.softcap > 0.0f) v = capped(v, a.softcap);
-                    if (a.mask.data && r < a.rows && key < s.seen)
-                        v = with_mask(a, row_at(a, a.mask, mask, r), key, v);
-                    x.x[m][n][e] = v * LOG2E;
-                }
-    }
+                for (int e = 0; e < 2; e++)
+                    if (key + 8 * n + e < s.seen)
+                        x.x[m][n][2 * h + e] = masked<M>(a, at + 8 * n + e, x.x[m][n][2 * h + e]);
+        }
+}
+
+/* Scaled, capped and masked scores, where there is more than a factor to them. */
+template <int W>
+DEVICE void adjust(const attending &a, const sight &s, warp_scores<W> &x, int64_t row0, int64_t key0,
+                   int64_t mask)
+{
+#pragma unroll
+    for (int m = 0; m < shape<W>::MT; m++)
+#pragma unroll
+        for (int n = 0; n < shape<W>::NT; n++)
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                x.x[m][n][e] *= a.scale;
+                if (a.softcap > 0.0f) x.x[m][n][e] = capped(x.x[m][n][e], a.softcap);
+            }
+    if (!a.mask.data) return;
+    if (a.mask.dtype == WK_bool)
+        add_mask<W, bool8>(a, s, x, row0, key0, mask);
+    else if (a.mask.dtype == WK_f32)
+        add_mask<W, float>(a, s, x, row0, key0, mask);
+    else if (a.mask.dtype == WK_f16)
+        add_mask<W, f16>(a, s, x, row0, key0, mask);
+    else
+        add_mask<W, bf16>(a, s, x, row0, key0, mask);
+}
+
+/* No weight for keys that a row does not see. */
+template <int W>
+DEVICE void limit(const attending &a, const sight &s, warp_scores<W> &x, int64_t row0, int64_t key0)
+{
+    const int lane = (int)threadIdx.x % 32;
 #pragma unroll
     for (int m = 0; m < shape<W>::MT; m++)
 #pragma unroll
@@ -209,7 +237,8 @@ DEVICE void finish(const attending &a, warp_state<W> &w, T *rows, int first, int
 }
 
 template <int W, typename T>
-__global__ void __launch_bounds__(shape<W>::THREADS) attend_half_kernel(const __grid_constant__ attending a)
+__global__ void __launch_bounds__(shape<W>::THREADS, 2)
+    attend_half_kernel(const __grid_constant__ attending a)
 {
     enum { ROWS = shape<W>::ROWS, KEYS = shape<W>::KEYS, OWN = 16 * shape<W>::MT };
     SHARED_DYNAMIC(T, memory);
@@ -225,7 +254,8 @@ __global__ void __launch_bounds__(shape<W>::THREADS) attend_half_kernel(const __
     const int64_t k = head_at(a, a.k, b, g), v = head_at(a, a.v, b, g), q = head_at(a, a.q, b, g * a.rep);
     const int64_t mask = a.mask.data ? head_at(a, a.mask, b, g * a.rep) : 0;
     const int64_t begin = first_seen(a, s, row0 / a.rep) / KEYS * KEYS, end = last_seen(a, s, last / a.rep);
-    const float   scale = a.softcap > 0.0f || a.mask.data ? 1.0f : a.scale * LOG2E;
+    const bool    adjusts = a.softcap > 0.0f || a.mask.data;
+    const float   scale = adjusts ? LOG2E : a.scale * LOG2E;
     const auto    fetch = [&](int64_t key0, int stage) {
         T *const to = stages + stage * 2 * KEYS * W;
         fetch_rows<W>(to, a.k.data, KEYS, a.d,
@@ -259,7 +289,8 @@ __global__ void __launch_bounds__(shape<W>::THREADS) attend_half_kernel(const __
         const T *const tk = stages + stage * 2 * KEYS * W;
         warp_scores<W> x;
         multiply_keys<W>(x, tq, tk, first, a.d);
-        limit<W>(a, s, x, mine, key0, mask);
+        if (adjusts) adjust<W>(a, s, x, mine, key0, mask);
+        limit<W>(a, s, x, mine, key0);
         soften<W>(w, x, scale);
         multiply_values<W>(w, x, tk + KEYS * W, a.dv);
     }
@@ -293,6 +324,7 @@ bool wki_cuda_attend_half_fits(const wk_call *k, const attending &a)
     const int width = a.d > a.dv ? a.d : a.dv, t = a.q.dtype;
     if (k->precise || (t != WK_f16 && t != WK_bf16) || a.k.dtype != t || a.v.dtype != t) return false;
     if (wki_cuda_architecture(k->device) < (t == WK_f16 ? 75 : 80) || width > 256) return false;
+    if (!common_mask(a)) return false;
     if (shared_bytes(width) > wki_cuda_shared_limit(k->device)) return false;
     return a.d % 8 == 0 && a.dv % 8 == 0 && in_pieces(a, a.q) && in_pieces(a, a.k) && in_pieces(a, a.v) &&
            in_pieces(a, a.y);

@@ -4,8 +4,8 @@
 
 enum { TILE = 64, DEPTH = 16, PER = 4, THREADS = 256 };
 
-/* x is what the weight goes over, g the result's gradient (dense strides not wanted): weight [m, c, taps] of each
- * group. */
+/* x is what the weight goes over, g the result's gradient (dense strides not wanted): weight [m, c,
+ * taps] of each group. */
 struct weighing {
     conv        o; /* x and its places */
     const void *g;

@@ -25,8 +25,8 @@ extern "C" {
 
 /* ---- the device (device.cu, memory.cu, capture.cu) ---- */
 
-/* The first bad index a kernel met, in memory of the host that the device writes to; or, as a problem of linear
- * algebra, what stopped a matrix (index) and which one of the batch it was (size). */
+/* The first bad index a kernel met, in memory of the host that the device writes to; or, as a problem
+ * of linear algebra, what stopped a matrix (index) and which one of the batch it was (size). */
 struct wki_cuda_fault {
     int       op; /* plus 1; 0: none */
     int       problem;
@@ -61,6 +61,13 @@ struct wki_cuda_fault *wki_cuda_fault_of(void *stream);
 int                    wki_cuda_multiprocessors(const wk_device *d);
 int                    wki_cuda_architecture(const wk_device *d); /* 75, 80, 90 .. */
 size_t                 wki_cuda_shared_limit(const wk_device *d); /* shared memory a block may ask for */
+
+/* cuBLASLt (blaslt.cu): of a device, NULL where it is missing; what a stream keeps for it. */
+void  *wki_cuda_lt_open(void);
+void   wki_cuda_lt_close(void *library);
+void   wki_cuda_lt_stream_free(void *library, void *stream);
+void  *wki_cuda_lt_library(const wk_device *d);
+void **wki_cuda_lt_of(void *stream);
 
 /* Memory of the host and small blocks (memory.cu). */
 void *wki_cuda_block(size_t bytes);

@@ -1,5 +1,6 @@
-/* Orthogonal decompositions and eigenvalues of symmetric matrices, a block to a matrix. Eigenvalues by Jacobi's
- * rotations, in rounds of pairs that do not touch each other (Brent, Luk: SIAM J. Sci. Stat. Comput. 6(1), 1985). */
+/* Orthogonal decompositions and eigenvalues of symmetric matrices, a block to a matrix. Eigenvalues by
+ * Jacobi's rotations, in rounds of pairs that do not touch each other (Brent, Luk: SIAM J. Sci. Stat.
+ * Comput. 6(1), 1985). */
 #include "cuda/linalg.cuh"
 
 static int64_t rows_of(wk_tensor x)

@@ -7,12 +7,14 @@ struct device {
     char   name[256];
     int    major, minor, multiprocessors, driver, runtime;
     size_t shared;
+    void  *lt; /* cuBLASLt, or nothing */
 };
 
 /* Of a context. */
 struct stream {
     cudaStream_t           queue;
     struct wki_cuda_fault *fault;        /* of the host, written by the device */
+    void                  *lt;           /* what cuBLASLt keeps, or nothing */
     char                   message[160]; /* of the last wait that failed */
 };
 
@@ -37,6 +39,15 @@ int wki_cuda_architecture(const wk_device *d)
 size_t wki_cuda_shared_limit(const wk_device *d)
 {
     return ((const struct device *)d->state)->shared;
+}
+
+void *wki_cuda_lt_library(const wk_device *d)
+{
+    return ((const struct device *)d->state)->lt;
+}
+void **wki_cuda_lt_of(void *stream)
+{
+    return &((struct stream *)stream)->lt;
 }
 
 wk_status wki_cuda_failed(char *message, size_t size, cudaError_t e)
@@ -103,12 +114,14 @@ wk_status wki_cuda_open(wk_device *d, int index, char *message, size_t size)
     s->shared = p.sharedMemPerBlockOptin;
     s->driver = driver;
     cudaRuntimeGetVersion(&s->runtime);
+    s->lt = wki_cuda_lt_open();
     d->state = s;
     return WK_OK;
 }
 
 void wki_cuda_close(wk_device *d)
 {
+    wki_cuda_lt_close(((const struct device *)d->state)->lt);
     wki_cuda_state_free(d->state);
     d->state = nullptr;
 }
@@ -121,9 +134,9 @@ void wki_cuda_describe(wk_device *d, char *text, size_t size)
     cudaMemGetInfo(&left, &total);
     snprintf(text, size,
              "device: %s\narchitecture: sm_%d%d\nmultiprocessors: %d\nmemory: %zu of %zu MiB free\n"
-             "driver: CUDA %d.%d\nruntime: CUDA %d.%d\n",
+             "driver: CUDA %d.%d\nruntime: CUDA %d.%d\ncuBLASLt: %s\n",
              s->name, s->major, s->minor, s->multiprocessors, left >> 20, total >> 20, s->driver / 1000,
-             s->driver % 1000 / 10, s->runtime / 1000, s->runtime % 1000 / 10);
+             s->driver % 1000 / 10, s->runtime / 1000, s->runtime % 1000 / 10, s->lt ? "yes" : "no");
 }
 
 void *wki_cuda_stream_new(wk_device *d)
@@ -151,6 +164,7 @@ void wki_cuda_stream_free(wk_device *d, void *stream)
     cudaSetDevice(d->index);
     cudaStreamSynchronize(s->queue);
     cudaStreamDestroy(s->queue);
+    wki_cuda_lt_stream_free(wki_cuda_lt_library(d), s->lt);
     wki_cuda_host_block_free(s->fault);
     wki_cuda_state_free(s);
 }

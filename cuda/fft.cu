@@ -1,6 +1,7 @@
-/* Fourier transforms along one dim: complex to complex, real to half a spectrum, and back. Complex values are a
- * last dim of two. Passes of small radices (Stockham), in shared memory where lines are short, else in scratch; a
- * length with a prime factor above 31 becomes a convolution (Bluestein, IEEE Trans. AU-18, 1970), in f64. */
+/* Fourier transforms along one dim: complex to complex, real to half a spectrum, and back. Complex
+ * values are a last dim of two. Passes of small radices (Stockham), in shared memory where lines are
+ * short, else in scratch; a length with a prime factor above 31 becomes a convolution (Bluestein, IEEE
+ * Trans. AU-18, 1970), in f64. */
 #include "cuda/walk.cuh"
 
 enum { LARGEST = 31, PASSES = 40, SHARED_BYTES = 64 << 10 };

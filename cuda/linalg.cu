@@ -1,5 +1,5 @@
-/* Linear systems: LU, Cholesky and triangular factors, and what they solve; a block to a matrix. A matrix without
- * a result is reported by the next wait. */
+/* Linear systems: LU, Cholesky and triangular factors, and what they solve; a block to a matrix. A
+ * matrix without a result is reported by the next wait. */
 #include "cuda/linalg.cuh"
 
 /* ---- LU: in A; out LU packed, pivots, info; attr.i[0]: a zero pivot is no error ---- */
@@ -122,7 +122,8 @@ size_t CUDA(lu_solve_scratch)(const wk_call *k)
     return scratch_of(count_of(k->in[2], 2), area_of(k->in[2]));
 }
 
-/* ---- systems and inverses: in A, B (an inverse: none); out X, info; attr.i[0]: a singular A is no error ---- */
+/* ---- systems and inverses: in A, B (an inverse: none); out X, info; attr.i[0]: a singular A is no
+ * error ---- */
 
 template <typename C>
 __global__ void solve_kernel(const __grid_constant__ batch b, const __grid_constant__ matrices a,

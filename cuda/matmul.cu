@@ -1,15 +1,8 @@
-/* Matrix products of every plain dtype, any strides, and affine maps: tiles pass through shared memory,
+/* Matrix products of every plain dtype, any strides, and affine maps: by cuBLASLt where it can, else tiles pass through shared memory,
  * sums run in the class's type in a fixed order. */
-#include "cuda/walk.cuh"
+#include "cuda/product.cuh"
 
 enum { TILE = 64, DEPTH = 16, PER = 4 }; /* a thread makes PER by PER results */
-
-struct product {
-    walk<3>     batch;                                    /* y, a, b over the leading dims */
-    int64_t     m, n, k, am, ak, bk, bn, ym, yn, tiles_n; /* sizes, strides in elements */
-    const void *bias;                                     /* of columns, or nothing */
-    int         bias_dtype;
-};
 
 DEVICE float fused(float a, float b, float c)
 {
@@ -83,6 +76,8 @@ static wk_status multiply(const wk_call *k, product *p)
 {
     p->tiles_n = (p->n + TILE - 1) / TILE;
     if (p->batch.n * p->m * p->n == 0) return WK_OK;
+    wk_status by_library;
+    if (wki_cuda_lt_multiply(k, p, &by_library)) return by_library;
     const dim3 blocks((unsigned)((p->m + TILE - 1) / TILE * p->tiles_n),
                       (unsigned)(p->batch.n < 65535 ? p->batch.n : 65535));
     WITH_CLASS(k, return launch(k, matmul_kernel<C>, blocks, 256, 0, *p););

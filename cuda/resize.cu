@@ -179,7 +179,7 @@ static double rounded(bool wide, double v)
     return wide ? v : (double)(float)v;
 }
 
-/* attr.i: mode, align corners, antialias, turned; attr.f: the scales given, 0 for none. *bytes: of scratch. */
+/* attr.i: mode, align corners, antialias, turned; attr.f: the scales given, 0 for none. *bytes: scratch. */
 static resizing plan(const wk_call *k, size_t *bytes)
 {
     const wk_tensor x = k->in[0], y = k->out[0];

@@ -1,5 +1,6 @@
-/* Singular values by rotations of columns until all are orthogonal (one-sided Jacobi: Hestenes, J. SIAM 6(1), 1958),
- * and what is made of them: the decomposition, least squares. A block to a matrix; each pair of columns a warp. */
+/* Singular values by rotations of columns until all are orthogonal (one-sided Jacobi: Hestenes, J.
+ * SIAM 6(1), 1958), and what is made of them: the decomposition, least squares. A block to a matrix;
+ * each pair of columns a warp. */
 #include "cuda/linalg.cuh"
 
 enum { SWEEPS = 40 };
@@ -93,7 +94,8 @@ template <typename C, typename A> DEVICE C scale_of(const parts<C> &o, A &part)
     return most > 0 && most < (C)INFINITY ? most : (C)1;
 }
 
-/* All of it for matrix `index` of x; sweeps. vectors: u too, completed to an orthogonal basis by reflectors. */
+/* All of it for matrix `index` of x; sweeps. vectors: u too, completed to an orthogonal basis by
+ * reflectors. */
 template <typename C, typename A, typename F>
 DEVICE int decompose(const matrices &x, int64_t index, const parts<C> &o, bool vectors, A &part, F &more)
 {

@@ -62,7 +62,7 @@ template <typename R> DEVICE typename record_of<R>::key key_of(const sorting &s,
     typedef typename record_of<R>::key  K;
     typedef typename record_of<R>::real T;
     const K                             flip = s.descending ? (K) ~(K)0 : (K)0;
-    if (s.whole) return (K)((K)(load_any<int64_t>(s.x, s.dtype, at) - s.low) ^ flip);
+    if (s.whole) return (K)((uint64_t)load_any<int64_t>(s.x, s.dtype, at) - (uint64_t)s.low) ^ flip;
     const T x = load_any<T>(s.x, s.dtype, at);
     const K top = (K)1 << (8 * sizeof(K) - 1), u = raw_of(x == 0 ? (T)0 : x);
     return (x != x ? (K) ~(K)0 : (K)(u ^ (u & top ? (K) ~(K)0 : top))) ^ flip;
@@ -121,8 +121,8 @@ DEVICE int64_t merge_path(const P &a, int64_t na, const P &b, int64_t nb, int64_
     return low;
 }
 
-/* A tile of a row: of records made of values, or of those in `from`. Where values are wanted, rows of one tile
- * are done. */
+/* A tile of a row: of records made of values, or of those in `from`. Where values are wanted, rows of one
+ * tile are done. */
 template <typename R>
 __global__ void tiles_kernel(const __grid_constant__ sorting s, const R *from, R *to, int64_t n, int size)
 {

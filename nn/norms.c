@@ -11,9 +11,10 @@ static wk_tensor per_channel(wk_ctx *c, wk_tensor w, wk_tensor x)
 
 static wk_tensor scaled(wk_ctx *c, wk_tensor x, wk_tensor weight, wk_tensor bias)
 {
+    const wk_dtype t = x->dtype; /* weights may be wider */
     if (!wk_is_none(weight)) x = wk_mul(c, x, per_channel(c, weight, x));
     if (!wk_is_none(bias)) x = wk_add(c, x, per_channel(c, bias, x));
-    return x;
+    return wk_cast(c, x, t);
 }
 
 static bool has_channels(wk_ctx *c, const char *what, wk_tensor x, int64_t channels)
@@ -52,6 +53,7 @@ struct wk_channel_norm wk_channel_norm_load(wk_params p, const char *name, int64
 {
     const wk_params        at = wk_at(p, "%s", name);
     const wk_shape         s = WK_SHAPE(channels);
+    const wk_dtype         t = p.dtype == WK_f64 ? WK_f64 : WK_f32; /* halves would lose small steps */
     struct wk_channel_norm n = {.weight = WK_NONE,
                                 .bias = WK_NONE,
                                 .running_mean = WK_NONE,
@@ -65,8 +67,8 @@ struct wk_channel_norm wk_channel_norm_load(wk_params p, const char *name, int64
         n.bias = wk_param(at, "bias", s, 0);
     }
     if (!o.untracked) {
-        n.running_mean = wk_buffer(at, "running_mean", WK_f32, s, 0);
-        n.running_var = wk_buffer(at, "running_var", WK_f32, s, 1);
+        n.running_mean = wk_buffer(at, "running_mean", t, s, 0);
+        n.running_var = wk_buffer(at, "running_var", t, s, 1);
         n.num_batches_tracked = wk_buffer(at, "num_batches_tracked", WK_i64, WK_SCALAR_SHAPE, 0);
     }
     return n;
@@ -98,7 +100,9 @@ static wk_tensor normed(wk_ctx *c, const struct wk_channel_norm *n, wk_tensor x,
 {
     wk_tensor factor = wk_rsqrt(c, wk_add(c, var, wk_scalar(c, n->eps)));
     if (!wk_is_none(n->weight)) factor = wk_mul(c, factor, per_channel(c, n->weight, x));
-    return scaled(c, wk_mul(c, wk_sub(c, x, mean), factor), WK_NONE, n->bias);
+    wk_tensor y = wk_mul(c, wk_sub(c, x, mean), factor);
+    if (!wk_is_none(n->bias)) y = wk_add(c, y, per_channel(c, n->bias, x));
+    return wk_cast(c, y, x->dtype);
 }
 
 /* By x's own statistics over dims, or by the running ones. own: count of values behind each mean. */

@@ -1,10 +1,11 @@
 """Compares wick with transformers on a real GGUF model: KL divergence of the next-token distributions and greedy texts.
 
-usage: python3 tests/kl.py --wick build/wick MODEL.gguf     needs torch, transformers, accelerate, gguf, numpy
+usage: python3 tests/kl.py --wick build/wick [--llama] MODEL.gguf    needs torch, transformers, accelerate, gguf, numpy
 
 The reference computes in f32 on the dequantised weights. Five texts of 200 tokens: mean KL(reference || wick) at most
 1e-5 with --precise and at most 3e-3 by default; five prompts: the text of the first 32 greedy tokens of
---precise equals the reference's. Not part of tests/run.sh, since it needs a real model and Python packages.
+--precise equals the reference's. --llama (needs llama-cpp-python): llama.cpp's mean KL too, which wick's default must
+not exceed. Not part of tests/run.sh, since it needs a real model and Python packages.
 """
 import argparse
 import json
@@ -79,6 +80,15 @@ def divergence(reference, logits):
     return float((a.exp() * (a - b)).sum(-1).mean())
 
 
+def llama_logits(model, ids):
+    """llama.cpp's logits of all positions, with its defaults."""
+    import llama_cpp
+
+    llm = llama_cpp.Llama(model, n_ctx=512, n_batch=512, n_threads=2, logits_all=True, verbose=False)
+    llm.eval(ids)
+    return np.array(llm.scores[:len(ids)], dtype=np.float32)
+
+
 def cut(tokenize, text, n):
     """The longest start of text that has at most n tokens."""
     low, high = 1, len(text)
@@ -92,6 +102,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("model")
     p.add_argument("--wick", default="build/wick")
+    p.add_argument("--llama", action="store_true")
     o = p.parse_args()
     folder, name = os.path.split(os.path.abspath(o.model))
     reference = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32).eval()
@@ -101,6 +112,7 @@ def main():
         return json.loads(run(o.wick, "tokenize", "-m", o.model, "-p", text, "--json", "--no-special"))
 
     worst = {"precise": [], "default": []}
+    llama = []
     with tempfile.TemporaryDirectory() as temporary, torch.no_grad():
         for text in TEXTS:
             text = cut(tokenize, text, 200)
@@ -112,6 +124,9 @@ def main():
             for mode, flags in (("precise", ["--precise"]), ("default", [])):
                 run(o.wick, "perplexity", "-m", o.model, "-f", source, "--logits", out, *flags)
                 worst[mode].append(divergence(wanted, np.load(out)))
+            if o.llama:
+                llama.append(divergence(wanted, llama_logits(o.model, tokens[0].tolist())))
+                print(f"llama.cpp {llama[-1]:.3g}  ", end="")
             print(f"{tokens.shape[1]} tokens  KL precise {worst['precise'][-1]:.3g}  default {worst['default'][-1]:.3g}")
         equal = 0
         for prompt in PROMPTS:
@@ -127,7 +142,10 @@ def main():
                 print(f"  wick      {got!r}\n  reference {wanted!r}")
     precise, default = np.mean(worst["precise"]), np.mean(worst["default"])
     print(f"mean KL: precise {precise:.3g} (at most 1e-5), default {default:.3g} (at most 3e-3); greedy {equal} of 5")
-    return 0 if precise <= 1e-5 and default <= 3e-3 and equal == 5 else 1
+    if llama:
+        print(f"llama.cpp's mean KL on the same tokens: {np.mean(llama):.3g}")
+    good = not llama or default <= np.mean(llama)
+    return 0 if precise <= 1e-5 and default <= 3e-3 and equal == 5 and good else 1
 
 
 if __name__ == "__main__":

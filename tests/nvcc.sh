@@ -1,6 +1,8 @@
 #!/bin/bash
-# Compiles every file of cuda/ for real, without warnings; tests/nvcc.sh [ARCHITECTURE...] (80 and 90a by themselves).
-# Where there is no nvcc, one line says that this was left out.
+# Compiles every file of cuda/ for real, without warnings; tests/nvcc.sh [ARCHITECTURE...] (80 and 90a by themselves;
+# "all": every one that is shipped). For 80 and 90a the registers and spills of each kernel are held against
+# docs/cuda-registers.txt, which tests/nvcc.sh --table writes anew: more of either is an error, under the compiler that
+# the table names. Where there is no nvcc, one line says that this was left out.
 set -u
 cd "$(dirname "$0")/.."
 nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)
@@ -9,6 +11,7 @@ if [ -z "$nvcc" ]; then
     exit 0
 fi
 out=build/nvcc
+table=docs/cuda-registers.txt
 mkdir -p "$out"
 launcher=$(command -v ccache || true)
 export nvcc out launcher
@@ -21,10 +24,51 @@ compile() { # compile FILE ARCHITECTURE
     [ $code -eq 0 ] && ! grep -qE 'warning|error' "$log"
 }
 export -f compile
-for a in ${*:-80 90a}; do
+
+# A line for each kernel: architecture, file, name, registers, bytes spilled.
+figures() { # figures ARCHITECTURE...
+    for a in "$@"; do
+        for f in cuda/*.cu; do
+            name=$(basename "$f" .cu)
+            awk -v arch="$a" -v file="$name" '
+                /Compiling entry function/ { split($0, part, "\047"); kernel = part[2]; spilled = -1 }
+                /bytes stack frame/ && spilled < 0 { spilled = $5 + 0 }
+                /Used [0-9]+ registers/ {
+                    match($0, /Used [0-9]+/)
+                    print arch, file, kernel, substr($0, RSTART + 5, RLENGTH - 5), spilled
+                }' "$out/$name.$a.log"
+        done
+    done | sort
+}
+
+write=
+case "${1:-}" in
+--table) write=1 && set -- ;;
+all) set -- 75 80 86 87 89 90a 100 ;;
+esac
+[ $# -gt 0 ] || set -- 80 90a
+rm -f "$out"/*.log "$out"/*.o
+for a in "$@"; do
     for f in cuda/*.cu; do echo "$f $a"; done
 done | xargs -P "$(nproc)" -L 1 bash -c 'compile "$@"' compile
 code=$?
+version=$("$nvcc" --version | sed -nE 's/.*release [0-9.]+, (V[0-9.]+)/\1/p')
+if [ -n "$write" ] && [ $code -eq 0 ]; then
+    {
+        echo "# Registers and bytes spilled of every kernel, by nvcc $version; written by tests/nvcc.sh --table."
+        echo "# architecture file kernel registers spilled"
+        figures "$@"
+    } >"$table"
+elif [ $code -eq 0 ] && grep -qs "nvcc $version;" "$table"; then
+    figures "$@" | awk -v table="$table" '
+        BEGIN { while ((getline line < table) > 0) if (split(line, f, " ") == 5) { r[f[1] f[3]] = f[4]; s[f[1] f[3]] = f[5] } }
+        !(($1 $3) in r) { next }
+        $4 + 0 > r[$1 $3] + 0 || $5 + 0 > s[$1 $3] + 0 {
+            print "sm_" $1 ": " $3 ": error: " $4 " registers, " $5 " bytes spilled; the table has " r[$1 $3] ", " s[$1 $3]
+            bad = 1
+        }
+        END { exit bad }' || code=1
+fi
 n=$(ls "$out"/*.o | wc -l)
 [ $code -eq 0 ] && echo "$n passed, 0 failed" || echo "$n passed, 1 failed"
 exit $code

@@ -22,10 +22,51 @@ static void halve(wk_ctx *c, void *arg)
 }
 
 struct result {
-    float grad, attended, picked, replayed;
-    int   wrapped, released;
+    float grad, second, attended, picked, replayed;
+    int   wrapped, released, forgotten;
     char  text[64];
 };
+
+static void square(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
+{
+    (void)arg;
+    y[0] = wk_square(c, x[0]);
+}
+static void square_back(wk_ctx *c, void *arg, const wk_tensor *x, const wk_tensor *y, const wk_tensor *dy,
+                        wk_tensor *dx)
+{
+    (void)arg, (void)y;
+    dx[0] = wk_mul(c, dy[0], wk_add(c, x[0], x[0]));
+}
+static wk_tensor half_of(wk_ctx *c, void *arg, wk_tensor g)
+{
+    (void)arg;
+    return wk_mul(c, g, wk_scalar(c, 0.5));
+}
+static void sigmoid_of(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
+{
+    (void)arg;
+    y[0] = wk_sigmoid(c, x[0]);
+}
+
+/* A function of one's own, a hook, second derivatives and their check. */
+static void second_order(wk_ctx *c, wk_tensor x, struct result *r)
+{
+    static const wk_function f = {
+        .name = "square", .forward = square, .backward = square_back, .release = count_release, .n_out = 1};
+    wk_tensor y, dx;
+    wk_tape_begin(c);
+    const wk_tensor p = wk_track(c, x);
+    wk_apply(c, &f, &r->forgotten, 1, &p, &y);
+    wk_register_hook(c, y, half_of, NULL);
+    const wk_tensor s = wk_sum(c, wk_prod(c, wk_softmax(c, y, -1), WK_DIMS(1), false), WK_ALL_DIMS, false);
+    wk_grad_of(c, 1, &s, NULL, 1, &p, &dx, (wk_grad_opts){.create_graph = true});
+    wk_backward(c, wk_sum(c, wk_abs(c, dx), WK_ALL_DIMS, false));
+    wk_read(c, wk_sum(c, wk_abs(c, wk_grad(c, p)), WK_ALL_DIMS, false), &r->second);
+    wk_tape_end(c);
+    const wk_tensor few = wk_cast(c, wk_narrow(c, wk_narrow(c, x, 0, 0, 1), 1, 0, 2), WK_f64);
+    wk_gradgradcheck(c, sigmoid_of, NULL, 1, &few, (wk_gradcheck_opts){0});
+}
 
 /* Checkpoint, gradient, attention, rotation, indices, a step, wrapped memory, text: all on one context. */
 static void script(wk_ctx *c, struct result *r)
@@ -42,6 +83,7 @@ static void script(wk_ctx *c, struct result *r)
     wk_tensor g = wk_add(c, wk_grad(c, p), wk_grad(c, w));
     wk_tape_end(c);
     wk_read(c, wk_sum(c, wk_abs(c, g), WK_ALL_DIMS, false), &r->grad);
+    second_order(c, wk_mul(c, x, wk_scalar(c, 0.25)), r);
     wk_tensor q = wk_reshape(c, x, WK_SHAPE(1, 4, 4));
     q = wk_rope(c, q, wk_arange(c, 0, 4, 1, WK_i64), wk_full(c, 0.5, WK_f32, WK_SHAPE(2)), (wk_rope_opts){0});
     q = wk_attend(c, q, q, q, (wk_attend_opts){.causal = true});
@@ -63,8 +105,9 @@ static void script(wk_ctx *c, struct result *r)
 
 static void expect_right(const struct result *r, const struct result *right, int64_t n, const char *message)
 {
-    cr_assert(r->grad == right->grad && r->attended == right->attended && r->picked == right->picked &&
-                  r->replayed == right->replayed && strcmp(r->text, right->text) == 0,
+    cr_assert(r->grad == right->grad && r->second == right->second && r->attended == right->attended &&
+                  r->picked == right->picked && r->replayed == right->replayed &&
+                  strcmp(r->text, right->text) == 0,
               "allocation %lld: %s: %g %g %g %g %s", (long long)n, message, (double)r->grad,
               (double)r->attended, (double)r->picked, (double)r->replayed, r->text);
 }
@@ -76,6 +119,7 @@ Test(failures, any_allocation_of_any_part)
     wk_set_threads(c, 1);
     script(c, &right);
     cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c));
+    cr_assert(right.second > 0 && right.forgotten == 1);
     cr_assert(right.grad > 0 && isfinite(right.attended) && right.released == 1);
     cr_assert_eq(right.picked, 6.0f, "%g", (double)right.picked); /* twice x[3][1] */
     cr_assert_eq(right.replayed, 0.125f);
@@ -92,6 +136,7 @@ Test(failures, any_allocation_of_any_part)
             const int64_t made = wk_alloc_fail_at(0, false);
             cr_assert_eq(r.released, r.wrapped, "allocation %lld: released %d times", (long long)n,
                          r.released);
+            cr_assert_eq(r.forgotten, 1, "allocation %lld: forgotten %d times", (long long)n, r.forgotten);
             const bool failed = wk_ctx_status(c) != WK_OK;
             if (!failed) expect_right(&r, &right, n, "no error");
             if (failed) {

@@ -159,7 +159,7 @@ void run_block(const cudaLaunchConfig_t *c, uint3 at, int kind)
     m.finished = m.at_barrier = 0;
     m.arrays.clear();
     m.arena_used = 0;
-    memset(m.dynamic.data(), 0xff, m.dynamic.size()); /* NaN in every type */
+    if (!m.dynamic.empty()) memset(m.dynamic.data(), 0xff, m.dynamic.size()); /* NaN in every type */
     for (int i = 0; i < n; i++) {
         thread &t = m.threads[(size_t)i];
         t.at = {(unsigned)i % c->blockDim.x, (unsigned)i / c->blockDim.x % c->blockDim.y,

@@ -18,8 +18,9 @@ one() { # one SOURCE COMPILER-ARGUMENT...
 export -f one
 export folder flags launcher
 {
-    for f in cuda/*.cu tests/cuda_on_cpu/planted.cu tests/cuda_on_cpu/*.cc; do echo "$f g++ -std=c++17 -x c++"; done
+    for f in cuda/*.cu tests/cuda_on_cpu/*.cu tests/cuda_on_cpu/*.cc; do echo "$f g++ -std=c++17 -x c++"; done
     echo "cuda/table.c gcc -std=c11"
 } | xargs -P "$(nproc)" -L 1 bash -c 'one "$@"' one
-g++ $flags -shared -o "$folder/libwick_cuda.so.0" $(ls "$folder"/*.o | grep -v planted)
-g++ $flags -o "$folder/planted" "$folder"/planted.cu.o "$folder"/{block,fiber,runtime}.cc.o
+g++ $flags -shared -o "$folder/libwick_cuda.so.0" $(ls "$folder"/*.o | grep -v 'planted\|intrinsics')
+g++ $flags -o "$folder/planted" "$folder"/planted.cu.o "$folder"/{block,fiber,matrix,runtime}.cc.o
+g++ $flags -o "$folder/intrinsics" "$folder"/intrinsics.cu.o "$folder"/{block,fiber,matrix,runtime}.cc.o

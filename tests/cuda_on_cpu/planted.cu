@@ -1,7 +1,7 @@
 /* Faults planted in kernels: a removed barrier, a wait for a copy that is missing, an index outside of
  * shared memory. Each has to be caught in some order of the threads, and the kernel without it to be right
  * in all. */
-#include "cuda/kernel.cuh"
+#include "cuda/mma.cuh"
 
 #include <stdio.h>
 
@@ -41,6 +41,30 @@ template <bool ALL> __global__ void divided_kernel(float *y, const float *x)
     if (ALL || threadIdx.x < N / 2) __syncthreads();
 }
 
+/* The same by the matrix units: rows are put in reverse order by a product, columns before it. TURNED: the second
+ * operand is read as the product wants it. */
+template <bool TURNED, typename T> __global__ void product_kernel(float *y, const float *x)
+{
+    enum { SIDE = 16, SIZE = SIDE * SIDE };
+    SHARED(T, a, SIZE);
+    SHARED(T, b, SIZE);
+    const int lane = (int)threadIdx.x % 32;
+    for (int e = (int)threadIdx.x; e < SIZE; e += N) {
+        const int row = e / SIDE, col = e % SIDE;
+        a[e] = element_of<T>::value(row + col == 7 ? 1.0f : 0.0f);
+        b[e] = element_of<T>::value(row < 8 && col < 8 ? x[row * 8 + 7 - col] : 0.0f);
+    }
+    __syncthreads();
+    if (threadIdx.x >= 32) return;
+    uint32_t ra[4], rb[4];
+    float    c[4] = {};
+    T *const from = &b[lane % SIDE * SIDE + lane / SIDE * 8];
+    warp_load(ra, &a[lane % SIDE * SIDE + lane / SIDE * 8]);
+    TURNED ? warp_load_turned(rb, from) : warp_load(rb, from);
+    warp_multiply(c, ra, rb[0], rb[1], T());
+    for (int e = 0; e < 2; e++) y[lane / 4 * 8 + lane % 4 * 2 + e] = c[e]; /* the other rows are 0 */
+}
+
 /* Is the result right in this order? */
 static bool right(void (*kernel)(float *, const float *), const char *order)
 {
@@ -70,6 +94,8 @@ int main()
         {"a missing wait for a copy", copied_kernel<true>, copied_kernel<false>},
         {"an index outside of shared memory", outside_kernel<0>, outside_kernel<1>},
         {"a barrier that some threads miss", divided_kernel<true>, divided_kernel<false>},
+        {"a matrix that is not turned, f16", product_kernel<true, f16>, product_kernel<false, f16>},
+        {"a matrix that is not turned, bf16", product_kernel<true, bf16>, product_kernel<false, bf16>},
     };
     static const char *const orders[] = {"forward", "reverse", "7"};
     int                      passed = 0, failed = 0;

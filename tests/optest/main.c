@@ -80,7 +80,7 @@ static bool replayed(wk_ctx *c)
     return ok;
 }
 
-/* ---- random numbers: those that are drawn are equal, what functions make of them is so but for rounding ---- */
+/* ---- random numbers: those drawn are equal, what functions make of them is so but for rounding ---- */
 
 static wk_tensor draw(wk_ctx *c, int i, wk_dtype t)
 {
@@ -198,20 +198,29 @@ static bool on_blocks(const char *device)
     return bits && uses && products;
 }
 
-/* wick-optest DEVICE FAMILY...: the cases on another device, against the CPU; "blocks": the block dtypes. */
+static bool named(const char *name, int n, char **families)
+{
+    bool found = n == 0;
+    for (int i = 0; i < n; i++) found |= strcmp(families[i], name) == 0;
+    return found;
+}
+
+/* wick-optest DEVICE FAMILY...: the cases on another device, against the CPU; "blocks": the block dtypes, "alone":
+ * what is no case. */
 static int on_device(const char *device, int n, char **families)
 {
     struct tally t = {0};
     char         text[1024] = "";
     wk_ctx      *c = wk_ctx_new(device);
+    bool         alone = true;
     wk_ctx_describe(c, text, sizeof text);
-    bool alone = replayed(c) && draws(c);
-    alone = bad_index(c) && late_failures(c) && alone;
+    if (named("alone", n, families)) {
+        alone = replayed(c) && draws(c);
+        alone = bad_index(c) && late_failures(c) && alone;
+    }
     wk_ctx_free(c);
     printf("%.*s\n", (int)strcspn(text, "\n"), text);
-    bool blocks = n == 0;
-    for (int i = 0; i < n; i++) blocks |= strcmp(families[i], "blocks") == 0;
-    blocks = !blocks || on_blocks(device);
+    const bool blocks = !named("blocks", n, families) || on_blocks(device);
     run_on_device(device, n, families, &t);
     if (t.failed) printf("FAIL\n%s", t.message);
     printf("%lld passed, %lld failed, %lld have no kernel there\n", (long long)t.passed, (long long)t.failed,

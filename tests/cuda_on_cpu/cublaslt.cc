@@ -1,0 +1,172 @@
+/* cuBLASLt on the host: the functions that cuda/blaslt.h names, by plain loops with sums in double. It is part
+ * of the shim's module, which WK_CUBLASLT names as the library. */
+#include "cuda/blaslt.h"
+#include "cuda/kernel.cuh"
+
+#define EXPORTED extern "C" __attribute__((visibility("default")))
+
+namespace
+{
+
+struct desc {
+    int         compute, turn[2], epilogue;
+    const void *bias;
+};
+struct layout {
+    int      type;
+    int64_t  rows, columns, step, next;
+    int32_t  batch;
+    uint64_t pad;
+};
+struct preference {
+    uint64_t workspace;
+    uint32_t reductions, align[4];
+};
+
+int bytes_of(int type)
+{
+    return type == LT_R_64F ? 8 : type == LT_R_32F ? 4 : 2;
+}
+double get(const void *p, int type, int64_t i)
+{
+    return type == LT_R_64F    ? ((const double *)p)[i]
+           : type == LT_R_32F  ? (double)((const float *)p)[i]
+           : type == LT_R_16BF ? (double)widened(((const bf16 *)p)[i])
+                               : (double)widened(((const f16 *)p)[i]);
+}
+void put(void *p, int type, int64_t i, double v)
+{
+    if (type == LT_R_64F) ((double *)p)[i] = v;
+    if (type == LT_R_32F) ((float *)p)[i] = (float)v;
+    if (type == LT_R_16F) narrowed((float)v, ((f16 *)p)[i]);
+    if (type == LT_R_16BF) narrowed((float)v, ((bf16 *)p)[i]);
+}
+
+/* Do the sizes belong together? */
+bool sound(const desc *o, const layout *a, const layout *b, const layout *y)
+{
+    const int64_t m = o->turn[0] ? a->columns : a->rows, k = o->turn[0] ? a->rows : a->columns;
+    const int64_t n = o->turn[1] ? b->rows : b->columns, depth = o->turn[1] ? b->columns : b->rows;
+    return m == y->rows && n == y->columns && k == depth && a->step >= a->rows && b->step >= b->rows &&
+           y->step >= y->rows && a->batch == y->batch && b->batch == y->batch && a->type == y->type &&
+           b->type == y->type;
+}
+
+cudaError_t multiply(const desc &o, const layout &a, const layout &b, const layout &y, const void *pa,
+                     const void *pb, void *py)
+{
+    const int64_t k = o.turn[0] ? a.rows : a.columns;
+    for (int64_t batch = 0; batch < y.batch; batch++)
+        for (int64_t j = 0; j < y.columns; j++)
+            for (int64_t i = 0; i < y.rows; i++) {
+                double sum = 0;
+                for (int64_t p = 0; p < k; p++)
+                    sum += get(pa, a.type, batch * a.next + (o.turn[0] ? i * a.step + p : p * a.step + i)) *
+                           get(pb, b.type, batch * b.next + (o.turn[1] ? p * b.step + j : j * b.step + p));
+                if (o.epilogue == LT_EPILOGUE_BIAS) sum += get(o.bias, y.type, i);
+                put(py, y.type, batch * y.next + j * y.step + i, sum);
+            }
+    return cudaSuccess;
+}
+
+} // namespace
+
+cudaError_t shim_submit(cudaStream_t s, std::function<cudaError_t()> step);
+
+EXPORTED int cublasLtCreate(void **handle)
+{
+    *handle = new int(1);
+    return 0;
+}
+EXPORTED int cublasLtDestroy(void *handle)
+{
+    delete (int *)handle;
+    return 0;
+}
+EXPORTED int cublasLtMatmulDescCreate(void **made, int compute, int scale)
+{
+    desc *d = new desc();
+    d->compute = compute;
+    *made = d;
+    return (compute == LT_COMPUTE_64F) == (scale == LT_R_64F) ? 0 : 7;
+}
+EXPORTED int cublasLtMatmulDescDestroy(void *d)
+{
+    delete (desc *)d;
+    return 0;
+}
+EXPORTED int cublasLtMatmulDescSetAttribute(void *made, int what, const void *value, size_t size)
+{
+    desc *d = (desc *)made;
+    if (size != (what == LT_DESC_BIAS_POINTER ? sizeof(void *) : sizeof(int32_t))) return 7;
+    if (what == LT_DESC_TRANSA) memcpy(&d->turn[0], value, size);
+    if (what == LT_DESC_TRANSB) memcpy(&d->turn[1], value, size);
+    if (what == LT_DESC_EPILOGUE) memcpy(&d->epilogue, value, size);
+    if (what == LT_DESC_BIAS_POINTER) memcpy((void *)&d->bias, value, size);
+    return 0;
+}
+EXPORTED int cublasLtMatrixLayoutCreate(void **made, int type, uint64_t rows, uint64_t columns, int64_t step)
+{
+    *made = new layout{type, (int64_t)rows, (int64_t)columns, step, 0, 1, 0};
+    return step >= (int64_t)rows ? 0 : 7;
+}
+EXPORTED int cublasLtMatrixLayoutDestroy(void *l)
+{
+    delete (layout *)l;
+    return 0;
+}
+EXPORTED int cublasLtMatrixLayoutSetAttribute(void *made, int what, const void *value, size_t size)
+{
+    layout *l = (layout *)made;
+    if (size != (what == LT_LAYOUT_BATCH_COUNT ? sizeof l->batch : sizeof l->next)) return 7;
+    if (what == LT_LAYOUT_BATCH_COUNT) memcpy(&l->batch, value, size);
+    if (what == LT_LAYOUT_BATCH_OFFSET) memcpy(&l->next, value, size);
+    return 0;
+}
+EXPORTED int cublasLtMatmulPreferenceCreate(void **made)
+{
+    *made = new preference();
+    return 0;
+}
+EXPORTED int cublasLtMatmulPreferenceDestroy(void *p)
+{
+    delete (preference *)p;
+    return 0;
+}
+EXPORTED int cublasLtMatmulPreferenceSetAttribute(void *made, int what, const void *value, size_t size)
+{
+    preference *p = (preference *)made;
+    if (what == LT_PREF_WORKSPACE && size == sizeof p->workspace) memcpy(&p->workspace, value, size);
+    if (what == LT_PREF_REDUCTIONS && size == sizeof p->reductions) memcpy(&p->reductions, value, size);
+    if (what >= LT_PREF_ALIGN_A && what <= LT_PREF_ALIGN_D)
+        memcpy(&p->align[what - LT_PREF_ALIGN_A], value, sizeof p->align[0]);
+    return 0;
+}
+EXPORTED int cublasLtMatmulAlgoGetHeuristic(void *, void *d, void *a, void *b, void *, void *y, void *wanted,
+                                            int, struct lt_heuristic *found, int *count)
+{
+    const preference *p = (const preference *)wanted;
+    const layout     *of[] = {(const layout *)a, (const layout *)b, (const layout *)y, (const layout *)y};
+    *count = 0;
+    if (!sound((const desc *)d, of[0], of[1], of[2]) || p->reductions & 1) return 7;
+    for (int i = 0; i < 4; i++)
+        if (p->align[i] == 0 || (int)p->align[i] < bytes_of(of[i]->type)) return 7;
+    for (int i = 0; i < 4; i++) found->algo.data[i] = p->align[i];
+    found->state = 0;
+    found->workspace = 0;
+    *count = 1;
+    return 0;
+}
+EXPORTED int cublasLtMatmul(void *, void *d, const void *, const void *a, void *la, const void *b, void *lb,
+                            const void *, const void *, void *, void *y, void *ly, const struct lt_algo *algo,
+                            void *, size_t, void *stream)
+{
+    const desc   o = *(const desc *)d;
+    const layout x = *(const layout *)la, w = *(const layout *)lb, r = *(const layout *)ly;
+    if (!sound(&o, &x, &w, &r) || (o.epilogue == LT_EPILOGUE_BIAS && !o.bias)) return 7;
+    if ((uintptr_t)a % algo->data[0] || (uintptr_t)b % algo->data[1] || (uintptr_t)y % algo->data[3])
+        return 7;
+    return shim_submit((cudaStream_t)stream, [=] { return multiply(o, x, w, r, a, b, y); }) == cudaSuccess
+               ? 0
+               : 14;
+}
