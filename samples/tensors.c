@@ -1,5 +1,5 @@
-/* Tensors in wick: each line beside its PyTorch spelling. Prints what it makes; the first argument names a file
- * to save to. */
+/* Tensors in wick: each line beside its PyTorch spelling. Prints what it makes; the first argument names a
+ * file to save to, the second a device. */
 #include "core/wick.h"
 #include "nn/nn.h"
 

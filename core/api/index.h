@@ -89,7 +89,9 @@ WK_API wk_tensor wk_masked_fill(wk_ctx *c, wk_tensor x, wk_tensor mask, wk_tenso
 /* x with the values of src, one after another, where the mask is true. */
 WK_API wk_tensor wk_masked_scatter(wk_ctx *c, wk_tensor x, wk_tensor mask, wk_tensor src);
 
-/* The subscripts that places in a flattened tensor of that shape stand for: shape.ndim tensors of i's shape. A
+/* The first `size` rows of wk_nonzero, and rows of `fill` where there are fewer. */
+WK_API wk_tensor wk_nonzero_static(wk_ctx *c, wk_tensor x, int64_t size, int64_t fill);
+/* The subscripts that places in a flattened tensor of a shape stand for: shape.ndim tensors of i's shape. A
  * place outside is WK_EINDEX (read back from the device). */
 WK_API void wk_unravel_index(wk_ctx *c, wk_tensor i, wk_shape shape, wk_tensor *out);
 

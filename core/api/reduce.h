@@ -40,6 +40,8 @@ WK_API wk_tensor wk_min(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *i
 /* The smallest value, and the largest through *most. */
 WK_API wk_tensor wk_aminmax(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep, wk_tensor *most);
 
+/* x over its p-norm along dim, or over eps where that is less. */
+WK_API wk_tensor wk_normalize(wk_ctx *c, wk_tensor x, double p, int dim, double eps);
 /* The p-norm of the difference of each row of a [.., n, d] and each of b [.., m, d]: [.., n, m]. */
 WK_API wk_tensor wk_cdist(wk_ctx *c, wk_tensor a, wk_tensor b, double p);
 /* Covariances of the rows of x [variables, samples] (of one variable: 0-d), divided by the number of samples

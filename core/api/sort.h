@@ -67,6 +67,10 @@ WK_API wk_tensor wk_isin(wk_ctx *c, wk_tensor x, wk_tensor set);
 WK_API wk_tensor wk_bincount(wk_ctx *c, wk_tensor x, wk_tensor weights, int64_t min_length);
 /* Counts of x's values in equal bins over [low, high], in x's dtype; low == high: the range of x. */
 WK_API wk_tensor wk_histc(wk_ctx *c, wk_tensor x, int64_t bins, double low, double high);
+/* Sums of weight (x's shape, or WK_NONE: 1 each) over x's values from one of edges (1-d, in order) to the
+ * next, in x's dtype, f32 or f64; the last edge belongs to the last bin. density: over their sum and the
+ * widths of the bins. */
+WK_API wk_tensor wk_histogram(wk_ctx *c, wk_tensor x, wk_tensor edges, wk_tensor weight, bool density);
 /* Where each value would go in sorted (1-d, or with value's leading dims) so that its last dim stays in
  * order: before equal values, or with right after them. i64. */
 WK_API wk_tensor wk_searchsorted(wk_ctx *c, wk_tensor sorted, wk_tensor values, bool right);

@@ -43,7 +43,7 @@ WK_API wk_tensor wk_unfold(wk_ctx *c, wk_tensor x, int dim, int64_t size, int64_
 /* Elements of dense x from offset on, at strides of its elements; a view that reaches outside is WK_EINDEX.
  */
 WK_API wk_tensor wk_as_strided(wk_ctx *c, wk_tensor x, wk_shape shape, wk_shape strides, int64_t offset);
-/* The same bits read as another plain dtype; where their widths differ, the last dim (dense) changes its size.
+/* The same bits read as another plain dtype; where their widths differ, the last dim (dense) changes size.
  * To bool only from bool. What does not fit without a copy is WK_ESHAPE. No gradient. */
 WK_API wk_tensor wk_view_dtype(wk_ctx *c, wk_tensor x, wk_dtype t);
 /* [n]: a matrix with it in a diagonal; [n, m]: its diagonal. */

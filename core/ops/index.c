@@ -208,3 +208,15 @@ void wk_unravel_index(wk_ctx *c, wk_tensor i, wk_shape shape, wk_tensor *out)
         i = wk_floor_div(c, i, size);
     }
 }
+
+wk_tensor wk_nonzero_static(wk_ctx *c, wk_tensor x, int64_t size, int64_t fill)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, size >= 0, WK_EARG, "nonzero_static: %lld rows", (long long)size);
+    const wk_tensor at = wk_nonzero(c, x);
+    if (wki_failed(c)) return WK_NONE;
+    const int64_t n = at->shape[0];
+    if (n >= size) return wk_narrow(c, at, 0, 0, size);
+    return wk_cat(c, 2, (wk_tensor[]){at, wk_full(c, (double)fill, WK_i64, WK_SHAPE(size - n, at->shape[1]))},
+                  0);
+}

@@ -169,7 +169,7 @@ wk_tensor wk_binary_cross_entropy(wk_ctx *c, wk_tensor p, wk_tensor target, wk_t
 wk_tensor wk_binary_cross_entropy_with_logits(wk_ctx *c, wk_tensor x, wk_tensor target, wk_tensor weight,
                                               wk_tensor pos_weight, wk_reduction r)
 {
-    OPERANDS("binary_cross_entropy_with_logits", &x, &target);
+    WIDE_OPERANDS("binary_cross_entropy_with_logits", &x, &target);
     wk_tensor soft = wk_logsigmoid(c, x);
     if (!wk_is_none(pos_weight)) {
         const wk_tensor more = plus(c, wk_cast(c, pos_weight, x->dtype), -1);

@@ -25,6 +25,15 @@ wk_tensor wk_full_like(wk_ctx *c, wk_tensor x, double value)
     return wki_failed(c) ? WK_NONE : wk_full(c, value, x->dtype, wki_shape(x));
 }
 
+/* v with as many bits as a half of dtype t keeps. */
+static double in_half(double v, wk_dtype t)
+{
+    const int    bits = t == WK_bf16 ? 8 : 11;
+    int          e;
+    const double m = frexp(v, &e);
+    return (t != WK_bf16 && t != WK_f16) || !isfinite(v) ? v : ldexp(rint(ldexp(m, bits)), e - bits);
+}
+
 /* attr.f: start, step, stop; attr.i[0]: the count, whose second half is reckoned from the stop */
 wk_tensor wk_linspace(wk_ctx *c, double start, double stop, int64_t n, wk_dtype t)
 {
@@ -46,6 +55,10 @@ wk_tensor wk_logspace(wk_ctx *c, double start, double stop, int64_t n, double ba
     if (wki_dtype_class(t) == 'I') {
         start = trunc(start);
         stop = trunc(stop);
+    }
+    if (n > 1) { /* of a half, start and stop are its values, as in PyTorch */
+        start = in_half(start, t);
+        stop = in_half(stop, t);
     }
     const wk_tensor y = wk_pow(c, wk_scalar(c, base), wk_linspace(c, start, stop, n, WK_f64));
     return wk_cast(c, y, t);

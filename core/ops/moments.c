@@ -47,10 +47,7 @@ static wk_tensor covariance(wk_ctx *c, wk_tensor x, double correction, wk_tensor
     const bool some = !wk_is_none(often), heavy = !wk_is_none(weights);
     wk_tensor  w = some && heavy ? wk_mul(c, often, weights) : some ? often : weights;
     wk_tensor  n = wk_scalar(c, (double)x->shape[1]);
-    if (some || heavy) {
-        w = wk_cast(c, w, x->dtype);
-        n = wk_sum(c, w, WK_ALL_DIMS, false);
-    }
+    if (some || heavy) n = wk_sum(c, w, WK_ALL_DIMS, false);
     const wk_tensor mean = some || heavy ? wk_div(c, wk_sum(c, wk_mul(c, x, w), WK_DIMS(1), true), n)
                                          : wk_mean(c, x, WK_DIMS(1), true);
     wk_tensor       less = wk_scalar(c, correction);
@@ -99,6 +96,12 @@ wk_tensor wk_renorm(wk_ctx *c, wk_tensor x, double p, int dim, double most)
     const wk_tensor norm = wk_vector_norm(c, x, p, others, true), bound = wk_scalar(c, most);
     const wk_tensor scale = wk_div(c, bound, wk_add(c, norm, wk_scalar(c, 1e-7)));
     return wk_mul(c, x, wk_where(c, wk_gt(c, norm, bound), scale, wk_scalar_int(c, 1)));
+}
+
+wk_tensor wk_normalize(wk_ctx *c, wk_tensor x, double p, int dim, double eps)
+{
+    const wk_tensor norm = wk_vector_norm(c, x, p, WK_DIMS(dim), true);
+    return wk_div(c, x, wk_clamp(c, norm, eps, (double)INFINITY));
 }
 
 typedef wk_tensor (*finder)(wk_ctx *, wk_tensor, int, bool);

@@ -172,3 +172,26 @@ wk_tensor wk_isin(wk_ctx *c, wk_tensor x, wk_tensor set)
     at = wk_index_select(c, sorted, 0, wk_flatten(c, at, 0, -1));
     return wk_eq(c, wk_reshape(c, at, wki_shape(x)), v);
 }
+
+wk_tensor wk_histogram(wk_ctx *c, wk_tensor x, wk_tensor edges, wk_tensor weight, bool density)
+{
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(x) && (x->dtype == WK_f32 || x->dtype == WK_f64), WK_EDTYPE,
+               "histogram: x is %s", wk_dtype_name(x->dtype));
+    WK_REQUIRE(c, edges->ndim == 1 && edges->shape[0] > 1, WK_ESHAPE, "histogram: edges %s", WKI_TEXT(edges));
+    WK_REQUIRE(c, wk_is_none(weight) || wk_count(weight) == wk_count(x), WK_ESHAPE,
+               "histogram: weights %s of %s", WKI_TEXT(weight), WKI_TEXT(x));
+    const int64_t   bins = edges->shape[0] - 1;
+    const wk_tensor v = wk_detach(c, wk_flatten(c, x, 0, -1)), first = wk_select(c, edges, 0, 0);
+    const wk_tensor last = wk_select(c, edges, 0, bins), one = wk_scalar_int(c, 1);
+    const wk_tensor inside = wk_logical_and(c, wk_ge(c, v, first), wk_le(c, v, last));
+    wk_tensor       at = wk_sub(c, wk_searchsorted(c, edges, v, true), one);
+    at = wk_clamp(c, at, 0, (double)(bins - 1));
+    wk_tensor w = wk_is_none(weight) ? wk_full(c, 1, x->dtype, WK_SHAPE(wk_count(x)))
+                                     : wk_cast(c, wk_flatten(c, wk_detach(c, weight), 0, -1), x->dtype);
+    w = wk_where(c, inside, w, wk_scalar(c, 0));
+    const wk_tensor y = wk_scatter_add(c, wk_zeros(c, x->dtype, WK_SHAPE(bins)), 0, at, w);
+    if (!density) return y;
+    const wk_tensor width = wk_diff(c, wk_cast(c, edges, x->dtype), 1, 0, WK_NONE, WK_NONE);
+    return wk_div(c, y, wk_mul(c, width, wk_sum(c, y, WK_ALL_DIMS, false)));
+}

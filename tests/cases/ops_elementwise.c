@@ -147,8 +147,8 @@ OP(prelu)
 }
 OP(rrelu)
 {
-    if (truth(r, "training", false)) stop(r, CASE_UNSUPPORTED, "random slopes");
-    ONE(wk_rrelu(r->c, X, real(r, "lower", 1.0 / 8), real(r, "upper", 1.0 / 3), false));
+    const bool training = truth(r, "training", false);
+    ONE(wk_rrelu(r->c, X, real(r, "lower", 1.0 / 8), real(r, "upper", 1.0 / 3), training));
 }
 OP(softmin)
 {

@@ -54,6 +54,10 @@ OP(cov)
     ONE(wk_cov(r->c, X, real(r, "correction", 1), tensor_or_none(r, "fweights"),
                tensor_or_none(r, "aweights")));
 }
+OP(normalize)
+{
+    ONE(wk_normalize(r->c, X, real(r, "p", 2), (int)integer(r, "dim", 1), real(r, "eps", 1e-12)));
+}
 OP(corrcoef)
 {
     ONE(wk_corrcoef(r->c, X));
@@ -144,6 +148,7 @@ const struct op_row reduce_ops[] = {
     {"renorm", "input p dim maxnorm", renorm},
     {"cdist", "x1 x2 p compute_mode", cdist},
     {"cov", "input correction fweights aweights", cov},
+    {"normalize", "input p dim eps", normalize},
     {"corrcoef", "input", corrcoef},
     {0},
 };

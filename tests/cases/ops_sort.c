@@ -151,6 +151,32 @@ OP(unique_consecutive)
 {
     return different(r, out, false);
 }
+OP(histogram)
+{
+    wk_tensor x = input(r), edges;
+    double    low = 0, high = 0;
+    if (json_is_integer(r->values[1])) {
+        if (json_is_array(r->values[2])) {
+            number(json_array_get(r->values[2], 0), &low);
+            number(json_array_get(r->values[2], 1), &high);
+        } else if (wk_count(x) > 0) {
+            low = wk_item(r->c, wk_amin(r->c, x, WK_ALL_DIMS, false));
+            high = wk_item(r->c, wk_amax(r->c, x, WK_ALL_DIMS, false));
+        }
+        if (wk_count(x) == 0) high = 1;
+        if (low == high) low -= 0.5, high += 0.5;
+        edges = wk_linspace(r->c, low, high, integer(r, "bins", 100) + 1, x->dtype);
+    } else {
+        edges = tensor(r, "bins");
+    }
+    out[0] = wk_histogram(r->c, x, edges, tensor_or_none(r, "weight"), truth(r, "density", false));
+    out[1] = edges;
+    return 2;
+}
+OP(nonzero_static)
+{
+    ONE(wk_nonzero_static(r->c, input(r), integer(r, "size", 0), integer(r, "fill_value", -1)));
+}
 OP(isin)
 {
     wk_tensor y = wk_isin(r->c, tensor(r, "elements"), tensor(r, "test_elements"));
@@ -215,6 +241,8 @@ const struct op_row sort_ops[] = {
     {"nanquantile", "input q dim keepdim interpolation", nanquantile},
     {"unique", "input sorted return_inverse return_counts dim", unique},
     {"unique_consecutive", "input return_inverse return_counts dim", unique_consecutive},
+    {"histogram", "input bins range weight density", histogram},
+    {"nonzero_static", "input size fill_value", nonzero_static},
     {"isin", "elements test_elements assume_unique invert", isin},
     {"unravel_index", "indices shape", unravel_index},
     {"bincount", "input weights minlength", bincount},

@@ -11,7 +11,8 @@ static void expect(wk_ctx *c, wk_tensor x, int64_t n, const double *want)
     cr_assert_eq(wk_count(x), n, "%lld values: %s", (long long)wk_count(x), wk_ctx_message(c));
     cr_assert_eq(wk_read(c, wk_cast(c, x, WK_f64), got), WK_OK, "%s", wk_ctx_message(c));
     for (int64_t i = 0; i < n; i++)
-        cr_assert(fabs(got[i] - want[i]) <= 1e-12 * fabs(want[i]) || (isnan(got[i]) && isnan(want[i])),
+        cr_assert(got[i] == want[i] || fabs(got[i] - want[i]) <= 1e-12 * fabs(want[i]) ||
+                      (isnan(got[i]) && isnan(want[i])),
                   "value %lld: %g, not %g", (long long)i, got[i], want[i]);
 }
 
@@ -35,7 +36,7 @@ Test(neighbours, of_halves)
     const wk_tensor x = wk_track(c, wk_full(c, 1, WK_bf16, WK_SHAPE(3, 1))),
                     y = wk_track(c, wk_full(c, 2, WK_bf16, WK_SHAPE(2)));
     wk_backward(c, wk_sum(c, wk_nextafter(c, x, y), WK_ALL_DIMS, false));
-    expect(c, wk_grad(c, x), 3, (double[]){2, 2, 2});
+    expect(c, wk_grad(c, x), 3, (double[]){2, 2, 2}); /* and none where both are equal, as in PyTorch */
     expect(c, wk_grad(c, y), 2, (double[]){0, 0});
     wk_ctx_free(c);
 }
@@ -80,6 +81,15 @@ Test(neighbours, sets_and_places)
     expect(c, at[0], 3, (double[]){0, 1, 1});
     expect(c, at[1], 3, (double[]){0, 2, 0});
     expect(c, at[2], 3, (double[]){0, 3, 1});
+    const wk_tensor v = wk_make(c, (double[]){0, 0.5, 1, 2.5, 3, 9}, WK_f64, WK_SHAPE(6)),
+                    edges = wk_make(c, (double[]){0, 1, 3}, WK_f64, WK_SHAPE(3));
+    expect(c, wk_histogram(c, v, edges, WK_NONE, false), 2, (double[]){2, 3});
+    expect(c, wk_histogram(c, v, edges, v, false), 2, (double[]){0.5, 6.5});
+    expect(c, wk_histogram(c, v, edges, WK_NONE, true), 2, (double[]){0.4, 0.3});
+    expect(c, wk_nonzero_static(c, v, 3, -1), 3, (double[]){1, 2, 3});
+    expect(c, wk_nonzero_static(c, v, 7, -1), 7, (double[]){1, 2, 3, 4, 5, -1, -1});
+    expect(c, wk_normalize(c, wk_make(c, (double[]){3, 4, 0, 0}, WK_f64, WK_SHAPE(2, 2)), 2, 1, 1e-12), 4,
+           (double[]){0.6, 0.8, 0, 0});
     wk_unravel_index(c, wk_scalar_int(c, 24), WK_SHAPE(2, 3, 4), at);
     cr_assert(wk_is_none(at[0]) && wk_ctx_status(c) == WK_EINDEX, "%s", wk_ctx_message(c));
     wk_ctx_free(c);

@@ -57,10 +57,10 @@ def pytorchs(x, o):
 
 
 def rename(own):
-    def add(text, suffixes, indent, force):
+    def add(text, suffixes, indent, force_newline):
         for t, name in NAMES.items():
             suffixes = [name.join(s.rsplit(str(t), 1)) if s == f"dtype={t}" else s for s in suffixes]
-        return own(text, suffixes, indent, force)
+        return own(text, suffixes, indent, force_newline=force_newline)
     return add
 
 

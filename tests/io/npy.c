@@ -73,8 +73,7 @@ static bool loads(wk_ctx *c, const char *path, const char *what)
 
 Test(npy, truncated_and_damaged)
 {
-    static const char *const names[] = {"c.npy", "fortran.npy", "v2.npy", "scalar.npy",
-                                             "big_endian.npy"};
+    static const char *const names[] = {"c.npy", "fortran.npy", "v2.npy", "scalar.npy", "big_endian.npy"};
     wk_ctx                  *c = wk_ctx_new("cpu");
     for (size_t k = 0; k < 5; k++) {
         struct image m = image_of(names[k]);

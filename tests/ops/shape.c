@@ -328,6 +328,18 @@ static int from_pad_with(const struct op_case *k, const struct values *x, const 
     return 0;
 }
 
+/* The bits of integers as reals and back. */
+static wk_tensor run_bits(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    (void)k;
+    return wk_view_dtype(c, wk_view_dtype(c, x[0], WK_f32), WK_i32);
+}
+static void exact_bits(const struct op_case *k, const struct values *x, struct values *y)
+{
+    (void)k;
+    memcpy(y->v, x->v, (size_t)y->n * sizeof *y->v);
+}
+
 static const struct row reshape = {"reshape", run_reshape, from_reshape},
                         permute = {"permute", run_permute, from_permute},
                         slice = {"slice", run_slice, from_slice},
@@ -418,6 +430,16 @@ void family_shape(case_fn visit, void *arg)
             &x);
         one(visit, arg, &pad_with, notes[i], WK_DIMS(5, 4, 1, 0, 0, 0, 0, WK_PAD_CIRCULAR), 0, false, 1, &x);
     }
+    for (int i = 0; i < 4; i++)
+        visit(arg, &(struct op_case){.op = "view_dtype",
+                                     .n_in = 1,
+                                     .run = run_bits,
+                                     .exact = exact_bits,
+                                     .in = {{.shape = WK_SHAPE(4, 6),
+                                             .dtype = WK_i32,
+                                             .layout = layouts[i],
+                                             .low = -1000,
+                                             .high = 1000}}});
     one(visit, arg, &expand, "size 1", WK_SHAPE(2, 7, 3), 0, false, 1, IN({.shape = WK_SHAPE(7, 1)}));
     one(visit, arg, &expand, "0-d", WK_SHAPE(2, 3), 0, false, 1, IN({.shape = WK_SCALAR_SHAPE}));
     one(visit, arg, &reshape, "0-d", WK_SHAPE(1, 1), 0, false, 1, IN({.shape = WK_SCALAR_SHAPE}));
