@@ -253,9 +253,9 @@ typedef struct wk_rope_opts {
 WK_API wk_tensor wk_rope(wk_ctx *c, wk_tensor x, wk_tensor positions, wk_tensor inv_freq, wk_rope_opts o);
 
 /* softmax(scale q k^T + mask) v without the score matrix in memory. q [.., H, T, d]; k, v [.., G, S, d] with
- * H a multiple of G (grouped queries share keys); v's d may differ, leading dims broadcast. Real dtypes; k and
- * v also narrower ones or blocks. Result: [.., H, T, dv] in q's dtype, laid out so that transposing H and T is
- * dense. A query that sees no key gives 0, as in PyTorch. */
+ * H a multiple of G (grouped queries share keys); v's d may differ, leading dims broadcast. Real dtypes; k
+ * and v also narrower ones or blocks. Result: [.., H, T, dv] in q's dtype, laid out so that transposing H and
+ * T is dense. A query that sees no key gives 0, as in PyTorch. */
 typedef struct wk_attend_opts {
     double    scale;   /* 0: 1 / sqrt(d) */
     bool      causal;  /* query t sees keys up to start + t */

@@ -288,7 +288,7 @@ struct stream_sums {
 };
 
 /* n values of R rows of w, of dtype t, times M rows of x. What comes next is fetched by the CPU by itself:
- * asking for it made this a fifth slower (docs/decisions/0015). */
+ * asking for it made this a fifth slower (docs/decisions/0012). */
 INLINE void stream_run(wk_dtype t, const int R, const int M, const char *const *v, int64_t n, const float *x,
                        int64_t x_step, struct stream_sums *s)
 {

@@ -189,7 +189,7 @@ static void FN(across_eight)(T *restrict sum, const T *const *restrict x, int64_
 }
 #undef FOUR
 
-/* Adds rows r0 .. r1 to n results, 64 at a time in T before they go to ACC; returns the first row left out. */
+/* Adds rows r0 .. r1 to n results, 64 at a time in T, then in ACC; returns the first one left. */
 static int64_t FN(sum_rows)(const struct job *j, int64_t from, int64_t step, int64_t n, int64_t r0,
                             int64_t r1, ACC *v)
 {

@@ -53,8 +53,8 @@ struct rows {
     bool           log;
 };
 
-/* The largest value and the sum of exp(x - largest) of n values at `at`, or of a kept row; the exponentials go
- * to `e` if it is not NULL. */
+/* The largest value and the sum of exp(x - largest) of n values at `at`, or of a kept row; the exponentials
+ * go to `e` if it is not NULL. */
 static float statistics(wk_tensor x, int64_t at, const float *kept, int64_t n, float *e, double *sum)
 {
     float buffer[TILE], work[TILE], most = -INFINITY;

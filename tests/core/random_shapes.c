@@ -1,5 +1,5 @@
-/* Random shapes and layouts, all in integers: broadcasting, reductions and indexing against plain loops. 100,000
- * of each, or as many as WK_PROPERTIES says. */
+/* Random shapes and layouts, all in integers: broadcasting, reductions and indexing against plain loops.
+ * 100,000 of each, or as many as WK_PROPERTIES says. */
 #include "tests/core/oracle.h"
 
 #include <criterion/criterion.h>

@@ -205,8 +205,8 @@ static bool named(const char *name, int n, char **families)
     return found;
 }
 
-/* wick-optest DEVICE FAMILY...: the cases on another device, against the CPU; "blocks": the block dtypes, "alone":
- * what is no case. */
+/* wick-optest DEVICE FAMILY...: the cases on another device, against the CPU; "blocks": the block dtypes,
+ * "alone": what is no case. */
 static int on_device(const char *device, int n, char **families)
 {
     struct tally t = {0};
