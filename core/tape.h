@@ -78,7 +78,8 @@ void wki_function_vjp(wk_ctx *c, const struct wki_walk *w, const struct wki_entr
 
 /* Fused ops whose gradient is a kernel without one: while recording, their composition runs again and is
  * walked instead. */
-#define WKI_RUN_AGAIN(OP)       OP(attend) OP(gated) OP(cross_entropy) OP(prod) OP(cumprod) OP(logcumsumexp)
+#define WKI_RUN_AGAIN(OP)                                                                                    \
+    OP(attend) OP(gated) OP(cross_entropy) OP(prod) OP(cumprod) OP(logcumsumexp) OP(grid_sample)
 #define WKI_DECLARE_AGAIN(name) wk_tensor wki_again_##name(wk_ctx *c, const wk_call *k);
 WKI_RUN_AGAIN(WKI_DECLARE_AGAIN)
 #undef WKI_DECLARE_AGAIN

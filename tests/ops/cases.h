@@ -2,8 +2,8 @@
  *
  *   value        on every instruction set, the result against a reference in double precision:
  *                the case's own `exact`, or, where there is none, the same op on f64 inputs
- *   gradient     of f64 inputs against central differences (gradient.c): in each layout, and, but for the
- *                rows of once.def, the gradient's own gradient too
+ *   gradient     of f64 inputs against central differences (gradient.c): in each layout, and the
+ *                gradient's own gradient too
  *   composition  a fused op against itself on a device that lacks its kernel, and its gradient
  *                in the inputs' own dtypes against that of f64 inputs
  *   coverage     every row of ops.def has a case, every row with a gradient a gradient case

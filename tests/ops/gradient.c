@@ -19,15 +19,6 @@ static bool differs(const struct op_case *k, int i)
     return !k->in[i].fixed && k->in[i].dtype == WK_f64;
 }
 
-static bool has_second(const struct op_case *k)
-{
-#define ONCE(name)                                                                                           \
-    if (strcmp(k->op, #name) == 0) return false;
-#include "tests/ops/once.def"
-#undef ONCE
-    return true;
-}
-
 static void run(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
 {
     const struct op_case *k = arg;
@@ -72,18 +63,6 @@ static bool fail(wk_ctx *c, const struct op_case *k, const char *what, char *mes
     return false;
 }
 
-/* The second order: differences, or the error that names the op. */
-static bool check_second(wk_ctx *c, const struct op_case *k, const wk_tensor *x, wk_gradcheck_opts o,
-                         char *message, size_t size)
-{
-    const wk_status s = wk_gradgradcheck(c, run, (void *)(uintptr_t)k, k->n_in, x, o);
-    if (has_second(k)) return s == WK_OK || fail(c, k, "", message, size);
-    const bool refused = s == WK_ENOGRAD && strstr(wk_ctx_message(c), k->op);
-    if (!refused) return fail(c, k, ", a row of once.def", message, size);
-    wk_ctx_clear(c);
-    return true;
-}
-
 static bool check_layout(wk_ctx *c, const struct op_case *k, bool *done, char *message, size_t size)
 {
     const wk_scope s = wk_scope_begin(c);
@@ -101,7 +80,8 @@ static bool check_layout(wk_ctx *c, const struct op_case *k, bool *done, char *m
              fail(c, k, "", message, size);
         o.atol = o.rtol = 1e-4;
         o.fast_mode = pairs > EACH_PAIR / 4;
-        ok = ok && (k->first || check_second(c, k, x, o, message, size));
+        ok = ok && (k->first || wk_gradgradcheck(c, run, (void *)(uintptr_t)k, k->n_in, x, o) == WK_OK ||
+                    fail(c, k, "", message, size));
     }
     *done |= ok && inside;
     for (wk_op op = 0; op < WK_OP_COUNT && ok && inside && !k->first; op++)
@@ -175,7 +155,7 @@ static bool second_gradients(wk_ctx *c, const struct op_case *k, bool in_f64, wk
 
 bool check_fused_second(wk_ctx *c, const struct op_case *k, char *message, size_t size)
 {
-    if (k->in[0].dtype != WK_f32 || k->first || !has_second(k)) return true;
+    if (k->in[0].dtype != WK_f32 || k->first) return true;
     const wk_scope s = wk_scope_begin(c);
     wk_tensor      got[CASE_INPUTS], want[CASE_INPUTS];
     bool           ok = second_gradients(c, k, false, got) && second_gradients(c, k, true, want);
