@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-git ls-files -z CMakeLists.txt core cpu nn docs tests samples | xargs -0 cp --parents -t "$copy"
+git ls-files -z CMakeLists.txt core cpu cuda nn bench docs tests samples | xargs -0 cp --parents -t "$copy"
 cd "$copy"
 cat >>core/unary.def <<'LINE'
 WK_UNARY(bell, K(1) / (K(1) + x * x), K(-2) * x * y * y)
