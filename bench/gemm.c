@@ -1,7 +1,7 @@
 /* Rates of affine maps: gemm [-t THREADS] [FORMAT...]; per format, shape and batch the median of the
  * times, as GB/s of weights read and GFLOP/s. Weights are several copies, so that they come from memory.
  * Links libwick alone:
- *     cc -O2 -I. bench/gemm.c build/libwick.a -o build/gemm -lm -lpthread -ldl -ljansson -lutf8proc */
+ *     cc -O2 -I. bench/gemm.c build/libwick.a -o build/gemm -lm -lpthread -ldl -ljansson -lutf8proc -lz */
 #include "core/wick.h"
 
 #include <stdio.h>

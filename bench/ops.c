@@ -3,7 +3,7 @@
  * share of the measured memory roof. ops [-t THREADS] - reads lines "OP DTYPE SIZE" and answers each
  * (bench/peers_ops.py).
  * Links libwick alone:
- *     cc -O2 -I. bench/ops.c build/libwick.a -o build/ops -lm -lpthread -ldl -ljansson -lutf8proc */
+ *     cc -O2 -I. bench/ops.c build/libwick.a -o build/ops -lm -lpthread -ldl -ljansson -lutf8proc -lz */
 #include "core/wick.h"
 
 #include <math.h>

@@ -3,7 +3,7 @@
  *     mlp     784-256-10 with relu, 64 rows, cross entropy, SGD with every gradient: steps per second
  *     faults  page faults per call of ops with large results, in the steady state
  * bench/peers_steps.py runs PyTorch beside it. Links libwick alone:
- *     cc -O2 -I. bench/steps.c build/libwick.a -o build/steps -lm -lpthread -ldl -ljansson -lutf8proc */
+ *     cc -O2 -I. bench/steps.c build/libwick.a -o build/steps -lm -lpthread -ldl -ljansson -lutf8proc -lz */
 #include "core/wick.h"
 
 #include <stdio.h>
