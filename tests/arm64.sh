@@ -12,7 +12,8 @@ mkdir -p "$build"
 build=$(cd "$build" && pwd)
 root=$build/sysroot
 
-if [ ! -f "$root/complete" ]; then
+packages="libjansson-dev libutf8proc-dev zlib1g-dev"
+if [ "$(cat "$root/complete" 2>/dev/null)" != "$packages" ]; then
     apt=$build/apt
     rm -rf "$root" "$apt"
     mkdir -p "$root" "$apt/lists/partial" "$apt/archives/partial" "$apt/sources"
@@ -30,12 +31,12 @@ if [ ! -f "$root/complete" ]; then
         -o "Dir::Etc::SourceParts=$apt/sources" -o APT::Sandbox::User=
     apt-get "$@" update
     # Names of today's packages; only their headers and static libraries are used.
-    (cd "$apt" && apt-get "$@" download libjansson-dev libutf8proc-dev zlib1g-dev)
+    (cd "$apt" && apt-get "$@" download $packages)
     for deb in "$apt"/*.deb; do
         dpkg -x "$deb" "$root"
     done
     rm -f "$root"/usr/lib/$triple/*.so
-    touch "$root/complete"
+    echo "$packages" >"$root/complete"
 fi
 
 export PKG_CONFIG_LIBDIR="$root/usr/lib/$triple/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root"
