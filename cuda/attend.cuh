@@ -205,22 +205,7 @@ static inline bool attendable(wk_tensor x)
 
 /* Runs BODY with T as the element type of q, k and v. */
 #define WITH_HEADS(a, ...)                                                                                   \
-    do {                                                                                                     \
-        const int wk_common = (a).q.dtype == (a).k.dtype && (a).k.dtype == (a).v.dtype ? (a).q.dtype : -1;   \
-        if (wk_common == WK_f32) {                                                                           \
-            typedef float T;                                                                                 \
-            __VA_ARGS__                                                                                      \
-        } else if (wk_common == WK_bf16) {                                                                   \
-            typedef bf16 T;                                                                                  \
-            __VA_ARGS__                                                                                      \
-        } else if (wk_common == WK_f16) {                                                                    \
-            typedef f16 T;                                                                                   \
-            __VA_ARGS__                                                                                      \
-        } else {                                                                                             \
-            typedef any_type T;                                                                              \
-            __VA_ARGS__                                                                                      \
-        }                                                                                                    \
-    } while (0)
+    WITH_COMMON((a).q.dtype == (a).k.dtype && (a).k.dtype == (a).v.dtype ? (a).q.dtype : -1, __VA_ARGS__)
 
 /* ---- the ways, on the host ---- */
 

@@ -48,10 +48,10 @@ template <int N> static inline int common_dtype(const walk<N> &w)
     return w.of[0].dtype;
 }
 
-/* Runs BODY with T as the element type of all tensors of the walk. */
-#define WITH_REALS(w, ...)                                                                                   \
+/* Runs BODY with T as the element type of a dtype: f32, bf16, f16, or any other (-1: several). */
+#define WITH_COMMON(dtype, ...)                                                                              \
     do {                                                                                                     \
-        const int wk_common = common_dtype(w);                                                               \
+        const int wk_common = (dtype);                                                                       \
         if (wk_common == WK_f32) {                                                                           \
             typedef float T;                                                                                 \
             __VA_ARGS__                                                                                      \
@@ -66,6 +66,9 @@ template <int N> static inline int common_dtype(const walk<N> &w)
             __VA_ARGS__                                                                                      \
         }                                                                                                    \
     } while (0)
+
+/* The same for all tensors of a walk. */
+#define WITH_REALS(w, ...) WITH_COMMON(common_dtype(w), __VA_ARGS__)
 
 /* Threads for rows of n values. */
 static inline unsigned row_threads(int64_t n)
