@@ -62,12 +62,17 @@ int                    wki_cuda_multiprocessors(const wk_device *d);
 int                    wki_cuda_architecture(const wk_device *d); /* 75, 80, 90 .. */
 size_t                 wki_cuda_shared_limit(const wk_device *d); /* shared memory a block may ask for */
 
-/* cuBLASLt (blaslt.cu): of a device, NULL where it is missing; what a stream keeps for it. */
+/* cuBLASLt (blaslt.cu) of a device, NULL where it is missing; what streams keep of the libraries, each made
+ * at its first use. */
+enum wki_cuda_part { WKI_CUDA_LT, WKI_CUDA_FFT, WKI_CUDA_SOLVER, WKI_CUDA_PARTS };
+void **wki_cuda_part_of(void *stream, enum wki_cuda_part part);
 void  *wki_cuda_lt_open(void);
 void   wki_cuda_lt_close(void *library);
-void   wki_cuda_lt_stream_free(void *library, void *stream);
+void   wki_cuda_lt_stream_free(void *library, void *part);
 void  *wki_cuda_lt_library(const wk_device *d);
-void **wki_cuda_lt_of(void *stream);
+void   wki_cuda_fft_free(void *part);    /* cufft.cu */
+void   wki_cuda_solver_free(void *part); /* cusolver.cu */
+bool   wki_cuda_capturing(void *stream);
 
 /* Memory of the host and small blocks (memory.cu). */
 void *wki_cuda_block(size_t bytes);

@@ -1,5 +1,6 @@
 /* The device: opening it, streams, copies between host and device, waiting, and what a wait finds. */
 #include "cuda/kernel.cuh"
+#include "cuda/library.h"
 
 #include <stdio.h>
 
@@ -13,9 +14,9 @@ struct device {
 /* Of a context. */
 struct stream {
     cudaStream_t           queue;
-    struct wki_cuda_fault *fault;        /* of the host, written by the device */
-    void                  *lt;           /* what cuBLASLt keeps, or nothing */
-    char                   message[160]; /* of the last wait that failed */
+    struct wki_cuda_fault *fault;                /* of the host, written by the device */
+    void                  *part[WKI_CUDA_PARTS]; /* what the libraries keep, or nothing */
+    char                   message[160];         /* of the last wait that failed */
 };
 
 cudaStream_t wki_cuda_stream(void *stream)
@@ -45,9 +46,9 @@ void *wki_cuda_lt_library(const wk_device *d)
 {
     return ((const struct device *)d->state)->lt;
 }
-void **wki_cuda_lt_of(void *stream)
+void **wki_cuda_part_of(void *stream, enum wki_cuda_part part)
 {
-    return &((struct stream *)stream)->lt;
+    return &((struct stream *)stream)->part[part];
 }
 
 wk_status wki_cuda_failed(char *message, size_t size, cudaError_t e)
@@ -130,13 +131,20 @@ void wki_cuda_describe(wk_device *d, char *text, size_t size)
 {
     const struct device *s = (const struct device *)d->state;
     size_t               left = 0, total = 0;
+    bool                 there[WKI_CUDA_PARTS];
+    for (int i = 0; i < WKI_CUDA_PARTS; i++) {
+        void *const module = wki_cuda_library_open((enum wki_cuda_part)i);
+        there[i] = module != nullptr;
+        wki_cuda_library_close(module);
+    }
     cudaSetDevice(d->index);
     cudaMemGetInfo(&left, &total);
     snprintf(text, size,
              "device: %s\narchitecture: sm_%d%d\nmultiprocessors: %d\nmemory: %zu of %zu MiB free\n"
-             "driver: CUDA %d.%d\nruntime: CUDA %d.%d\ncuBLASLt: %s\n",
+             "driver: CUDA %d.%d\nruntime: CUDA %d.%d\ncuBLASLt: %s\ncuFFT: %s\ncuSOLVER: %s\n",
              s->name, s->major, s->minor, s->multiprocessors, left >> 20, total >> 20, s->driver / 1000,
-             s->driver % 1000 / 10, s->runtime / 1000, s->runtime % 1000 / 10, s->lt ? "yes" : "no");
+             s->driver % 1000 / 10, s->runtime / 1000, s->runtime % 1000 / 10, s->lt ? "yes" : "no",
+             there[WKI_CUDA_FFT] ? "yes" : "no", there[WKI_CUDA_SOLVER] ? "yes" : "no");
 }
 
 void *wki_cuda_stream_new(wk_device *d)
@@ -163,8 +171,10 @@ void wki_cuda_stream_free(wk_device *d, void *stream)
     struct stream *s = (struct stream *)stream;
     cudaSetDevice(d->index);
     cudaStreamSynchronize(s->queue);
+    wki_cuda_lt_stream_free(wki_cuda_lt_library(d), s->part[WKI_CUDA_LT]);
+    wki_cuda_fft_free(s->part[WKI_CUDA_FFT]);
+    wki_cuda_solver_free(s->part[WKI_CUDA_SOLVER]);
     cudaStreamDestroy(s->queue);
-    wki_cuda_lt_stream_free(wki_cuda_lt_library(d), s->lt);
     wki_cuda_host_block_free(s->fault);
     wki_cuda_state_free(s);
 }

@@ -1,9 +1,7 @@
-/* cuBLASLt on the host: the functions that cuda/blaslt.h names, by plain loops with sums in double. It is part
- * of the shim's module, which WK_CUBLASLT names as the library. */
+/* cuBLASLt on the host: the functions that cuda/blaslt.h names, by plain loops with sums in double. */
 #include "cuda/blaslt.h"
 #include "cuda/kernel.cuh"
-
-#define EXPORTED extern "C" __attribute__((visibility("default")))
+#include "tests/cuda_on_cpu/stand_in.h"
 
 namespace
 {
@@ -70,8 +68,6 @@ cudaError_t multiply(const desc &o, const layout &a, const layout &b, const layo
 }
 
 } // namespace
-
-cudaError_t shim_submit(cudaStream_t s, std::function<cudaError_t()> step);
 
 EXPORTED int cublasLtCreate(void **handle)
 {

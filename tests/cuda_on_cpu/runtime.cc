@@ -1,6 +1,7 @@
 /* The CUDA runtime on the host: memory of the host, streams that run at once, graphs as lists of what to
  * run. */
 #include "tests/cuda_on_cpu/block.h"
+#include "tests/cuda_on_cpu/stand_in.h"
 
 #include <stdio.h>
 #include <vector>
@@ -17,15 +18,16 @@ static struct {
     char        message[256];
 } trouble;
 
-/* What the host asked of the device, for tests: allocations, waits, launches. */
+/* What the host asked of the device, for tests: allocations, waits, launches, calls of libraries. */
 static struct {
-    int64_t allocations, waits, launches;
+    int64_t allocations, waits, launches, library;
 } counted;
 extern "C" __attribute__((visibility("default"))) void shim_counts(int64_t *out)
 {
     out[0] = counted.allocations;
     out[1] = counted.waits;
     out[2] = counted.launches;
+    out[3] = counted.library;
 }
 
 const char *cudaGetErrorString(cudaError_t e)
@@ -66,7 +68,7 @@ static cudaError_t submit(cudaStream_t s, std::function<cudaError_t()> step)
 
 cudaError_t shim_submit(cudaStream_t s, std::function<cudaError_t()> step)
 {
-    counted.launches++;
+    counted.library++;
     return submit(s, step);
 }
 
@@ -126,11 +128,17 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)
 /* Is some stream captured? Then the runtime refuses what would wait or allocate. */
 static int captures;
 
+bool shim_allocates()
+{
+    if (captures) return false;
+    counted.allocations++;
+    return true;
+}
+
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
     *p = nullptr;
-    if (captures) return failed(cudaErrorStreamCaptureUnsupported);
-    counted.allocations++;
+    if (!shim_allocates()) return failed(cudaErrorStreamCaptureUnsupported);
     *p = bytes < (size_t)4 << 30 ? aligned_alloc(256, (bytes + 255) / 256 * 256) : nullptr;
     if (*p) memset(*p, 0xff, bytes); /* NaN in every type */
     return *p ? cudaSuccess : failed(cudaErrorMemoryAllocation);
@@ -190,6 +198,11 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode)
     if (s->capture) return failed(cudaErrorStreamCaptureUnsupported);
     s->capture = new shim_graph();
     captures++;
+    return cudaSuccess;
+}
+cudaError_t cudaStreamIsCapturing(cudaStream_t s, cudaStreamCaptureStatus *status)
+{
+    *status = s->capture ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
     return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *g)

@@ -3,6 +3,7 @@
 #include "tests/ops/block_uses.h"
 #include "tests/ops/cases.h"
 #include "tests/ops/quant_golden.h"
+#include "tests/optest/counts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -78,6 +79,56 @@ static bool replayed(wk_ctx *c)
     if (!ok) printf("FAIL a captured step: %s\n", wk_ctx_message(c));
     wk_scope_end(c, s, WK_NONE);
     return ok;
+}
+
+/* ---- CUDA's libraries: found once, then asked again and again ---- */
+
+static wk_tensor spectra(wk_ctx *c, wk_tensor x)
+{
+    const wk_tensor half = wk_rfft(c, x, 0, 1, WK_FFT_ORTHO);
+    const wk_tensor all = wk_fft(c, half, 0, 0, WK_FFT_BACKWARD);
+    return wk_irfft(c, wk_ifft(c, all, 0, 0, WK_FFT_BACKWARD), wk_size(x, 1), 1, WK_FFT_ORTHO);
+}
+static void spectra_step(wk_ctx *c, void *state)
+{
+    const struct stepping *s = state;
+    wk_copy_into(c, s->w, spectra(c, s->x));
+}
+
+/* The same calls again make nothing new, captured ones least of all; uses: a library must have been asked. */
+static bool steady(wk_ctx *c, bool uses)
+{
+    enum { ROWS = 6, COLUMNS = 40, ALL = ROWS * COLUMNS };
+    float          start[ALL], got[ALL];
+    struct counts  first = {0}, from = {0}, to = {0};
+    const wk_scope s = wk_scope_begin(c);
+    for (int i = 0; i < ALL; i++) start[i] = (float)sin(i * i);
+    const wk_shape  shape = WK_SHAPE(ROWS, COLUMNS);
+    struct stepping state = {wk_make(c, start, WK_f32, shape), wk_zeros(c, WK_f32, shape)};
+    const bool      counted = device_counts(&first);
+    for (int i = 0; i < 5; i++) {
+        if (i == 2) device_counts(&from);
+        const wk_scope turn = wk_scope_begin(c);
+        spectra_step(c, &state);
+        wk_scope_end(c, turn, WK_NONE);
+    }
+    device_counts(&to);
+    bool ok = wk_read(c, state.w, got) == WK_OK;
+    for (int i = 0; i < ALL; i++) ok = ok && fabsf(got[i] - start[i]) < 1e-5f;
+    if (!ok) printf("FAIL there and back: %s\n", wk_ctx_message(c));
+    wk_step *captured = wk_capture(c, spectra_step, &state);
+    wk_copy_into(c, state.w, wk_zeros(c, WK_f32, shape));
+    ok = captured && wk_replay(captured) == WK_OK && wk_read(c, state.w, got) == WK_OK && ok;
+    for (int i = 0; i < ALL; i++) ok = ok && fabsf(got[i] - start[i]) < 1e-5f;
+    wk_step_free(captured);
+    if (!ok) printf("FAIL there and back, captured: %s\n", wk_ctx_message(c));
+    const bool quiet = !counted || (to.allocations == from.allocations && to.waits == from.waits);
+    const bool asked = !counted || (to.library > from.library) == uses;
+    if (!quiet || !asked)
+        printf("FAIL transforms: %lld allocations, %lld calls of a library\n",
+               (long long)(to.allocations - from.allocations), (long long)(to.library - from.library));
+    wk_scope_end(c, s, WK_NONE);
+    return ok && quiet && asked;
 }
 
 /* ---- random numbers: those drawn are equal, what functions make of them is so but for rounding ---- */
@@ -215,7 +266,9 @@ static int on_device(const char *device, int n, char **families)
     bool         alone = true;
     wk_ctx_describe(c, text, sizeof text);
     if (named("alone", n, families)) {
+        const char *fft = getenv("WK_CUFFT");
         alone = replayed(c) && draws(c);
+        alone = steady(c, fft && *fft) && alone;
         alone = bad_index(c) && late_failures(c) && alone;
     }
     wk_ctx_free(c);
