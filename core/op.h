@@ -61,6 +61,8 @@ struct wk_backend {
     void (*describe)(wk_device *d, char *text, size_t size); /* lines of "key: value" */
     /* optional: fills in what it knows; a block of the device to read from, of size bytes */
     wk_status (*limits)(wk_device *d, void *block, int64_t size, wk_limits *out);
+    /* optional: false: the kernel of this op wants what is not there (a library), the composition runs */
+    bool (*able)(wk_device *d, void *stream, wk_op op);
     bool host_memory; /* blocks may be read and written by the host */
     /* optional: NULL on backends that need none */
     void *(*stream_new)(wk_device *d);

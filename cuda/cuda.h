@@ -73,6 +73,20 @@ void  *wki_cuda_lt_library(const wk_device *d);
 void   wki_cuda_fft_free(void *part);    /* cufft.cu */
 void   wki_cuda_solver_free(void *part); /* cusolver.cu */
 bool   wki_cuda_capturing(void *stream);
+bool   wki_cuda_able(wk_device *d, void *stream, wk_op op);
+
+/* Few large matrices by cuSOLVER (cusolver.cu, cusolver_spectra.cu). bytes: not NULL: becomes the larger of itself
+ * and the scratch wanted, nothing runs; else it runs. false: it does not, the kernels do. */
+bool wki_cuda_solver_lu(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_solve(const wk_call *k, bool inverse, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_det(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_cholesky(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_qr(const wk_call *k, int64_t columns, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_geqrf(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_product(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_eigh(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_svd(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_lstsq(const wk_call *k, size_t *bytes, wk_status *status);
 
 /* Memory of the host and small blocks (memory.cu). */
 void *wki_cuda_block(size_t bytes);

@@ -2,7 +2,7 @@
 #ifndef WK_CUDA_LIBRARY_H
 #define WK_CUDA_LIBRARY_H
 
-#include "cuda/cuda.h"
+#include "cuda/kernel.cuh"
 
 /* NULL: it is not there. WK_CUBLASLT, WK_CUFFT and WK_CUSOLVER name other files; nothing: not to be used. */
 void *wki_cuda_library_open(enum wki_cuda_part which);

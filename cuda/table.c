@@ -13,6 +13,7 @@ static const wk_backend table = {
     .sync = wki_cuda_sync,
     .explain = wki_cuda_explain,
     .describe = wki_cuda_describe,
+    .able = wki_cuda_able,
     .stream_new = wki_cuda_stream_new,
     .stream_free = wki_cuda_stream_free,
     .capture_begin = wki_cuda_capture_begin,

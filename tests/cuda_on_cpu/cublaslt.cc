@@ -162,7 +162,6 @@ EXPORTED int cublasLtMatmul(void *, void *d, const void *, const void *a, void *
     if (!sound(&o, &x, &w, &r) || (o.epilogue == LT_EPILOGUE_BIAS && !o.bias)) return 7;
     if ((uintptr_t)a % algo->data[0] || (uintptr_t)b % algo->data[1] || (uintptr_t)y % algo->data[3])
         return 7;
-    return shim_submit((cudaStream_t)stream, [=] { return multiply(o, x, w, r, a, b, y); }) == cudaSuccess
-               ? 0
-               : 14;
+    const auto step = [=] { return multiply(o, x, w, r, a, b, y); };
+    return shim_submit((cudaStream_t)stream, step, true) == cudaSuccess ? 0 : 14;
 }

@@ -9,8 +9,8 @@
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))
 
-/* Queues work of a library. */
-cudaError_t shim_submit(cudaStream_t s, std::function<cudaError_t()> step);
+/* Queues work of a library; products count as launches. */
+cudaError_t shim_submit(cudaStream_t s, std::function<cudaError_t()> step, bool product = false);
 /* A library makes something that has memory of the device: counted; false while a stream is captured. */
 bool shim_allocates();
 

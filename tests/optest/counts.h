@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 struct counts {
-    int64_t allocations, waits, launches, library; /* library: calls of cuBLASLt, cuFFT, cuSOLVER */
+    int64_t allocations, waits, launches, library; /* library: calls of cuFFT and cuSOLVER */
 };
 
 static inline bool device_counts(struct counts *out)
