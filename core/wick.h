@@ -321,6 +321,7 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 /* ---- 17. Further families, a header each ------------------------------------------------------- */
 
 #include "api/make.h"
+#include "api/transfer.h"
 #include "api/loss.h"
 #include "api/random.h"
 #include "api/view.h"

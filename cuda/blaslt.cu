@@ -249,6 +249,7 @@ bool wki_cuda_lt_multiply(const wk_call *k, const product *p, wk_status *status)
     const struct library *l = (const struct library *)wki_cuda_lt_library(k->device);
     struct shape          s;
     if (!l || !shape_of(p, &s)) return false;
+    cudaSetDevice(k->device->index);
     struct lt_stream *w = part_of(k);
     struct found     *f = w ? find(l, w, &s) : nullptr;
     if (!f || !f->fits) return false;

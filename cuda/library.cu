@@ -10,7 +10,7 @@ enum { KEPT = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE }; /* they register with the
 /* Of CUDA 13 and 12, and any. */
 static const struct {
     const char *variable, *names[3];
-} libraries[WKI_CUDA_PARTS] = {
+} libraries[WKI_CUDA_LIBRARIES] = {
     {"WK_CUBLASLT", {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"}},
     {"WK_CUFFT", {"libcufft.so.12", "libcufft.so.11", "libcufft.so"}},
     {"WK_CUSOLVER", {"libcusolver.so.12", "libcusolver.so.11", "libcusolver.so"}},

@@ -4,6 +4,7 @@
 #include "tests/ops/cases.h"
 #include "tests/ops/quant_golden.h"
 #include "tests/optest/counts.h"
+#include "tests/optest/transfers.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -290,6 +291,7 @@ static int on_device(const char *device, int n, char **families)
         alone = steady(c, "transforms", spectra_step, fft && *fft) && alone;
         alone = steady(c, "factors", factors_step, solver && *solver) && alone;
         alone = bad_index(c) && late_failures(c) && alone;
+        alone = check_transfers(device) && alone;
     }
     wk_ctx_free(c);
     printf("%.*s\n", (int)strcspn(text, "\n"), text);
