@@ -33,6 +33,20 @@ DEVICE expert expert_of(const affine &p, int64_t e)
 {
     return {p.w + e * p.w_expert, e * p.bias_expert};
 }
+/* Of the row m; false: it asks for one that is not there, which the next wait reports. All blocks of a row come
+ * here. */
+DEVICE bool find_expert(const affine &p, int64_t m, expert *e)
+{
+    *e = {p.w, 0};
+    if (!p.ids) return true;
+    const int64_t id = p.ids[m];
+    if (id >= 0 && id < p.experts) {
+        *e = expert_of(p, id);
+        return true;
+    }
+    if (blockIdx.x == 0 && threadIdx.x == 0) report_index(p.fault, p.op, id, p.experts);
+    return false;
+}
 
 /* Rows first .. first + rows of those that are sorted, of one expert, that tile t of `size` rows has; false:
  * there are no more. Without experts they are all rows. Whole warps come here. */
