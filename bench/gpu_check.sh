@@ -1,8 +1,8 @@
 #!/bin/bash
-# One command for a machine with a GPU and nvcc (gcc, cmake, make), with nothing fetched: builds the CUDA module for the GPU found, passes
-# the op cases and the golden models through it, compute-sanitizer's four tools over small shapes, and the shim's own
-# check (the same inputs on the GPU and on the emulated one, bit by bit), then measures. In under 9 minutes; prints a
-# short table last and writes gpu_check.json. bench/gpu_check.sh [BUILD-FOLDER]
+# One command for a machine with a GPU and nvcc, gcc, cmake and make, with nothing fetched: builds the CUDA module for
+# the GPU found, passes the op cases and the golden models through it, compute-sanitizer's four tools over small shapes,
+# and the shim's own check (the same inputs on the GPU and on the emulated one, bit by bit), then measures. In under 9
+# minutes; prints a short table last and writes gpu_check.json. bench/gpu_check.sh [BUILD-FOLDER]
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${1:-build-gpu}
