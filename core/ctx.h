@@ -133,7 +133,8 @@ wk_tensor wki_index_put(wk_ctx *c, wk_tensor x, int d, int n, const wk_tensor *i
  * result. src is broadcast. */
 wk_tensor wki_view_scatter(wk_ctx *c, wk_tensor x, wk_tensor src, wk_tensor dense, wk_tensor view);
 
-/* The bytes of a tensor; false after recording why there is none: whole blocks in the last dim, no overflow. */
+/* The bytes of a tensor; false after recording why there is none: whole blocks in the last dim, no
+ * overflow. */
 bool wki_shape_fits(wk_ctx *c, wk_dtype t, wk_shape shape, int64_t *bytes);
 
 wk_storage *wki_storage_new(wk_ctx *c, size_t bytes); /* NULL after recording the error */

@@ -59,9 +59,9 @@ struct wk_backend {
     wk_status (*from_host)(wk_device *d, void *stream, void *block, const void *host,
                            size_t bytes); /* waits */
     wk_status (*sync)(wk_device *d, void *stream);
-    /* optional, both or neither: a copy that follows what the streams have queued, beside what they queue next, and
-     * its end, after which work that they queue waits for all copies begun; wait: the host waits too.
-     * other_stream: of a second device, or NULL */
+    /* optional, both or neither: a copy that follows what the streams have queued, beside what they queue
+     * next, and its end, after which work that they queue waits for all copies begun; wait: the host waits
+     * too. other_stream: of a second device, or NULL */
     wk_status (*copy_begin)(wk_device *d, void *stream, enum wki_copy way, void *to, const void *from,
                             size_t bytes, wk_device *other, void *other_stream);
     wk_status (*copy_end)(wk_device *d, void *stream, wk_device *other, void *other_stream, bool wait);

@@ -33,8 +33,8 @@ DEVICE expert expert_of(const affine &p, int64_t e)
 {
     return {p.w + e * p.w_expert, e * p.bias_expert};
 }
-/* Of the row m; false: it asks for one that is not there, which the next wait reports. All blocks of a row come
- * here. */
+/* Of the row m; false: it asks for one that is not there, which the next wait reports. All blocks of a row
+ * come here. */
 DEVICE bool find_expert(const affine &p, int64_t m, expert *e)
 {
     *e = {p.w, 0};

@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(32 * WARPS) few_kernel(const __grid_constant__
     SHARED_DYNAMIC(uint32_t, stage);
     const int     lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
     const int64_t row0 = ((int64_t)blockIdx.x * WARPS + warp) * ROWS, m0 = (int64_t)blockIdx.y * M;
-    expert e;
+    expert        e;
     if (!find_expert(p, m0, &e)) return;
     if (row0 >= p.n) return;
     const char *row[ROWS];

@@ -10,7 +10,7 @@ template <int T, int M> __global__ void few_exact_kernel(const __grid_constant__
     constexpr int     GROUPS = F::values / 32;
     const int         lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
     const int64_t     column = (int64_t)blockIdx.x * WARPS + warp, m0 = (int64_t)blockIdx.y * M;
-    expert e;
+    expert            e;
     if (!find_expert(p, m0, &e)) return;
     if (column >= p.n) return;
     const char   *row = e.w + column * p.w_row;

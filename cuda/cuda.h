@@ -90,8 +90,8 @@ void   wki_cuda_solver_free(void *part); /* cusolver.cu */
 bool   wki_cuda_capturing(void *stream);
 bool   wki_cuda_able(wk_device *d, void *stream, wk_op op);
 
-/* Few large matrices by cuSOLVER (cusolver.cu, cusolver_spectra.cu). bytes: not NULL: becomes the larger of itself
- * and the scratch wanted, nothing runs; else it runs. false: it does not, the kernels do. */
+/* Few large matrices by cuSOLVER (cusolver.cu, cusolver_spectra.cu). bytes: not NULL: becomes the larger of
+ * itself and the scratch wanted, nothing runs; else it runs. false: it does not, the kernels do. */
 bool wki_cuda_solver_lu(const wk_call *k, size_t *bytes, wk_status *status);
 bool wki_cuda_solver_solve(const wk_call *k, bool inverse, size_t *bytes, wk_status *status);
 bool wki_cuda_solver_det(const wk_call *k, size_t *bytes, wk_status *status);

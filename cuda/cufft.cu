@@ -1,6 +1,6 @@
-/* Fourier transforms by cuFFT: opened at a stream's first one, a plan per shape kept with the stream, its work
- * area in the call's scratch. Scales, the other sign of real transforms and spectra whose frequencies count
- * once are passes of our own. */
+/* Fourier transforms by cuFFT: opened at a stream's first one, a plan per shape kept with the stream, its
+ * work area in the call's scratch. Scales, the other sign of real transforms and spectra whose frequencies
+ * count once are passes of our own. */
 #include "cuda/cufft.h"
 #include "cuda/fft.cuh"
 #include "cuda/library.h"

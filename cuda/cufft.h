@@ -1,5 +1,5 @@
-/* Fourier transforms by cuFFT, which is opened at run time: the few functions and numbers of its interface that
- * are used, so that no toolkit is needed to compile this. */
+/* Fourier transforms by cuFFT, which is opened at run time: the few functions and numbers of its interface
+ * that are used, so that no toolkit is needed to compile this. */
 #ifndef WK_CUDA_CUFFT_H
 #define WK_CUDA_CUFFT_H
 

@@ -1,4 +1,5 @@
-/* cuSOLVER: opened at a stream's first use of it, its work in the call's scratch; and linear systems by it. */
+/* cuSOLVER: opened at a stream's first use of it, its work in the call's scratch; and linear systems by
+ * it. */
 #include "cuda/cusolver.cuh"
 #include "cuda/library.h"
 

@@ -1,5 +1,6 @@
-/* What ops of linear algebra by cuSOLVER share: when it takes one, the room for it in scratch, matrices brought to
- * the library's order and back. An op is one function, called twice: for the bytes it needs, and to run. */
+/* What ops of linear algebra by cuSOLVER share: when it takes one, the room for it in scratch, matrices
+ * brought to the library's order and back. An op is one function, called twice: for the bytes it needs, and
+ * to run. */
 #ifndef WK_CUDA_CUSOLVER_CUH
 #define WK_CUDA_CUSOLVER_CUH
 
@@ -106,8 +107,8 @@ static inline bool solver_put(struct job *j, const matrices &y, int64_t index, c
                                     from, (const C *)nullptr, (const int *)nullptr, ri, rj, (int)part));
 }
 
-/* What the library says of a matrix, where our own kernels would say it; values, n: results that are no numbers
- * are a failure too. */
+/* What the library says of a matrix, where our own kernels would say it; values, n: results that are no
+ * numbers are a failure too. */
 bool solver_settle(struct job *j, int64_t index, int *infos, const void *values, int64_t n);
 
 #endif

@@ -1,5 +1,5 @@
-/* Linear algebra by cuSOLVER, which is opened at run time: the few functions and numbers of its interface that are
- * used, so that no toolkit is needed to compile this. Matrices are column by column. */
+/* Linear algebra by cuSOLVER, which is opened at run time: the few functions and numbers of its interface
+ * that are used, so that no toolkit is needed to compile this. Matrices are column by column. */
 #ifndef WK_CUDA_CUSOLVER_H
 #define WK_CUDA_CUSOLVER_H
 

@@ -174,7 +174,7 @@ void wki_cuda_stream_free(wk_device *d, void *stream)
 {
     struct stream *s = (struct stream *)stream;
     cudaSetDevice(d->index);
-    cudaDeviceSynchronize(); /* its copies, too */
+    cudaStreamSynchronize(s->queue);
     wki_cuda_lt_stream_free(wki_cuda_lt_library(d), s->part[WKI_CUDA_LT]);
     wki_cuda_fft_free(s->part[WKI_CUDA_FFT]);
     wki_cuda_solver_free(s->part[WKI_CUDA_SOLVER]);

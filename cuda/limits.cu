@@ -1,4 +1,5 @@
-/* What the device can do at most, measured: bytes read from memory, multiply-adds in f32 and on the matrix units. */
+/* What the device can do at most, measured: bytes read from memory, multiply-adds in f32 and on the matrix
+ * units. */
 #include "cuda/kernel.cuh"
 #include "cuda/mma.cuh"
 
@@ -75,7 +76,8 @@ static double shortest(const struct stopwatch &w, void (*kernel)(P...), unsigned
     return best;
 }
 
-/* Operations per second of a kernel, of which each thread's turn has `work`: as many turns as take a while. */
+/* Operations per second of a kernel, of which each thread's turn has `work`: as many turns as take a
+ * while. */
 template <typename T>
 static double rate(const struct stopwatch &w, void (*kernel)(T, int, float *), unsigned blocks, double work,
                    T x, float *seen)

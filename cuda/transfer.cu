@@ -1,5 +1,5 @@
-/* Copies that run beside kernels: a stream of their own for each context that copies, and events between it and
- * the contexts' streams, so that nobody on the host waits. */
+/* Copies that run beside kernels: a stream of their own for each context that copies, and events between it
+ * and the contexts' streams, so that nobody on the host waits. */
 #include "cuda/kernel.cuh"
 
 /* Of a stream. */
@@ -38,9 +38,12 @@ void wki_cuda_copies_free(void *part)
 {
     struct copies *c = (struct copies *)part;
     if (!c) return;
-    if (c->done) cudaEventDestroy(c->done);
+    if (c->done) { /* at once, if nothing was begun */
+        cudaEventSynchronize(c->done);
+        cudaEventDestroy(c->done);
+    }
     if (c->reached) cudaEventDestroy(c->reached);
-    if (c->queue) cudaStreamDestroy(c->queue); /* what it has begun still ends */
+    if (c->queue) cudaStreamDestroy(c->queue);
     wki_cuda_state_free(c);
 }
 

@@ -1,5 +1,5 @@
-/* Tensors between contexts where no device copies beside others: in memory of the host, and to a module that only
- * knows whole copies. tests/optest/transfers.c has the devices that do. */
+/* Tensors between contexts where no device copies beside others: in memory of the host, and to a module
+ * that only knows whole copies. tests/optest/transfers.c has the devices that do. */
 #include "core/wick.h"
 
 #include <criterion/criterion.h>

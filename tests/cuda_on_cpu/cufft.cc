@@ -1,5 +1,5 @@
-/* cuFFT on the host: the functions that cuda/cufft.h names, by the sum that defines a transform, in double. Strict:
- * the caller's work area is wanted and written all over, the half spectrum is destroyed. */
+/* cuFFT on the host: the functions that cuda/cufft.h names, by the sum that defines a transform, in double.
+ * Strict: the caller's work area is wanted and written all over, the half spectrum is destroyed. */
 #include "cuda/cufft.h"
 #include "tests/cuda_on_cpu/stand_in.h"
 

@@ -1,5 +1,5 @@
-/* cuSOLVER on the host: the functions that cuda/cusolver.h names, by LAPACK out of OpenBLAS. Without that it cannot
- * be created. Work is wanted in the size that was told, and written all over. */
+/* cuSOLVER on the host: the functions that cuda/cusolver.h names, by LAPACK out of OpenBLAS. Without that
+ * it cannot be created. Work is wanted in the size that was told, and written all over. */
 #include "cuda/cusolver.h"
 #include "cpu/lapack.h"
 #include "tests/cuda_on_cpu/stand_in.h"

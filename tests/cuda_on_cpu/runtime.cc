@@ -1,5 +1,5 @@
-/* The CUDA runtime on the host: memory of the host, streams that run at once but for copies that nobody has waited
- * for, graphs as lists of what to run. */
+/* The CUDA runtime on the host: memory of the host, streams that run at once but for copies that nobody has
+ * waited for, graphs as lists of what to run. */
 #include "tests/cuda_on_cpu/block.h"
 #include "tests/cuda_on_cpu/stand_in.h"
 
@@ -281,8 +281,8 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 
 /* ---- copies ---- */
 
-/* One that touches ordinary memory of the host runs at once, as do those of a stream that is captured; the others
- * are late. */
+/* One that touches ordinary memory of the host runs at once, as do those of a stream that is captured; the
+ * others are late. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t s)
 {
     const int  target = owner(to), source = owner(from);

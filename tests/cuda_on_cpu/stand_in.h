@@ -1,5 +1,5 @@
-/* What the stand-ins for CUDA's libraries share. They are part of the shim's module, which WK_CUBLASLT, WK_CUFFT
- * and WK_CUSOLVER name as the library. */
+/* What the stand-ins for CUDA's libraries share. They are part of the shim's module, which WK_CUBLASLT,
+ * WK_CUFFT and WK_CUSOLVER name as the library. */
 #ifndef WK_SHIM_STAND_IN_H
 #define WK_SHIM_STAND_IN_H
 
