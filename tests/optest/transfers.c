@@ -130,6 +130,25 @@ static bool refusals(wk_ctx *cpu, wk_ctx *c)
     return ok;
 }
 
+/* Memory is counted, and limited, for each device by itself. */
+static bool memory(wk_ctx *a, wk_ctx *b)
+{
+    const wk_memory m = wk_memory_stats(b);
+    const wk_scope  s = wk_scope_begin(a);
+    wk_memory_limit(b, m.in_use + m.cached + 4096);
+    wk_empty(b, WK_f32, WK_SHAPE(1 << 20));
+    bool ok =
+        wk_ctx_status(b) == WK_ELIMIT && strstr(wk_ctx_message(b), "memory limit: 4194304 bytes wanted");
+    wk_ctx_clear(b);
+    wk_memory_limit(b, 0);
+    const int64_t before = wk_memory_stats(a).in_use;
+    ok &= !wk_is_none(wk_empty(a, WK_f32, WK_SHAPE(1 << 20)));
+    ok &= wk_memory_stats(a).in_use == before + (1 << 22) && wk_memory_stats(a).peak >= before + (1 << 22);
+    ok &= wk_memory_stats(b).in_use == m.in_use && m.peak >= m.in_use;
+    wk_scope_end(a, s, WK_NONE);
+    return told(ok, "memory of two devices", b);
+}
+
 static bool limits(wk_ctx *c)
 {
     const wk_limits l = wk_measure_limits(c);
@@ -145,7 +164,7 @@ bool check_transfers(const char *device)
     bool    ok = there_and_back(cpu, c, same) && in_turn(cpu, c, same) && beside(cpu, c);
     if (wk_ctx_status(second) == WK_OK)
         ok = there_and_back(cpu, c, second) && in_turn(cpu, c, second) && in_turn(cpu, second, c) &&
-             beside(cpu, second) && ok;
+             beside(cpu, second) && memory(c, second) && ok;
     else
         ok &= told(strstr(wk_ctx_message(second), "there are fewer CUDA devices") != NULL, name, second);
     ok = dropped(device, cpu) && refusals(cpu, c) && limits(c) && ok;
