@@ -33,19 +33,15 @@ DEVICE expert expert_of(const affine &p, int64_t e)
 {
     return {p.w + e * p.w_expert, e * p.bias_expert};
 }
-/* Of the row m; false: it asks for one that is not there, which the next wait reports. All blocks of a row
- * come here. */
-DEVICE bool find_expert(const affine &p, int64_t m, expert *e)
+/* The expert of row m, 0 where there are none; below 0: one is asked for that is not there, which the next wait
+ * reports. All blocks of a row come here. */
+DEVICE int expert_at(const affine &p, int64_t m)
 {
-    *e = {p.w, 0};
-    if (!p.ids) return true;
+    if (!p.ids) return 0;
     const int64_t id = p.ids[m];
-    if (id >= 0 && id < p.experts) {
-        *e = expert_of(p, id);
-        return true;
-    }
+    if (id >= 0 && id < p.experts) return (int)id;
     if (blockIdx.x == 0 && threadIdx.x == 0) report_index(p.fault, p.op, id, p.experts);
-    return false;
+    return -1;
 }
 
 /* Rows first .. first + rows of those that are sorted, of one expert, that tile t of `size` rows has; false:
