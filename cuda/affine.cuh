@@ -33,8 +33,8 @@ DEVICE expert expert_of(const affine &p, int64_t e)
 {
     return {p.w + e * p.w_expert, e * p.bias_expert};
 }
-/* The expert of row m, 0 where there are none; below 0: one is asked for that is not there, which the next wait
- * reports. All blocks of a row come here. */
+/* The expert of row m, 0 where there are none; below 0: one is asked for that is not there, which the next
+ * wait reports. All blocks of a row come here. */
 DEVICE int expert_at(const affine &p, int64_t m)
 {
     if (!p.ids) return 0;
