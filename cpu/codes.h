@@ -172,7 +172,8 @@ INLINE void unpack_q8_0(const char *p, int64_t n, struct codes *c)
     c->m = c->d;
 }
 
-/* d, dmin, then twelve bytes of 6-bit scales and minima (q4_k, q5_k): those of sub-block order[l] to lane l. */
+/* d, dmin, then twelve bytes of 6-bit scales and minima (q4_k, q5_k): those of sub-block order[l] to lane
+ * l. */
 INLINE void scales_k4(const char *p, __m128i order, struct codes *c)
 {
     /* words: d dmin, s0, s1, s2; the scales' four high ones take 4 bits of s2 and 2 of s0, the minima's of

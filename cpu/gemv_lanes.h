@@ -1,6 +1,6 @@
-/* 256 block-quantised weights at a time for dot products of few rows, in AVX-512 registers: as cpu/codes.h has
- * them, but each lane's four words, one of each vector, are under the lane's scale. Which words meet in a lane is
- * free, since x is laid out to match: what costs the fewest shuffles. */
+/* 256 block-quantised weights at a time for dot products of few rows, in AVX-512 registers: as cpu/codes.h
+ * has them, but each lane's four words, one of each vector, are under the lane's scale. Which words meet in a
+ * lane is free, since x is laid out to match: what costs the fewest shuffles. */
 #ifndef WK_CPU_GEMV_LANES_H
 #define WK_CPU_GEMV_LANES_H
 
