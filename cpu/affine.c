@@ -14,9 +14,9 @@
 /* No tile of a plan is larger. */
 #define MOST_TILE 576
 
-/* Weights that a piece of INTEGER or STREAM takes at most, about: two streams of 128 KB in halves, since
+/* Bytes of weights that a piece of INTEGER or STREAM takes at most, about: two streams of 128 KB, since
  * shorter ones are read at two thirds of the speed (docs/decisions/0012). */
-#define PIECE 131072
+#define PIECE 262144
 
 /* Elements between rows of x, which the front end made even. */
 static int64_t row_step(wk_tensor x)
@@ -66,9 +66,9 @@ static enum path choose(const struct affine *j, wk_tensor w, unsigned features)
 
 /* Rows of w in a piece, each of which is computed by itself: eight pieces for a thread at least, so that
  * nobody waits long for the last. */
-static int64_t grain_of_rows(int64_t n, int64_t k, int workers)
+static int64_t grain_of_rows(int64_t n, int64_t bytes, int workers)
 {
-    const int64_t by_size = k > 0 ? PIECE / k : 8, by_count = n / (8 * workers);
+    const int64_t by_size = bytes > 0 ? PIECE / bytes : 8, by_count = n / (8 * workers);
     const int64_t rows = by_size < by_count ? by_size : by_count;
     return rows < 8 ? 8 : rows / 8 * 8;
 }
@@ -79,7 +79,7 @@ static size_t plan_part(struct affine *j, struct part *p, wk_tensor w)
     switch (p->path) {
     case INTEGER:
     case STREAM:
-        p->grain = grain_of_rows(n, k, wki_workers(j->k->device));
+        p->grain = grain_of_rows(n, row_bytes(w), wki_workers(j->k->device));
         p->pieces = (n + p->grain - 1) / p->grain;
         return lines((p->grain * j->m + TILE) * (int64_t)sizeof(float));
     case PANEL:

@@ -33,7 +33,8 @@ INLINE_VNNI void rows_step(lanes f, int64_t blocks, bool min, const int R, const
 }
 
 /* n rows of w, R at a time, against M <= MOST rows of x; the format's block and bytes, and whether it has
- * minima. Two at a time halve the reads of x, where it no longer fits the first cache. The order of sums
+ * minima. One row of x meets one row of w at a time, a single steady
+ * stream from memory; with more, two rows halve the reads of x. The order of sums
  * is the same for every R and M. */
 INLINE_VNNI void rows(lanes f, int64_t block, int64_t bytes, bool min, const int R, const int M,
                       const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int64_t k, float *y,
@@ -70,7 +71,7 @@ INLINE_VNNI void rows_any(lanes f, int64_t block, int64_t bytes, bool min, const
     }
     if (m == 3) rows(f, block, bytes, min, 2, 3, w, row_bytes, n, x, k, y, y_step);
     if (m == 2) rows(f, block, bytes, min, 2, 2, w, row_bytes, n, x, k, y, y_step);
-    if (m == 1) rows(f, block, bytes, min, 2, 1, w, row_bytes, n, x, k, y, y_step);
+    if (m == 1) rows(f, block, bytes, min, 1, 1, w, row_bytes, n, x, k, y, y_step);
 }
 
 /* name, values and bytes of a block, what its codes are counted from (0: it has minima), form of x */
