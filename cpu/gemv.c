@@ -33,9 +33,8 @@ INLINE_VNNI void rows_step(lanes f, int64_t blocks, bool min, const int R, const
 }
 
 /* n rows of w, R at a time, against M <= MOST rows of x; the format's block and bytes, and whether it has
- * minima. One row of x meets one row of w at a time, a single steady
- * stream from memory; with more, two rows halve the reads of x. The order of sums
- * is the same for every R and M. */
+ * minima. One row of x meets one row of w at a time, a single steady stream from memory; with more, two rows
+ * halve the reads of x. The order of sums is the same for every R and M. */
 INLINE_VNNI void rows(lanes f, int64_t block, int64_t bytes, bool min, const int R, const int M,
                       const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int64_t k, float *y,
                       int64_t y_step)
