@@ -1,8 +1,7 @@
 /* Times of a device's main kernels: device [DEVICE] prints a line of JSON for each, the median of runs of
  * recorded steps. Operations count 2 for a multiply and add; attention 4 S^2 d h, half of it when causal.
  * Links libwick alone:
- *     cc -O2 -I. bench/device.c build/libwick.a -o build/device -lm -lpthread -ldl -ljansson \
- *        -lutf8proc -lz */
+ *     cc -O2 -I. bench/device.c build/libwick.a -o build/device -lm -lpthread -ldl */
 #include "core/wick.h"
 
 #include <stdio.h>

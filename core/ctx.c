@@ -33,6 +33,7 @@ void wk_ctx_free(wk_ctx *c)
     if (!is_real(c)) return;
     wki_tape_free(c);
     while (c->n_live > 0) wki_header_drop(c, c->live[--c->n_live]);
+    wki_transfers_free(c);
     wki_cache_empty(c);
     wk_free(c->live);
     if (c->device) {

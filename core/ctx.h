@@ -38,6 +38,7 @@ static inline struct wki_device *wki_device_of(const wk_device *d)
 }
 
 struct wk_tape;
+struct wki_transfers;
 
 #define WKI_MESSAGE 512
 
@@ -58,6 +59,8 @@ struct wk_ctx {
     uint64_t          seed, counter; /* Philox */
     int               capture;       /* 0 no, 1 warming, 2 recording */
     unsigned          trace;         /* enum wki_trace */
+
+    struct wki_transfers *transfers; /* copies begun and not ended: what they use */
 };
 
 /* ---- errors ---------------------------------------------------------------------------------- */
@@ -130,6 +133,10 @@ wk_tensor wki_index_put(wk_ctx *c, wk_tensor x, int d, int n, const wk_tensor *i
  * result. src is broadcast. */
 wk_tensor wki_view_scatter(wk_ctx *c, wk_tensor x, wk_tensor src, wk_tensor dense, wk_tensor view);
 
+/* The bytes of a tensor; false after recording why there is none: whole blocks in the last dim, no
+ * overflow. */
+bool wki_shape_fits(wk_ctx *c, wk_dtype t, wk_shape shape, int64_t *bytes);
+
 wk_storage *wki_storage_new(wk_ctx *c, size_t bytes); /* NULL after recording the error */
 wk_storage *wki_storage_wrap(wk_ctx *c, void *data, void (*release)(void *), void *arg);
 void        wki_storage_drop(wk_ctx *c, wk_storage *s); /* the last one caches or frees the block */
@@ -179,6 +186,9 @@ typedef wki_vjp_fn *wki_vjp;
 /* Tape (autograd.c; tape.h has the rest). */
 void wki_record(wk_ctx *c, const wk_call *k);
 void wki_tape_free(wk_ctx *c);
+
+/* Drops what copies that were not ended use (transfer.c). */
+void wki_transfers_free(wk_ctx *c);
 
 /* Devices (device.c): opened once, shared and counted. */
 wk_device  *wki_device_open(const char *name, char *message, size_t size, wk_status *status);

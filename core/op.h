@@ -45,6 +45,9 @@ typedef struct wk_call {
 
 typedef wk_status (*wk_kernel)(const wk_call *);
 
+/* Between a device and memory of the host, or to a device from one of the same backend. */
+enum wki_copy { WKI_FROM_HOST, WKI_TO_HOST, WKI_FROM_DEVICE };
+
 struct wk_backend {
     const char *name;
     int         abi; /* WK_BACKEND_ABI: a module built for another table is refused */
@@ -56,11 +59,22 @@ struct wk_backend {
     wk_status (*from_host)(wk_device *d, void *stream, void *block, const void *host,
                            size_t bytes); /* waits */
     wk_status (*sync)(wk_device *d, void *stream);
+    /* optional, both or neither: a copy that follows what the streams have queued, beside what they queue
+     * next, and its end, after which work that they queue waits for all copies begun; wait: the host waits
+     * too. other_stream: of a second device, or NULL */
+    wk_status (*copy_begin)(wk_device *d, void *stream, enum wki_copy way, void *to, const void *from,
+                            size_t bytes, wk_device *other, void *other_stream);
+    wk_status (*copy_end)(wk_device *d, void *stream, wk_device *other, void *other_stream, bool wait);
+    /* optional, both or neither: memory of the host that copies reach at full speed */
+    void *(*host_alloc)(wk_device *d, size_t bytes);
+    void (*host_free)(wk_device *d, void *block);
     /* optional: what to_host, from_host or sync met when it last failed ("gather: index 9 of 4") */
     void (*explain)(wk_device *d, void *stream, char *text, size_t size);
     void (*describe)(wk_device *d, char *text, size_t size); /* lines of "key: value" */
     /* optional: fills in what it knows; a block of the device to read from, of size bytes */
     wk_status (*limits)(wk_device *d, void *block, int64_t size, wk_limits *out);
+    /* optional: false: the kernel of this op wants what is not there (a library), the composition runs */
+    bool (*able)(wk_device *d, void *stream, wk_op op);
     bool host_memory; /* blocks may be read and written by the host */
     /* optional: NULL on backends that need none */
     void *(*stream_new)(wk_device *d);

@@ -26,7 +26,8 @@ bool wki_recording(const wk_ctx *c)
 
 bool wki_has(const wk_ctx *c, wk_op op)
 {
-    if (!c->device || !c->device->backend->kernels[op]) return false;
+    const wk_backend *b = c->device ? c->device->backend : NULL;
+    if (!b || !b->kernels[op] || (b->able && !b->able(c->device, c->stream, op))) return false;
     return ops[op].grad != '0' || !wki_recording(c);
 }
 

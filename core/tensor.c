@@ -118,8 +118,7 @@ wk_tensor wki_adopt(wk_ctx *c, wk_tensor pinned)
     return pinned == &none.info ? WK_NONE : enter(c, (struct wki_header *)(uintptr_t)pinned);
 }
 
-/* Checks a shape; false after recording why. Whole blocks in the last dim; no overflow. */
-static bool shape_fits(wk_ctx *c, wk_dtype t, wk_shape s, int64_t *bytes)
+bool wki_shape_fits(wk_ctx *c, wk_dtype t, wk_shape s, int64_t *bytes)
 {
     if (s.ndim < 0 || s.ndim > WK_MAX_DIMS) {
         wk_fail(c, WK_ESHAPE, "a tensor has 0 to %d dims, not %d", WK_MAX_DIMS, s.ndim);
@@ -169,7 +168,7 @@ static void set_dense(struct wk_tensor_info *x, wk_dtype t, wk_shape s)
 wk_tensor wki_new(wk_ctx *c, wk_dtype t, wk_shape shape)
 {
     int64_t bytes;
-    if (!c || wki_failed(c) || !shape_fits(c, t, shape, &bytes)) return WK_NONE;
+    if (!c || wki_failed(c) || !wki_shape_fits(c, t, shape, &bytes)) return WK_NONE;
     wk_storage *s = wki_storage_new(c, (size_t)bytes);
     if (!s) return WK_NONE;
     struct wki_header *h = wki_header_new(c);
@@ -246,7 +245,7 @@ wk_tensor wk_scalar_int(wk_ctx *c, int64_t value)
 wk_tensor wk_wrap(wk_ctx *c, const void *data, wk_dtype t, wk_shape shape, void (*release)(void *), void *arg)
 {
     int64_t bytes;
-    if (!c || wki_failed(c) || !shape_fits(c, t, shape, &bytes)) return WK_NONE;
+    if (!c || wki_failed(c) || !wki_shape_fits(c, t, shape, &bytes)) return WK_NONE;
     WK_REQUIRE(c, data || bytes == 0, WK_EARG, "wrap: no data");
     if (!c->device->backend->host_memory) {
         wk_tensor x = wk_make(c, data, t, shape);

@@ -265,6 +265,8 @@ typedef struct wk_attend_opts {
                           at. WK_NONE or NULL: start = S - T when causal, all keys seen. */
     wk_tensor
         mask; /* bool (true: seen) or real (added), broadcastable to [.., H, T, S]; WK_NONE or NULL: none */
+    wk_tensor sinks; /* [H] or [1]: scores that take their share and give nothing (GPT-OSS, arXiv:2508.10925),
+                        not scaled, capped or masked; WK_NONE or NULL: none */
 } wk_attend_opts;
 WK_API wk_tensor wk_attend(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_attend_opts o);
 /* Writes x [.., G, T, d] into cache [.., G, capacity, d] at positions start .. start + T (start [1], i32 or
@@ -321,6 +323,7 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 /* ---- 17. Further families, a header each ------------------------------------------------------- */
 
 #include "api/make.h"
+#include "api/transfer.h"
 #include "api/loss.h"
 #include "api/random.h"
 #include "api/view.h"

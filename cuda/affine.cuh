@@ -33,6 +33,16 @@ DEVICE expert expert_of(const affine &p, int64_t e)
 {
     return {p.w + e * p.w_expert, e * p.bias_expert};
 }
+/* The expert of row m, 0 where there are none; below 0: one is asked for that is not there, which the next
+ * wait reports. All blocks of a row come here. */
+DEVICE int expert_at(const affine &p, int64_t m)
+{
+    if (!p.ids) return 0;
+    const int64_t id = p.ids[m];
+    if (id >= 0 && id < p.experts) return (int)id;
+    if (blockIdx.x == 0 && threadIdx.x == 0) report_index(p.fault, p.op, id, p.experts);
+    return -1;
+}
 
 /* Rows first .. first + rows of those that are sorted, of one expert, that tile t of `size` rows has; false:
  * there are no more. Without experts they are all rows. Whole warps come here. */

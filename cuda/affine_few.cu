@@ -44,21 +44,15 @@ __global__ void __launch_bounds__(32 * WARPS) few_kernel(const __grid_constant__
     SHARED_DYNAMIC(uint32_t, stage);
     const int     lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
     const int64_t row0 = ((int64_t)blockIdx.x * WARPS + warp) * ROWS, m0 = (int64_t)blockIdx.y * M;
-    expert        e = {p.w, 0};
-    if (p.ids) {
-        const int64_t id = p.ids[m0];
-        if (id < 0 || id >= p.experts) {
-            if (blockIdx.x == 0 && threadIdx.x == 0) report_index(p.fault, p.op, id, p.experts);
-            return;
-        }
-        e = expert_of(p, id);
-    }
+    const int     e = expert_at(p, m0);
+    if (e < 0) return;
     if (row0 >= p.n) return;
     const char *row[ROWS];
     int64_t     x_row[M];
     float       acc[ROWS][M] = {};
 #pragma unroll
-    for (int r = 0; r < ROWS; r++) row[r] = e.w + (row0 + r < p.n ? row0 + r : p.n - 1) * p.w_row;
+    for (int r = 0; r < ROWS; r++)
+        row[r] = expert_of(p, e).w + (row0 + r < p.n ? row0 + r : p.n - 1) * p.w_row;
 #pragma unroll
     for (int i = 0; i < M; i++) x_row[i] = (m0 + i < p.m ? m0 + i : p.m - 1) / p.repeats;
     const int64_t groups = p.k / 32, chunks = (p.k + CHUNK - 1) / CHUNK, bytes = p.k / F::values * F::bytes;
@@ -119,7 +113,8 @@ __global__ void __launch_bounds__(32 * WARPS) few_kernel(const __grid_constant__
             if (lane == r * M + i) mine = v;
         }
     const int64_t column = row0 + lane / M, result = m0 + lane % M;
-    if (lane < ROWS * M && column < p.n && result < p.m) put_result(p, result, column, e.bias, mine);
+    if (lane < ROWS * M && column < p.n && result < p.m)
+        put_result(p, result, column, expert_of(p, e).bias, mine);
 }
 
 template <int T, int M> static wk_status few(const wk_call *k, const affine &p)

@@ -10,17 +10,10 @@ template <int T, int M> __global__ void few_exact_kernel(const __grid_constant__
     constexpr int     GROUPS = F::values / 32;
     const int         lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
     const int64_t     column = (int64_t)blockIdx.x * WARPS + warp, m0 = (int64_t)blockIdx.y * M;
-    expert            e = {p.w, 0};
-    if (p.ids) {
-        const int64_t id = p.ids[m0];
-        if (id < 0 || id >= p.experts) {
-            if (blockIdx.x == 0 && threadIdx.x == 0) report_index(p.fault, p.op, id, p.experts);
-            return;
-        }
-        e = expert_of(p, id);
-    }
+    const int         e = expert_at(p, m0);
+    if (e < 0) return;
     if (column >= p.n) return;
-    const char   *row = e.w + column * p.w_row;
+    const char   *row = expert_of(p, e).w + column * p.w_row;
     const float  *x[M];
     float         acc[M] = {};
     const int64_t groups = (p.k + 31) / 32;
@@ -52,7 +45,7 @@ template <int T, int M> __global__ void few_exact_kernel(const __grid_constant__
 #pragma unroll
     for (int i = 0; i < M; i++) {
         const float v = warp_fold<plus>(acc[i]);
-        if (lane == i && m0 + i < p.m) put_result(p, m0 + i, column, e.bias, v);
+        if (lane == i && m0 + i < p.m) put_result(p, m0 + i, column, expert_of(p, e).bias, v);
     }
 }
 

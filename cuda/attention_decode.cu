@@ -205,7 +205,7 @@ DEVICE void put(const heads &y, int64_t at, float v)
 
 /* blockIdx.x: the splits of all groups. */
 template <typename T, int R>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, blocks_of<T, R>::N)
     attend_few_kernel(const __grid_constant__ attending a, const __grid_constant__ splitting p)
 {
     enum { WEIGHTS = R * SPAN, EIGHTS = THREADS * 8, AT_A_TIME = in_flight<T, R>::N };

@@ -1,11 +1,10 @@
 /* Dense products by cuBLASLt: opened with the device, an algorithm per shape found once and kept with the
  * stream, a workspace of fixed size. Where the library or an algorithm is missing, callers have a kernel. */
 #include "cuda/blaslt.h"
+#include "cuda/library.h"
 #include "cuda/product.cuh"
 
-#include <dlfcn.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 struct library {
     void *module, *handle;
@@ -41,26 +40,16 @@ struct lt_stream {
 
 void *wki_cuda_lt_open(void)
 {
-    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"};
-    const char              *own = getenv("WK_CUBLASLT"); /* a path, or nothing: not to be used */
-    struct library          *l = (struct library *)wki_cuda_state(sizeof *l);
+    struct library *l = (struct library *)wki_cuda_state(sizeof *l);
     if (!l) return nullptr;
-    if (own)
-        l->module = *own ? dlopen(own, RTLD_NOW | RTLD_LOCAL) : nullptr;
-    else
-        for (size_t i = 0; i < sizeof names / sizeof *names && !l->module; i++)
-            l->module = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    l->module = wki_cuda_library_open(WKI_CUDA_LT);
     bool whole = l->module != nullptr;
 #define WK_LT_FIND(name, arguments)                                                                          \
-    if (whole) {                                                                                             \
-        void *const entry = dlsym(l->module, "cublasLt" #name);                                              \
-        memcpy((void *)&l->name, &entry, sizeof entry);                                                      \
-        whole = entry != nullptr;                                                                            \
-    }
+    whole = whole && wki_cuda_library_find(l->module, "cublasLt" #name, (void *)&l->name);
     WK_BLASLT_FUNCTIONS(WK_LT_FIND)
 #undef WK_LT_FIND
     if (whole && l->Create(&l->handle) == 0) return l;
-    if (l->module) dlclose(l->module);
+    wki_cuda_library_close(l->module);
     wki_cuda_state_free(l);
     return nullptr;
 }
@@ -70,7 +59,7 @@ void wki_cuda_lt_close(void *library)
     struct library *l = (struct library *)library;
     if (!l) return;
     l->Destroy(l->handle);
-    dlclose(l->module);
+    wki_cuda_library_close(l->module);
     wki_cuda_state_free(l);
 }
 
@@ -95,7 +84,7 @@ void wki_cuda_lt_stream_free(void *library, void *stream)
 /* The stream's part, made at its first product: streams that never multiply have none. */
 static struct lt_stream *part_of(const wk_call *k)
 {
-    void **place = wki_cuda_lt_of(k->stream);
+    void **place = wki_cuda_part_of(k->stream, WKI_CUDA_LT);
     if (*place) return (struct lt_stream *)*place;
     struct lt_stream *s = (struct lt_stream *)wki_cuda_state(sizeof *s);
     if (!s) return nullptr;
@@ -260,6 +249,7 @@ bool wki_cuda_lt_multiply(const wk_call *k, const product *p, wk_status *status)
     const struct library *l = (const struct library *)wki_cuda_lt_library(k->device);
     struct shape          s;
     if (!l || !shape_of(p, &s)) return false;
+    cudaSetDevice(k->device->index);
     struct lt_stream *w = part_of(k);
     struct found     *f = w ? find(l, w, &s) : nullptr;
     if (!f || !f->fits) return false;

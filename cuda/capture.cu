@@ -33,6 +33,13 @@ wk_status wki_cuda_replay(wk_device *d, void *stream, void *graph)
     return e == cudaSuccess ? WK_OK : WK_EDEVICE;
 }
 
+bool wki_cuda_capturing(void *stream)
+{
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    cudaStreamIsCapturing(wki_cuda_stream(stream), &status);
+    return status != cudaStreamCaptureStatusNone;
+}
+
 void wki_cuda_graph_free(wk_device *, void *graph)
 {
     cudaGraphExecDestroy((cudaGraphExec_t)graph);

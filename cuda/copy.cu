@@ -62,8 +62,9 @@ template <typename T> static wk_status move(const wk_call *k, const walk<2> &w)
 
 static wk_status move_dense(const wk_call *k, void *y, const void *x, int64_t bytes)
 {
-    const cudaError_t e =
-        cudaMemcpyAsync(y, x, (size_t)bytes, cudaMemcpyDeviceToDevice, wki_cuda_stream(k->stream));
+    cudaError_t e = cudaSetDevice(k->device->index);
+    if (e == cudaSuccess)
+        e = cudaMemcpyAsync(y, x, (size_t)bytes, cudaMemcpyDeviceToDevice, wki_cuda_stream(k->stream));
     return e == cudaSuccess ? WK_OK : wki_cuda_failed(k->message, WKI_CALL_MESSAGE, e);
 }
 
@@ -302,6 +303,7 @@ wk_status CUDA(fill)(const wk_call *k)
     const int64_t   bytes = wki_cuda_count(y) / wki_cuda_values(y->dtype) * wki_cuda_bytes(y->dtype);
     if (k->attr.f[0] != 0 || signbit(k->attr.f[0])) return run_sequence(k, k->attr.f[0], 0);
     if (bytes == 0) return WK_OK;
-    const cudaError_t e = cudaMemsetAsync(wki_data(y), 0, (size_t)bytes, wki_cuda_stream(k->stream));
+    cudaError_t e = cudaSetDevice(k->device->index);
+    if (e == cudaSuccess) e = cudaMemsetAsync(wki_data(y), 0, (size_t)bytes, wki_cuda_stream(k->stream));
     return e == cudaSuccess ? WK_OK : wki_cuda_failed(k->message, WKI_CALL_MESSAGE, e);
 }

@@ -42,6 +42,12 @@ wk_status wki_cuda_from_host(wk_device *d, void *stream, void *block, const void
 wk_status wki_cuda_sync(wk_device *d, void *stream);
 void      wki_cuda_explain(wk_device *d, void *stream, char *message, size_t size);
 void      wki_cuda_describe(wk_device *d, char *text, size_t size);
+wk_status wki_cuda_limits(wk_device *d, void *block, int64_t size, wk_limits *out);
+wk_status wki_cuda_copy_begin(wk_device *d, void *stream, enum wki_copy way, void *to, const void *from,
+                              size_t bytes, wk_device *other, void *other_stream);
+wk_status wki_cuda_copy_end(wk_device *d, void *stream, wk_device *other, void *other_stream, bool wait);
+void     *wki_cuda_host_alloc(wk_device *d, size_t bytes);
+void      wki_cuda_host_free(wk_device *d, void *block);
 void     *wki_cuda_stream_new(wk_device *d);
 void      wki_cuda_stream_free(wk_device *d, void *stream);
 wk_status wki_cuda_capture_begin(wk_device *d, void *stream);
@@ -58,16 +64,44 @@ wk_status wki_cuda_affine_blocks(const wk_call *k);
 size_t    wki_cuda_affine_blocks_scratch(const wk_call *k);
 
 struct wki_cuda_fault *wki_cuda_fault_of(void *stream);
+char                  *wki_cuda_message(void *stream); /* WKI_CALL_MESSAGE bytes, for explain */
 int                    wki_cuda_multiprocessors(const wk_device *d);
 int                    wki_cuda_architecture(const wk_device *d); /* 75, 80, 90 .. */
 size_t                 wki_cuda_shared_limit(const wk_device *d); /* shared memory a block may ask for */
 
-/* cuBLASLt (blaslt.cu): of a device, NULL where it is missing; what a stream keeps for it. */
+/* cuBLASLt (blaslt.cu) of a device, NULL where it is missing; what streams keep of the libraries, each made
+ * at its first use. */
+enum wki_cuda_part {
+    WKI_CUDA_LT,
+    WKI_CUDA_FFT,
+    WKI_CUDA_SOLVER,
+    WKI_CUDA_LIBRARIES,
+    WKI_CUDA_COPIES = WKI_CUDA_LIBRARIES,
+    WKI_CUDA_PARTS
+};
+void **wki_cuda_part_of(void *stream, enum wki_cuda_part part);
 void  *wki_cuda_lt_open(void);
 void   wki_cuda_lt_close(void *library);
-void   wki_cuda_lt_stream_free(void *library, void *stream);
+void   wki_cuda_lt_stream_free(void *library, void *part);
 void  *wki_cuda_lt_library(const wk_device *d);
-void **wki_cuda_lt_of(void *stream);
+void   wki_cuda_fft_free(void *part);    /* cufft.cu */
+void   wki_cuda_copies_free(void *part); /* transfer.cu */
+void   wki_cuda_solver_free(void *part); /* cusolver.cu */
+bool   wki_cuda_capturing(void *stream);
+bool   wki_cuda_able(wk_device *d, void *stream, wk_op op);
+
+/* Few large matrices by cuSOLVER (cusolver.cu, cusolver_spectra.cu). bytes: not NULL: becomes the larger of
+ * itself and the scratch wanted, nothing runs; else it runs. false: it does not, the kernels do. */
+bool wki_cuda_solver_lu(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_solve(const wk_call *k, bool inverse, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_det(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_cholesky(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_qr(const wk_call *k, int64_t columns, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_geqrf(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_product(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_eigh(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_svd(const wk_call *k, size_t *bytes, wk_status *status);
+bool wki_cuda_solver_lstsq(const wk_call *k, size_t *bytes, wk_status *status);
 
 /* Memory of the host and small blocks (memory.cu). */
 void *wki_cuda_block(size_t bytes);
@@ -133,6 +167,7 @@ static inline bool wki_cuda_all_plain(const wk_call *k)
 #ifdef WK_CUDA_KERNEL_CUH
 cudaStream_t wki_cuda_stream(void *stream);
 wk_status    wki_cuda_failed(char *message, size_t size, cudaError_t e); /* e as a status, with its text */
+wk_status    wki_cuda_waited(void *stream, cudaError_t e); /* what a wait that gave e has found */
 #endif
 #endif
 #endif

@@ -1,4 +1,5 @@
-/* Orthogonal decompositions and eigenvalues of symmetric matrices, a block to a matrix. Eigenvalues by
+/* Orthogonal decompositions and eigenvalues of symmetric matrices, a block to a matrix; few large ones
+ * by cuSOLVER where that is. Eigenvalues by
  * Jacobi's rotations, in rounds of pairs that do not touch each other (Brent, Luk: SIAM J. Sci. Stat.
  * Comput. 6(1), 1985). */
 #include "cuda/linalg.cuh"
@@ -50,6 +51,8 @@ static int64_t qr_values(const wk_call *k, int64_t columns)
 }
 wk_status CUDA(qr)(const wk_call *k)
 {
+    wk_status status;
+    if (wki_cuda_solver_qr(k, q_columns(k), nullptr, &status)) return status;
     const int64_t columns = q_columns(k);
     const batch   b = batch_of(k, count_of(k->in[0], 2), qr_values(k, columns), false);
     matrices      q;
@@ -60,10 +63,14 @@ wk_status CUDA(qr)(const wk_call *k)
 }
 size_t CUDA(qr_scratch)(const wk_call *k)
 {
-    return scratch_of(count_of(k->in[0], 2), qr_values(k, q_columns(k)));
+    size_t bytes = scratch_of(count_of(k->in[0], 2), qr_values(k, q_columns(k)));
+    wki_cuda_solver_qr(k, q_columns(k), &bytes, nullptr);
+    return bytes;
 }
 wk_status CUDA(geqrf)(const wk_call *k)
 {
+    wk_status status;
+    if (wki_cuda_solver_geqrf(k, nullptr, &status)) return status;
     const batch b = batch_of(k, count_of(k->in[0], 2), qr_values(k, 0), false);
     matrices    q;
     memset((void *)&q, 0, sizeof q);
@@ -73,7 +80,9 @@ wk_status CUDA(geqrf)(const wk_call *k)
 }
 size_t CUDA(geqrf_scratch)(const wk_call *k)
 {
-    return scratch_of(count_of(k->in[0], 2), qr_values(k, 0));
+    size_t bytes = scratch_of(count_of(k->in[0], 2), qr_values(k, 0));
+    wki_cuda_solver_geqrf(k, &bytes, nullptr);
+    return bytes;
 }
 
 /* in A, tau (dense); out Q */
@@ -96,6 +105,8 @@ static int64_t product_values(const wk_call *k)
 }
 wk_status CUDA(householder_product)(const wk_call *k)
 {
+    wk_status status;
+    if (wki_cuda_solver_product(k, nullptr, &status)) return status;
     const batch b = batch_of(k, count_of(k->in[0], 2), product_values(k), false);
     WITH_REAL_CLASS(k, return launch(k, product_kernel<C>, blocks_of(b), threads_for(wki_cols(k->in[0])), 0,
                                      b, matrices_of(k->in[0]), (const C *)wki_data(k->in[1]),
@@ -103,7 +114,9 @@ wk_status CUDA(householder_product)(const wk_call *k)
 }
 size_t CUDA(householder_product_scratch)(const wk_call *k)
 {
-    return scratch_of(count_of(k->in[0], 2), product_values(k));
+    size_t bytes = scratch_of(count_of(k->in[0], 2), product_values(k));
+    wki_cuda_solver_product(k, &bytes, nullptr);
+    return bytes;
 }
 
 /* ---- symmetric A: out eigenvalues, with attr.i[0] vectors too; attr.i[1]: the upper triangle ---- */
@@ -203,6 +216,8 @@ static int64_t eigh_values(const wk_call *k)
 }
 wk_status CUDA(eigh)(const wk_call *k)
 {
+    wk_status status;
+    if (wki_cuda_solver_eigh(k, nullptr, &status)) return status;
     const int64_t n = wki_cols(k->in[0]);
     const batch   b = batch_of(k, count_of(k->in[0], 2), eigh_values(k), false);
     matrices      y;
@@ -213,5 +228,7 @@ wk_status CUDA(eigh)(const wk_call *k)
 }
 size_t CUDA(eigh_scratch)(const wk_call *k)
 {
-    return scratch_of(count_of(k->in[0], 2), eigh_values(k));
+    size_t bytes = scratch_of(count_of(k->in[0], 2), eigh_values(k));
+    wki_cuda_solver_eigh(k, &bytes, nullptr);
+    return bytes;
 }

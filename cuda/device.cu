@@ -1,5 +1,6 @@
 /* The device: opening it, streams, copies between host and device, waiting, and what a wait finds. */
 #include "cuda/kernel.cuh"
+#include "cuda/library.h"
 
 #include <stdio.h>
 
@@ -13,9 +14,9 @@ struct device {
 /* Of a context. */
 struct stream {
     cudaStream_t           queue;
-    struct wki_cuda_fault *fault;        /* of the host, written by the device */
-    void                  *lt;           /* what cuBLASLt keeps, or nothing */
-    char                   message[160]; /* of the last wait that failed */
+    struct wki_cuda_fault *fault;                     /* of the host, written by the device */
+    void                  *part[WKI_CUDA_PARTS];      /* what the libraries keep, or nothing */
+    char                   message[WKI_CALL_MESSAGE]; /* of the last wait that failed */
 };
 
 cudaStream_t wki_cuda_stream(void *stream)
@@ -25,6 +26,10 @@ cudaStream_t wki_cuda_stream(void *stream)
 struct wki_cuda_fault *wki_cuda_fault_of(void *stream)
 {
     return ((struct stream *)stream)->fault;
+}
+char *wki_cuda_message(void *stream)
+{
+    return ((struct stream *)stream)->message;
 }
 int wki_cuda_multiprocessors(const wk_device *d)
 {
@@ -45,9 +50,9 @@ void *wki_cuda_lt_library(const wk_device *d)
 {
     return ((const struct device *)d->state)->lt;
 }
-void **wki_cuda_lt_of(void *stream)
+void **wki_cuda_part_of(void *stream, enum wki_cuda_part part)
 {
-    return &((struct stream *)stream)->lt;
+    return &((struct stream *)stream)->part[part];
 }
 
 wk_status wki_cuda_failed(char *message, size_t size, cudaError_t e)
@@ -130,13 +135,20 @@ void wki_cuda_describe(wk_device *d, char *text, size_t size)
 {
     const struct device *s = (const struct device *)d->state;
     size_t               left = 0, total = 0;
+    bool                 there[WKI_CUDA_LIBRARIES];
+    for (int i = 0; i < WKI_CUDA_LIBRARIES; i++) {
+        void *const module = wki_cuda_library_open((enum wki_cuda_part)i);
+        there[i] = module != nullptr;
+        wki_cuda_library_close(module);
+    }
     cudaSetDevice(d->index);
     cudaMemGetInfo(&left, &total);
     snprintf(text, size,
              "device: %s\narchitecture: sm_%d%d\nmultiprocessors: %d\nmemory: %zu of %zu MiB free\n"
-             "driver: CUDA %d.%d\nruntime: CUDA %d.%d\ncuBLASLt: %s\n",
+             "driver: CUDA %d.%d\nruntime: CUDA %d.%d\ncuBLASLt: %s\ncuFFT: %s\ncuSOLVER: %s\n",
              s->name, s->major, s->minor, s->multiprocessors, left >> 20, total >> 20, s->driver / 1000,
-             s->driver % 1000 / 10, s->runtime / 1000, s->runtime % 1000 / 10, s->lt ? "yes" : "no");
+             s->driver % 1000 / 10, s->runtime / 1000, s->runtime % 1000 / 10, s->lt ? "yes" : "no",
+             there[WKI_CUDA_FFT] ? "yes" : "no", there[WKI_CUDA_SOLVER] ? "yes" : "no");
 }
 
 void *wki_cuda_stream_new(wk_device *d)
@@ -163,8 +175,11 @@ void wki_cuda_stream_free(wk_device *d, void *stream)
     struct stream *s = (struct stream *)stream;
     cudaSetDevice(d->index);
     cudaStreamSynchronize(s->queue);
+    wki_cuda_lt_stream_free(wki_cuda_lt_library(d), s->part[WKI_CUDA_LT]);
+    wki_cuda_fft_free(s->part[WKI_CUDA_FFT]);
+    wki_cuda_solver_free(s->part[WKI_CUDA_SOLVER]);
+    wki_cuda_copies_free(s->part[WKI_CUDA_COPIES]);
     cudaStreamDestroy(s->queue);
-    wki_cuda_lt_stream_free(wki_cuda_lt_library(d), s->lt);
     wki_cuda_host_block_free(s->fault);
     wki_cuda_state_free(s);
 }
@@ -179,13 +194,13 @@ static const char *op_name(int op)
     return op >= 0 && op < WK_OP_COUNT ? names[op] : "?";
 }
 
-/* What stopped a matrix, by the op that met it; with a number to be filled in. */
+/* What stopped a matrix, by the op that met it; with a number to be filled in, where one says more. */
 static const char *problem_of(int op)
 {
     return op == WK_OP_cholesky                   ? "the leading minor of order %d is not positive"
            : op == WK_OP_lu_solve                 ? "pivot %d is no row's number"
-           : op == WK_OP_eigh                     ? "the eigenvalues did not converge in %d sweeps"
-           : op == WK_OP_svd || op == WK_OP_lstsq ? "the singular values did not converge in %d sweeps"
+           : op == WK_OP_eigh || op == WK_OP_eig  ? "the eigenvalues did not converge"
+           : op == WK_OP_svd || op == WK_OP_lstsq ? "the singular values did not converge"
                                                   : "the matrix is singular: pivot %d is zero";
 }
 static wk_status explain_problem(struct stream *s, int op, long long info, long long matrix)
@@ -196,12 +211,11 @@ static wk_status explain_problem(struct stream *s, int op, long long info, long 
     return WK_ELINALG;
 }
 
-/* Waits for what is queued; a bad index that a kernel met on the way is this wait's failure, and forgotten.
- * */
-static wk_status finish(struct stream *s, cudaError_t e)
+/* A bad index that a kernel met on the way is the next wait's failure, and forgotten. */
+wk_status wki_cuda_waited(void *stream, cudaError_t e)
 {
+    struct stream *s = (struct stream *)stream;
     s->message[0] = '\0';
-    if (e == cudaSuccess) e = cudaStreamSynchronize(s->queue);
     if (e != cudaSuccess) return wki_cuda_failed(s->message, sizeof s->message, e);
     volatile struct wki_cuda_fault *f = s->fault;
     if (!f->op) return WK_OK;
@@ -210,6 +224,12 @@ static wk_status finish(struct stream *s, cudaError_t e)
     if (problem) return explain_problem(s, op, f->index, f->size);
     snprintf(s->message, sizeof s->message, "%s: index %lld of %lld", op_name(op), f->index, f->size);
     return WK_EINDEX;
+}
+
+/* Waits for what is queued. */
+static wk_status finish(struct stream *s, cudaError_t e)
+{
+    return wki_cuda_waited(s, e == cudaSuccess ? cudaStreamSynchronize(s->queue) : e);
 }
 
 wk_status wki_cuda_sync(wk_device *d, void *stream)
@@ -252,6 +272,7 @@ wk_status wki_cuda_from_host(wk_device *d, void *stream, void *block, const void
     few     values;
     wk_call k;
     memset(&k, 0, sizeof k);
+    k.device = d;
     k.stream = stream;
     k.message = s->message;
     memcpy(values.byte, host, bytes);

@@ -1,32 +1,10 @@
 /* Fourier transforms along one dim: complex to complex, real to half a spectrum, and back. Complex
  * values are a last dim of two. Passes of small radices (Stockham), in shared memory where lines are
  * short, else in scratch; a length with a prime factor above 31 becomes a convolution (Bluestein, IEEE
- * Trans. AU-18, 1970), in f64. */
-#include "cuda/walk.cuh"
+ * Trans. AU-18, 1970), in f64. Where cuFFT is, it does most of this (cufft.cu). */
+#include "cuda/fft.cuh"
 
-enum { LARGEST = 31, PASSES = 40, SHARED_BYTES = 64 << 10 };
-enum { COMPLEX, FROM_REAL, TO_REAL };
-
-template <typename C> struct value {
-    C re, im;
-};
-template <typename C> DEVICE value<C> times(value<C> a, value<C> b)
-{
-    return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
-}
-
-/* attr.i: the dim, inverse, kind, one-sided, n; attr.f[0]: the scale. */
-struct transform {
-    walk<2>     others; /* the lines of y and x */
-    const void *x;
-    void       *y;
-    int64_t     n, lines, xs, ys; /* steps along the dim, in elements */
-    int64_t     length;           /* of the transform that is run: n, or a power of two */
-    int64_t     have;             /* values of a line of x */
-    double      scale;
-    int         kind, passes, each, radix[PASSES]; /* each: lines of a block */
-    bool        inverse, one_sided, along;         /* along: neighbours in memory are of one line */
-};
+enum { LARGEST = 31, SHARED_BYTES = 64 << 10 };
 
 /* e^(-2 pi i k / length), turned round for inverses. */
 template <typename C> __global__ void roots_kernel(value<C> *roots, int64_t length, bool inverse)
@@ -299,7 +277,9 @@ size_t CUDA(fft_scratch)(const wk_call *k)
 {
     if (wki_cuda_count(k->in[0]) == 0 || wki_cuda_count(k->out[0]) == 0) return 0;
     const transform o = plan(k);
-    const int64_t   tables = is_chirp(o) ? 3 : 1, buffers = is_short(k, o) ? 0 : 2 * o.lines;
+    size_t          bytes;
+    if (wki_cuda_fft_bytes(k, &o, &bytes)) return bytes;
+    const int64_t tables = is_chirp(o) ? 3 : 1, buffers = is_short(k, o) ? 0 : 2 * o.lines;
     return (size_t)(o.length * (tables + buffers)) * (is_chirp(o) ? sizeof(value<double>) : value_size(k));
 }
 
@@ -318,5 +298,7 @@ wk_status CUDA(fft)(const wk_call *k)
 {
     if (wki_cuda_count(k->in[0]) == 0 || wki_cuda_count(k->out[0]) == 0) return WK_OK;
     const transform o = plan(k);
+    wk_status       status;
+    if (wki_cuda_fft_run(k, &o, &status)) return status;
     return k->cls == WK_CLASS_F64 ? run<double>(k, o) : run<float>(k, o);
 }

@@ -394,8 +394,8 @@ static inline wk_status launch(const wk_call *k, void (*kernel)(P...), dim3 bloc
     config.blockDim = dim3(threads);
     config.dynamicSmemBytes = shared;
     config.stream = wki_cuda_stream(k->stream);
-    cudaError_t e = cudaSuccess;
-    if (shared > 48 << 10)
+    cudaError_t e = cudaSetDevice(k->device->index); /* another context may have had another one */
+    if (e == cudaSuccess && shared > 48 << 10)
         e = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared);
     if (e == cudaSuccess) e = cudaLaunchKernelEx(&config, kernel, static_cast<P>(args)...);
     return e == cudaSuccess ? WK_OK : wki_cuda_failed(k->message, WKI_CALL_MESSAGE, e);

@@ -1,5 +1,5 @@
-/* Linear systems: LU, Cholesky and triangular factors, and what they solve; a block to a matrix. A
- * matrix without a result is reported by the next wait. */
+/* Linear systems: LU, Cholesky and triangular factors, and what they solve; a block to a matrix; few large
+ * ones by cuSOLVER where that is. A matrix without a result is reported by the next wait. */
 #include "cuda/linalg.cuh"
 
 /* ---- LU: in A; out LU packed, pivots, info; attr.i[0]: a zero pivot is no error ---- */
@@ -38,6 +38,8 @@ static int64_t area_of(wk_tensor x)
 
 wk_status CUDA(lu_factor)(const wk_call *k)
 {
+    wk_status status;
+    if (wki_cuda_solver_lu(k, nullptr, &status)) return status;
     const batch b = batch_of(k, count_of(k->in[0], 2), area_of(k->in[0]), k->attr.i[0] != 0);
     WITH_REAL_CLASS(k, return launch(k, lu_kernel<C>, blocks_of(b), threads_for(wki_cols(k->in[0])), 0, b,
                                      matrices_of(k->in[0]), matrices_of(k->out[0]), ints(k->out[1]),
@@ -45,7 +47,9 @@ wk_status CUDA(lu_factor)(const wk_call *k)
 }
 size_t CUDA(lu_factor_scratch)(const wk_call *k)
 {
-    return scratch_of(count_of(k->in[0], 2), area_of(k->in[0]));
+    size_t bytes = scratch_of(count_of(k->in[0], 2), area_of(k->in[0]));
+    wki_cuda_solver_lu(k, &bytes, nullptr);
+    return bytes;
 }
 
 /* ---- LU's row exchanges as a permutation: row i of P L U is row out[i] of L U ---- */
@@ -157,6 +161,8 @@ static int64_t solve_values(int64_t n, int64_t columns)
 }
 wk_status CUDA(solve)(const wk_call *k)
 {
+    wk_status status;
+    if (wki_cuda_solver_solve(k, false, nullptr, &status)) return status;
     const int64_t n = rows_of(k->in[1]);
     const batch   b =
         batch_of(k, count_of(k->in[1], 2), solve_values(n, wki_cols(k->in[1])), k->attr.i[0] != 0);
@@ -166,10 +172,14 @@ wk_status CUDA(solve)(const wk_call *k)
 }
 size_t CUDA(solve_scratch)(const wk_call *k)
 {
-    return scratch_of(count_of(k->in[1], 2), solve_values(rows_of(k->in[1]), wki_cols(k->in[1])));
+    size_t bytes = scratch_of(count_of(k->in[1], 2), solve_values(rows_of(k->in[1]), wki_cols(k->in[1])));
+    wki_cuda_solver_solve(k, false, &bytes, nullptr);
+    return bytes;
 }
 wk_status CUDA(inv)(const wk_call *k)
 {
+    wk_status status;
+    if (wki_cuda_solver_solve(k, true, nullptr, &status)) return status;
     const int64_t n = rows_of(k->in[0]);
     const batch   b = batch_of(k, count_of(k->in[0], 2), solve_values(n, n), k->attr.i[0] != 0);
     WITH_REAL_CLASS(k, return launch(k, solve_kernel<C>, blocks_of(b), threads_for(n), 0, b,
@@ -178,7 +188,9 @@ wk_status CUDA(inv)(const wk_call *k)
 }
 size_t CUDA(inv_scratch)(const wk_call *k)
 {
-    return scratch_of(count_of(k->in[0], 2), solve_values(rows_of(k->in[0]), rows_of(k->in[0])));
+    size_t bytes = scratch_of(count_of(k->in[0], 2), solve_values(rows_of(k->in[0]), rows_of(k->in[0])));
+    wki_cuda_solver_solve(k, true, &bytes, nullptr);
+    return bytes;
 }
 
 /* ---- determinants: in A; out det, or with attr.i[0] its sign and the logarithm of its size ---- */
@@ -211,6 +223,8 @@ __global__ void det_kernel(const __grid_constant__ batch b, const __grid_constan
 }
 wk_status CUDA(det)(const wk_call *k)
 {
+    wk_status status;
+    if (wki_cuda_solver_det(k, nullptr, &status)) return status;
     const int64_t n = rows_of(k->in[0]);
     const batch   b = batch_of(k, count_of(k->in[0], 2), n * n + n, true);
     void *const   logs = k->attr.i[0] ? wki_data(k->out[1]) : nullptr;
@@ -220,7 +234,9 @@ wk_status CUDA(det)(const wk_call *k)
 size_t CUDA(det_scratch)(const wk_call *k)
 {
     const int64_t n = rows_of(k->in[0]);
-    return scratch_of(count_of(k->in[0], 2), n * n + n);
+    size_t        bytes = scratch_of(count_of(k->in[0], 2), n * n + n);
+    wki_cuda_solver_det(k, &bytes, nullptr);
+    return bytes;
 }
 
 /* ---- Cholesky: in A; out the factor, info; attr.i: upper, an indefinite A is no error ---- */
@@ -263,6 +279,8 @@ __global__ void cholesky_kernel(const __grid_constant__ batch b, const __grid_co
 }
 wk_status CUDA(cholesky)(const wk_call *k)
 {
+    wk_status status;
+    if (wki_cuda_solver_cholesky(k, nullptr, &status)) return status;
     const batch b = batch_of(k, count_of(k->in[0], 2), area_of(k->in[0]), k->attr.i[1] != 0);
     WITH_REAL_CLASS(k, return launch(k, cholesky_kernel<C>, blocks_of(b), threads_for(wki_cols(k->in[0])), 0,
                                      b, matrices_of(k->in[0]), matrices_of(k->out[0]), k->attr.i[0] != 0,
@@ -270,7 +288,9 @@ wk_status CUDA(cholesky)(const wk_call *k)
 }
 size_t CUDA(cholesky_scratch)(const wk_call *k)
 {
-    return scratch_of(count_of(k->in[0], 2), area_of(k->in[0]));
+    size_t bytes = scratch_of(count_of(k->in[0], 2), area_of(k->in[0]));
+    wki_cuda_solver_cholesky(k, &bytes, nullptr);
+    return bytes;
 }
 
 /* ---- triangular systems: in A, B; out X; attr.i: upper, ones on the diagonal ---- */

@@ -18,7 +18,7 @@ void wki_cuda_block_free(void *block)
 void *wki_cuda_host_block(size_t bytes)
 {
     void *p = nullptr;
-    if (cudaHostAlloc(&p, bytes, cudaHostAllocMapped) == cudaSuccess) return p;
+    if (cudaHostAlloc(&p, bytes, cudaHostAllocMapped | cudaHostAllocPortable) == cudaSuccess) return p;
     cudaGetLastError();
     return nullptr;
 }

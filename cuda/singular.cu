@@ -1,6 +1,6 @@
 /* Singular values by rotations of columns until all are orthogonal (one-sided Jacobi: Hestenes, J.
  * SIAM 6(1), 1958), and what is made of them: the decomposition, least squares. A block to a matrix;
- * each pair of columns a warp. */
+ * each pair of columns a warp; few large ones by cuSOLVER where that is. */
 #include "cuda/linalg.cuh"
 
 enum { SWEEPS = 40 };
@@ -189,6 +189,8 @@ static unsigned threads_of(wk_tensor x)
 }
 wk_status CUDA(svd)(const wk_call *k)
 {
+    wk_status status;
+    if (wki_cuda_solver_svd(k, nullptr, &status)) return status;
     const batch b = batch_of(k, count_of(k->in[0], 2), svd_values(k), false);
     matrices    u, vh;
     memset((void *)&u, 0, sizeof u);
@@ -202,7 +204,9 @@ wk_status CUDA(svd)(const wk_call *k)
 }
 size_t CUDA(svd_scratch)(const wk_call *k)
 {
-    return scratch_of(count_of(k->in[0], 2), svd_values(k));
+    size_t bytes = scratch_of(count_of(k->in[0], 2), svd_values(k));
+    wki_cuda_solver_svd(k, &bytes, nullptr);
+    return bytes;
 }
 
 /* ---- least squares: in A, B; out X, rank, singular values of A; attr.f[0]: the relative cut ---- */
@@ -258,6 +262,8 @@ static int64_t lstsq_values(const wk_call *k)
 }
 wk_status CUDA(lstsq)(const wk_call *k)
 {
+    wk_status status;
+    if (wki_cuda_solver_lstsq(k, nullptr, &status)) return status;
     const batch b = batch_of(k, count_of(k->in[0], 2), lstsq_values(k), false);
     WITH_REAL_CLASS(k,
                     return launch(k, lstsq_kernel<C>, blocks_of(b), threads_of(k->in[0]), 0, b,
@@ -266,5 +272,7 @@ wk_status CUDA(lstsq)(const wk_call *k)
 }
 size_t CUDA(lstsq_scratch)(const wk_call *k)
 {
-    return scratch_of(count_of(k->in[0], 2), lstsq_values(k));
+    size_t bytes = scratch_of(count_of(k->in[0], 2), lstsq_values(k));
+    wki_cuda_solver_lstsq(k, &bytes, nullptr);
+    return bytes;
 }

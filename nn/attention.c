@@ -49,12 +49,12 @@ static wk_tensor prepare(wk_ctx *c, const struct wk_norm *norm, const struct wk_
 }
 
 wk_tensor wki_attend_heads(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const struct wk_kv *kv,
-                           wk_tensor sinks, wk_attend_opts o)
+                           wk_attend_opts o)
 {
     wk_tensor y;
     o.causal = true;
     if (kv && kv->rotating) {
-        y = wki_attend_sliding(c, q, k, v, kv, sinks, o);
+        y = wki_attend_sliding(c, q, k, v, kv, o);
     } else {
         if (kv) {
             wk_cache_write(c, kv->k, k, o.start);
@@ -64,7 +64,7 @@ wk_tensor wki_attend_heads(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, con
         } else {
             o.start = WK_NONE;
         }
-        y = wk_is_none(sinks) ? wk_attend(c, q, k, v, o) : wki_attend_sinks(c, q, k, v, sinks, o);
+        y = wk_attend(c, q, k, v, o);
     }
     return wk_flatten(c, wk_transpose(c, y, -2, -3), -2, -1);
 }
@@ -79,8 +79,8 @@ wk_tensor wk_attention(wk_ctx *c, const struct wk_attention *a, wk_tensor x, wk_
     const wk_tensor      q = prepare(c, &a->q_norm, &a->rotary, qkv[0], a->heads, positions, reach);
     const wk_tensor      k = prepare(c, &a->k_norm, &a->rotary, qkv[1], a->kv_heads, positions, reach);
     const wk_tensor      v = prepare(c, NULL, NULL, qkv[2], a->kv_heads, positions, reach);
-    const wk_attend_opts o = {.window = a->window, .softcap = a->softcap, .start = start};
-    return wk_linear(c, &a->o, wki_attend_heads(c, q, k, v, kv, a->sinks, o));
+    const wk_attend_opts o = {.window = a->window, .softcap = a->softcap, .start = start, .sinks = a->sinks};
+    return wk_linear(c, &a->o, wki_attend_heads(c, q, k, v, kv, o));
 }
 
 void wki_attention_bind(wk_param_list *l, struct wk_attention *x)

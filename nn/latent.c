@@ -62,7 +62,7 @@ static wk_tensor expanded(wk_ctx *c, const struct wk_latent_attention *a, wk_ten
     s.dim[s.ndim - 1] = a->turned_dim;
     const wk_tensor k = side_by_side(c, k_plain, wk_expand(c, k_turned, s));
     const wk_tensor v = wk_narrow(c, kv, -1, a->plain_dim, a->value_dim);
-    return wki_attend_heads(c, side_by_side(c, plain, q_turned), k, v, NULL, WK_NONE, o);
+    return wki_attend_heads(c, side_by_side(c, plain, q_turned), k, v, NULL, o);
 }
 
 /* kv_b is linear, so that its share of the scores goes into the queries and its share of the values into the

@@ -15,16 +15,13 @@ wk_shape  wki_shape_of(wk_tensor x);
 /* Two masks of attention (bool: seen, or real: added; WK_NONE) as one. */
 wk_tensor wki_mask_join(wk_ctx *c, wk_tensor a, wk_tensor b);
 wk_tensor wki_split_heads(wk_ctx *c, wk_tensor x, int64_t heads); /* [.., H d] as [.., H, d] */
-/* wk_attend with a score per head that takes its share and gives nothing. */
-wk_tensor wki_attend_sinks(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_tensor sinks,
-                           wk_attend_opts a);
 /* Attention on a rotating layer of a cache, to which k and v are appended at o.start. */
 wk_tensor wki_attend_sliding(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const struct wk_kv *kv,
-                             wk_tensor sinks, wk_attend_opts o);
+                             wk_attend_opts o);
 /* Causal attention of q [.., H, T, d] on k, v [.., G, T, d], or on the cache after they were appended at
- * o.start; the heads side by side: [.., T, H d]. sinks [H] or WK_NONE. */
+ * o.start; the heads side by side: [.., T, H d]. */
 wk_tensor wki_attend_heads(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const struct wk_kv *kv,
-                           wk_tensor sinks, wk_attend_opts o);
+                           wk_attend_opts o);
 
 /* Binds the field to the parameter that it holds, so that wk_param_list_set reaches it; no parameter:
  * nothing. */

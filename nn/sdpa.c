@@ -74,48 +74,6 @@ static wk_tensor composed(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, cons
     return wk_cast(c, wk_reshape(c, y, all), q->dtype);
 }
 
-/* bool [T, S] of causal, window and start as wk_attend means them. */
-static wk_tensor by_start(wk_ctx *c, int64_t T, int64_t S, const wk_attend_opts *a)
-{
-    const wk_tensor start =
-        wk_is_none(a->start) ? wk_full(c, (double)(S - T), WK_i64, WK_SHAPE(1)) : a->start;
-    const wk_tensor t = wk_add(c, wk_unsqueeze(c, wk_arange(c, 0, (double)T, 1, WK_i64), 1), start);
-    const wk_tensor s = wk_arange(c, 0, (double)S, 1, WK_i64);
-    const wk_tensor seen = wk_gt(c, s, wk_sub(c, t, wk_scalar_int(c, a->window)));
-    return a->causal ? wk_logical_and(c, seen, wk_le(c, s, t)) : seen;
-}
-
-/* A sink is a key of zeros in front, whose score is its mask and whose value is zero. */
-wk_tensor wki_attend_sinks(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_tensor sinks,
-                           wk_attend_opts a)
-{
-    const int64_t T = wk_size(q, -2), S = wk_size(k, -2);
-    wk_shape      one = wki_shape_of(k), columns = wki_shape_of(q);
-    if (wk_dtype_block(k->dtype) > 1) k = wk_cast(c, k, q->dtype);
-    if (wk_dtype_block(v->dtype) > 1) v = wk_cast(c, v, q->dtype);
-    if (wk_ctx_status(c) != WK_OK) return WK_NONE;
-    if (a.window) {
-        a.mask = wki_mask_join(c, a.mask, by_start(c, T, S, &a));
-        a.window = 0;
-    }
-    /* keys beyond are memory that nobody wrote */
-    if (!wk_is_none(a.start)) a.start = wk_add(c, a.start, wk_scalar_int(c, 1));
-    one.dim[k->ndim - 2] = 1;
-    const wk_tensor keys[] = {wk_zeros(c, k->dtype, one), k};
-    one.dim[k->ndim - 1] = wk_size(v, -1);
-    const wk_tensor values[] = {wk_zeros(c, v->dtype, one), v};
-    columns.dim[q->ndim - 2] = !wk_is_none(a.mask) && wk_size(a.mask, -2) > 1 ? T : 1;
-    columns.dim[q->ndim - 1] = 1;
-    const wk_tensor sink =
-        wk_expand(c, wk_reshape(c, wk_cast(c, sinks, WK_f32), WK_SHAPE(-1, 1, 1)), columns);
-    columns.dim[q->ndim - 1] = S;
-    const wk_tensor rest = wk_is_none(a.mask) ? wk_zeros(c, WK_f32, columns)
-                                              : wk_expand(c, mask_real(c, a.mask, WK_f32), columns);
-    const wk_tensor both[] = {sink, rest};
-    a.mask = wk_cat(c, 2, both, -1);
-    return wk_attend(c, q, wk_cat(c, 2, keys, -2), wk_cat(c, 2, values, -2), a);
-}
-
 static bool fit(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const wk_sdpa_opts *o)
 {
     if (wk_ctx_status(c) != WK_OK) return false;
@@ -148,7 +106,7 @@ wk_tensor wk_scaled_dot_product_attention(wk_ctx *c, wk_tensor q, wk_tensor k, w
     if (!fit(c, q, k, v, &o)) return WK_NONE;
     if (o.scale == 0) o.scale = 1 / sqrt((double)wk_size(q, -1));
     wk_tensor  mask = wk_is_none(o.mask) ? WK_NONE : o.mask;
-    const bool drops = o.dropout > 0 && wk_training(c), sinks = !wk_is_none(o.sinks);
+    const bool drops = o.dropout > 0 && wk_training(c);
     if (weights || drops) return composed(c, q, k, v, &o, mask, weights);
     /* wk_attend counts a causal query's place from the end of the keys */
     wk_attend_opts a = {.scale = o.scale, .softcap = o.softcap, .causal = o.causal, .window = o.window};
@@ -159,5 +117,6 @@ wk_tensor wk_scaled_dot_product_attention(wk_ctx *c, wk_tensor q, wk_tensor k, w
         a.window = 0;
     }
     a.mask = mask;
-    return sinks ? wki_attend_sinks(c, q, k, v, o.sinks, a) : wk_attend(c, q, k, v, a);
+    a.sinks = o.sinks;
+    return wk_attend(c, q, k, v, a);
 }

@@ -2,11 +2,6 @@
  * that a step may be captured. */
 #include "layers.h"
 
-static wk_tensor attend(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_tensor sinks, wk_attend_opts o)
-{
-    return wk_is_none(sinks) ? wk_attend(c, q, k, v, o) : wki_attend_sinks(c, q, k, v, sinks, o);
-}
-
 /* x [G, T, d] into the slots [T] of cache; dtypes in blocks go one position at a time. */
 static void write(wk_ctx *c, wk_tensor cache, wk_tensor x, wk_tensor slots)
 {
@@ -38,7 +33,7 @@ static wk_tensor visible(wk_ctx *c, int64_t T, int64_t W, int64_t window, wk_ten
 }
 
 wk_tensor wki_attend_sliding(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const struct wk_kv *kv,
-                             wk_tensor sinks, wk_attend_opts o)
+                             wk_attend_opts o)
 {
     const int64_t   T = wk_size(q, -2), W = wk_size(kv->k, -2);
     const wk_tensor start = wk_cast(c, o.start, WK_i64), size = wk_scalar_int(c, W);
@@ -53,7 +48,7 @@ wk_tensor wki_attend_sliding(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, c
         wk_cache_write(c, kv->v, v, slot);
         o.start = wk_minimum(c, start, wk_scalar_int(c, W - 1));
         o.window = 0;
-        return attend(c, q, kv->k, kv->v, sinks, o);
+        return wk_attend(c, q, kv->k, kv->v, o);
     }
     const int64_t   kept = T < W ? T : W;
     const wk_tensor fresh = wk_arange(c, (double)(T - kept), (double)T, 1, WK_i64);
@@ -61,7 +56,7 @@ wk_tensor wki_attend_sliding(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, c
     o.start = WK_NONE;
     o.causal = false;
     o.window = 0;
-    const wk_tensor y = attend(c, q, joined(c, kv->k, k), joined(c, kv->v, v), sinks, o);
+    const wk_tensor y = wk_attend(c, q, joined(c, kv->k, k), joined(c, kv->v, v), o);
     const wk_tensor slots = wk_remainder(c, wk_add(c, start, fresh), size);
     write(c, kv->k, wk_narrow(c, k, -2, T - kept, kept), slots);
     write(c, kv->v, wk_narrow(c, v, -2, T - kept, kept), slots);

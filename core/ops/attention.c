@@ -85,6 +85,10 @@ static bool check(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const wk_att
     else if (!wk_is_none(o->mask) && wki_dtype_class(o->mask->dtype) != 'B' &&
              wki_dtype_class(o->mask->dtype) != 'F')
         wk_fail(c, WK_EDTYPE, "attend: mask is %s, neither bool nor real", wk_dtype_name(o->mask->dtype));
+    else if (!wk_is_none(o->sinks) && ((wk_count(o->sinks) != 1 && wk_count(o->sinks) != n.heads) ||
+                                       wki_dtype_class(o->sinks->dtype) != 'F'))
+        wk_fail(c, WK_ESHAPE, "attend: sinks are %s %s, there are %lld heads", wk_dtype_name(o->sinks->dtype),
+                WKI_TEXT(o->sinks), (long long)n.heads);
     return !wki_failed(c);
 }
 
@@ -151,10 +155,16 @@ static wk_tensor composed(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, cons
     const wk_tensor seen = visible(c, n, o);
     if (!wk_is_none(seen)) s = masked(c, s, seen);
     /* a query that sees nothing gives 0 */
-    const wk_tensor most = wk_amax(c, wk_detach(c, s), WK_DIMS(-1), true);
-    const wk_tensor blind = wk_eq(c, most, wk_scalar(c, -(double)INFINITY));
-    s = wk_softmax(c, wk_where(c, blind, wk_scalar(c, 0), s), -1);
-    s = wk_where(c, blind, wk_scalar(c, 0), s);
+    if (wk_is_none(o->sinks)) {
+        const wk_tensor most = wk_amax(c, wk_detach(c, s), WK_DIMS(-1), true);
+        const wk_tensor blind = wk_eq(c, most, wk_scalar(c, -(double)INFINITY));
+        s = wk_softmax(c, wk_where(c, blind, wk_scalar(c, 0), s), -1);
+        s = wk_where(c, blind, wk_scalar(c, 0), s);
+    } else { /* one more key, that all see and that has no value */
+        const wk_tensor sink = wk_reshape(c, wk_cast(c, o->sinks, t), WK_SHAPE(-1, 1, 1));
+        const wk_tensor both[] = {s, wk_expand(c, sink, shape_like(q, n.queries, 1))};
+        s = wk_narrow(c, wk_softmax(c, wk_cat(c, 2, both, -1), -1), -1, 0, n.keys);
+    }
     packed.dim[q->ndim - 1] = n.keys;
     const wk_tensor y = wk_matmul(c, wk_reshape(c, s, packed), wk_cast(c, v, t));
     const wk_tensor heads = wk_cast(c, wk_reshape(c, y, shape_like(q, n.queries, n.dv)), q->dtype);
@@ -168,34 +178,54 @@ static bool is_tracked(wk_tensor x)
     return x->node != 0;
 }
 
+/* What sinks leave of y: the share of the keys' exponentials, whose sum's logarithm is lse [.., H, T]. */
+static wk_tensor beside_sinks(wk_ctx *c, wk_tensor y, wk_tensor lse, wk_tensor sinks)
+{
+    const wk_tensor sink = wk_reshape(c, wk_cast(c, sinks, WK_f32), WK_SHAPE(-1, 1));
+    const wk_tensor share = wk_unsqueeze(c, wk_sigmoid(c, wk_sub(c, lse, sink)), -1);
+    const wk_tensor rows = wk_mul(c, wk_transpose(c, y, -2, -3), wk_transpose(c, share, -2, -3));
+    return wki_failed(c) ? WK_NONE : wk_transpose(c, wk_cast(c, rows, y->dtype), -2, -3);
+}
+
 /* attr.i: causal, window; attr.f: scale, softcap. Inputs q, k, v, start, mask. */
 static wk_tensor fused(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const wk_attend_opts *o)
 {
     const struct sizes n = sizes_of(q, k, v);
     wk_tensor          mask = o->mask;
     if (!wk_is_none(mask)) mask = wk_expand(c, mask, shape_like(q, n.queries, n.keys));
-    wk_call r = {.op = WK_OP_attend,
-                 WK_IN(q, k, v, o->start, mask),
-                 .n_out = 1,
-                 .attr = {.i = {o->causal, o->window}, .f = {o->scale, o->softcap}},
-                 .out = {new_result(c, q, n.dv)}};
-    if (wki_recording(c) && (is_tracked(q) || is_tracked(k) || is_tracked(v))) {
+    wk_call    r = {.op = WK_OP_attend,
+                    WK_IN(q, k, v, o->start, mask),
+                    .n_out = 1,
+                    .attr = {.i = {o->causal, o->window}, .f = {o->scale, o->softcap}},
+                    .out = {new_result(c, q, n.dv)}};
+    const bool sinks = !wk_is_none(o->sinks);
+    if (sinks || (wki_recording(c) && (is_tracked(q) || is_tracked(k) || is_tracked(v)))) {
         wk_shape s = wki_shape(q);
         s.ndim--;
         r.out[r.n_out++] = wki_new(c, WK_f32, s); /* log of each row's sum of exponentials */
     }
-    return wki_run(c, &r);
+    const wk_tensor y = wki_run(c, &r);
+    return sinks ? beside_sinks(c, y, r.out[1], o->sinks) : y;
+}
+
+/* Gradients of what kernels do not give: of the mask, beside sinks. */
+static bool wants_composed(const wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const wk_attend_opts *o)
+{
+    if (!wki_recording(c)) return false;
+    if (is_tracked(o->mask)) return true;
+    return !wk_is_none(o->sinks) && (is_tracked(q) || is_tracked(k) || is_tracked(v) || is_tracked(o->sinks));
 }
 
 wk_tensor wk_attend(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_attend_opts o)
 {
     if (wk_is_none(o.start)) o.start = WK_NONE;
     if (wk_is_none(o.mask)) o.mask = WK_NONE;
+    if (wk_is_none(o.sinks)) o.sinks = WK_NONE;
     if (!wki_failed(c)) spread_all(c, (wk_tensor *[3]){&q, &k, &v});
     if (!check(c, q, k, v, &o)) return WK_NONE;
     if (o.scale == 0) o.scale = 1 / sqrt((double)wk_size(q, -1));
-    const bool mask_gradient = wki_recording(c) && is_tracked(o.mask);
-    if (q->dtype == WK_f64 || mask_gradient || !wki_has(c, WK_OP_attend)) return composed(c, q, k, v, &o);
+    if (q->dtype == WK_f64 || wants_composed(c, q, k, v, &o) || !wki_has(c, WK_OP_attend))
+        return composed(c, q, k, v, &o);
     return fused(c, q, k, v, &o);
 }
 
@@ -206,7 +236,8 @@ wk_tensor wki_again_attend(wk_ctx *c, const wk_call *k)
                               .causal = k->attr.i[0] != 0,
                               .window = k->attr.i[1],
                               .start = k->in[3],
-                              .mask = k->in[4]};
+                              .mask = k->in[4],
+                              .sinks = WK_NONE};
     return composed(c, k->in[0], k->in[1], k->in[2], &o);
 }
 

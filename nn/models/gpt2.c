@@ -45,7 +45,7 @@ static wk_tensor attention(wk_ctx *c, const struct gpt2 *m, const struct block *
     const wk_tensor qkv = project(c, &b->c_attn, h);
     const wk_tensor q = part(c, qkv, 0, m->heads), k = part(c, qkv, 1, m->heads),
                     v = part(c, qkv, 2, m->heads);
-    h = wki_attend_heads(c, q, k, v, wki_kv(s, i), WK_NONE, (wk_attend_opts){.start = s->start});
+    h = wki_attend_heads(c, q, k, v, wki_kv(s, i), (wk_attend_opts){.start = s->start});
     return project(c, &b->c_proj, h);
 }
 

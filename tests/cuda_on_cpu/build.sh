@@ -8,7 +8,7 @@ shift
 mkdir -p "$folder"
 launcher=$(command -v ccache || true)
 flags="-O1 -g1 -fPIC -D_GNU_SOURCE -I. -Itests/cuda_on_cpu -fvisibility=hidden -ffp-contract=off -fno-math-errno
-    -Wall -Wextra -Werror -Wno-unknown-pragmas $*"
+    -Wall -Wextra -Werror -Wno-unknown-pragmas -DWK_SOLVER_LEAST=3 $*" # the small matrices of the cases meet cuSOLVER
 one() { # one SOURCE COMPILER-ARGUMENT...
     source=$1
     shift

@@ -1,9 +1,7 @@
-/* cuBLASLt on the host: the functions that cuda/blaslt.h names, by plain loops with sums in double. It is part
- * of the shim's module, which WK_CUBLASLT names as the library. */
+/* cuBLASLt on the host: the functions that cuda/blaslt.h names, by plain loops with sums in double. */
 #include "cuda/blaslt.h"
 #include "cuda/kernel.cuh"
-
-#define EXPORTED extern "C" __attribute__((visibility("default")))
+#include "tests/cuda_on_cpu/stand_in.h"
 
 namespace
 {
@@ -70,8 +68,6 @@ cudaError_t multiply(const desc &o, const layout &a, const layout &b, const layo
 }
 
 } // namespace
-
-cudaError_t shim_submit(cudaStream_t s, std::function<cudaError_t()> step);
 
 EXPORTED int cublasLtCreate(void **handle)
 {
@@ -166,7 +162,6 @@ EXPORTED int cublasLtMatmul(void *, void *d, const void *, const void *a, void *
     if (!sound(&o, &x, &w, &r) || (o.epilogue == LT_EPILOGUE_BIAS && !o.bias)) return 7;
     if ((uintptr_t)a % algo->data[0] || (uintptr_t)b % algo->data[1] || (uintptr_t)y % algo->data[3])
         return 7;
-    return shim_submit((cudaStream_t)stream, [=] { return multiply(o, x, w, r, a, b, y); }) == cudaSuccess
-               ? 0
-               : 14;
+    const auto step = [=] { return multiply(o, x, w, r, a, b, y); };
+    return shim_submit((cudaStream_t)stream, step, true) == cudaSuccess ? 0 : 14;
 }

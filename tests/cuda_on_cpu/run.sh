@@ -16,7 +16,8 @@ if [ "${2:-}" = sanitized ]; then
     export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1
 fi
 tests/cuda_on_cpu/build.sh "$shim" $flags || exit 1
-export WK_MODULE_PATH=$shim WK_CUBLASLT=$PWD/$shim/libwick_cuda.so.0 shim build asan=${asan:-}
+library=$PWD/$shim/libwick_cuda.so.0
+export WK_MODULE_PATH=$shim WK_CUBLASLT=$library WK_CUFFT= WK_CUSOLVER= shim build asan=${asan:-}
 failed=0
 passed=0
 
@@ -60,6 +61,12 @@ WK_CUBLASLT='' LD_PRELOAD=$asan "$build/wick-optest" cuda:0 matmul affine >"$shi
     { failed=$((failed + 1)) && grep -vE '^device:' "$shim/products.log" | head -20; }
 n=$(sed -nE 's/^([0-9]+) passed.*/\1/p' "$shim/products.log" | tail -1)
 echo "products without cuBLASLt: ${n:-0} passed"
+passed=$((passed + ${n:-0}))
+# Transforms and linear algebra by the libraries.
+WK_CUFFT=$library WK_CUSOLVER=$library LD_PRELOAD=$asan "$build/wick-optest" cuda:0 fft linalg alone \
+    >"$shim/libraries.log" 2>&1 || { failed=$((failed + 1)) && grep -vE '^device:' "$shim/libraries.log" | head -20; }
+n=$(sed -nE 's/^([0-9]+) passed.*/\1/p' "$shim/libraries.log" | tail -1)
+echo "with cuFFT and cuSOLVER: ${n:-0} passed"
 passed=$((passed + ${n:-0}))
 "$shim/planted" || failed=$((failed + 1))
 

@@ -10,6 +10,7 @@ struct attend_case {
     bool        turned; /* inputs [T, H, d] in memory */
     int         start;  /* plus 1: the place of the first query; 0: the last places */
     wk_dtype    cache;  /* of keys and values, where it is not theirs */
+    bool        sinks;  /* learnt ones (input 3) */
 };
 
 static wk_tensor attend(wk_ctx *c, const wk_tensor *x, const struct op_case *given)
@@ -27,6 +28,7 @@ static wk_tensor attend(wk_ctx *c, const wk_tensor *x, const struct op_case *giv
                               .window = k->window,
                               .softcap = k->softcap,
                               .mask = mask,
+                              .sinks = k->sinks ? x[3] : WK_NONE,
                               .start = k->start ? wk_full(c, k->start - 1, WK_i64, WK_SHAPE(1)) : WK_NONE};
     return wk_attend(c, in[0], in[1], in[2], o);
 }
@@ -46,6 +48,12 @@ static void exact_write(const struct op_case *k, const struct values *x, struct 
         const int64_t h = i / (capacity * d), t = i / d % capacity - 2;
         y->v[i] = t >= 0 && t < n ? x[1].v[(h * n + t) * d + i % d] : x[0].v[i];
     }
+}
+
+/* Of a learnt mask, or of sinks. */
+static wk_shape fourth(const struct attend_case *k)
+{
+    return k->sinks ? WK_SHAPE(k->q.dim[k->q.ndim - (k->turned ? 2 : 3)]) : WK_SHAPE(2, 1, 5);
 }
 
 void family_attention(case_fn visit, void *arg)
@@ -176,16 +184,39 @@ void family_attention(case_fn visit, void *arg)
          .q = WK_SHAPE(4, 20, 32),
          .k = WK_SHAPE(2, 50, 32),
          .v = WK_SHAPE(2, 50, 32)},
+        {.note = "sinks",
+         .causal = true,
+         .softcap = 2,
+         .turned = true,
+         .sinks = true,
+         .q = WK_SHAPE(20, 4, 16),
+         .k = WK_SHAPE(20, 2, 16),
+         .v = WK_SHAPE(20, 2, 12)},
+        {.note = "sinks where nothing is seen",
+         .causal = true,
+         .sinks = true,
+         .q = WK_SHAPE(2, 2, 6, 8),
+         .k = WK_SHAPE(2, 1, 3, 8),
+         .v = WK_SHAPE(2, 1, 3, 8)},
+        {.note = "sinks, decoding from a q8_0 cache",
+         .causal = true,
+         .window = 300,
+         .start = 411,
+         .cache = WK_q8_0,
+         .sinks = true,
+         .q = WK_SHAPE(6, 1, 64),
+         .k = WK_SHAPE(2, 500, 64),
+         .v = WK_SHAPE(2, 500, 64)},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         visit_dtypes(visit, arg,
                      &(struct op_case){.op = "attend",
                                        .note = rows[i].note,
-                                       .n_in = rows[i].mask == 3 ? 4 : 3,
+                                       .n_in = rows[i].mask == 3 || rows[i].sinks ? 4 : 3,
                                        .in = {{.shape = rows[i].q, .dtype = WK_f32},
                                               {.shape = rows[i].k, .dtype = WK_f32},
                                               {.shape = rows[i].v, .dtype = WK_f32},
-                                              {.shape = WK_SHAPE(2, 1, 5), .dtype = WK_f32}},
+                                              {.shape = fourth(&rows[i]), .dtype = WK_f32}},
                                        .run = attend,
                                        .row = &rows[i],
                                        .tolerance = rows[i].cache ? 2e-2 : 4e-6,

@@ -3,6 +3,8 @@
 #include "tests/ops/block_uses.h"
 #include "tests/ops/cases.h"
 #include "tests/ops/quant_golden.h"
+#include "tests/optest/counts.h"
+#include "tests/optest/transfers.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 /* The bits of the block dtypes, on the instruction set that is chosen by itself. */
 static bool quantised_rows(const char *device)
 {
+#ifdef WK_OPTEST_FILES
     char          message[256];
     wk_ctx       *c = wk_ctx_new(device);
     const int64_t n =
@@ -19,6 +22,9 @@ static bool quantised_rows(const char *device)
     if (n) printf("%lld block dtypes agree with the reference\n", (long long)n);
     if (!n) printf("FAIL\n%s\n", message);
     return n > 0;
+#else /* a build that reads no files */
+    return device != NULL;
+#endif
 }
 
 /* Products with them, on every instruction set there is. */
@@ -78,6 +84,75 @@ static bool replayed(wk_ctx *c)
     if (!ok) printf("FAIL a captured step: %s\n", wk_ctx_message(c));
     wk_scope_end(c, s, WK_NONE);
     return ok;
+}
+
+/* ---- CUDA's libraries: found once, then asked again and again ---- */
+
+static wk_tensor spectra(wk_ctx *c, wk_tensor x)
+{
+    const wk_tensor half = wk_rfft(c, x, 0, 1, WK_FFT_ORTHO);
+    const wk_tensor all = wk_fft(c, half, 0, 0, WK_FFT_BACKWARD);
+    return wk_irfft(c, wk_ifft(c, all, 0, 0, WK_FFT_BACKWARD), wk_size(x, 1), 1, WK_FFT_ORTHO);
+}
+static void spectra_step(wk_ctx *c, void *state)
+{
+    const struct stepping *s = state;
+    wk_copy_into(c, s->w, spectra(c, s->x));
+}
+
+/* x again, out of factors of a = x x^T and of itself. */
+static wk_tensor factors(wk_ctx *c, wk_tensor x)
+{
+    wk_tensor       r, s, vh, v;
+    const wk_tensor a = wk_matmul(c, x, wk_transpose(c, x, 0, 1)), l = wk_cholesky(c, a, false);
+    const wk_tensor w = wk_eigh(c, a, false, &v);
+    const wk_tensor again = wk_matmul(c, wk_mul(c, v, wk_unsqueeze(c, w, 0)), wk_transpose(c, v, 0, 1));
+    wk_tensor       y = wk_solve(c, wk_matmul(c, l, wk_transpose(c, l, 0, 1)), wk_matmul(c, again, x), true);
+    const wk_tensor q = wk_qr(c, y, WK_QR_REDUCED, &r), u = wk_svd(c, wk_matmul(c, q, r), false, &s, &vh);
+    y = wk_matmul(c, wk_mul(c, u, wk_unsqueeze(c, s, 0)), vh);
+    return wk_div(c, y, wk_exp(c, wk_sub(c, wk_logdet(c, a), wk_logdet(c, wk_inv(c, wk_inv(c, a))))));
+}
+static void factors_step(wk_ctx *c, void *state)
+{
+    const struct stepping *s = state;
+    wk_copy_into(c, s->w, factors(c, s->x));
+}
+
+/* The same calls again make nothing new, captured ones least of all; uses: a library must have been asked.
+ * The step leaves x in w. */
+static bool steady(wk_ctx *c, const char *what, wk_step_fn there_and_back, bool uses)
+{
+    enum { ROWS = 6, COLUMNS = 40, ALL = ROWS * COLUMNS };
+    float          start[ALL], got[ALL];
+    struct counts  first = {0}, from = {0}, to = {0};
+    const wk_scope s = wk_scope_begin(c);
+    for (int i = 0; i < ALL; i++) start[i] = (float)sin(i * i);
+    const wk_shape  shape = WK_SHAPE(ROWS, COLUMNS);
+    struct stepping state = {wk_make(c, start, WK_f32, shape), wk_zeros(c, WK_f32, shape)};
+    const bool      counted = device_counts(&first);
+    for (int i = 0; i < 5; i++) {
+        if (i == 2) device_counts(&from);
+        const wk_scope turn = wk_scope_begin(c);
+        there_and_back(c, &state);
+        wk_scope_end(c, turn, WK_NONE);
+    }
+    device_counts(&to);
+    bool ok = wk_read(c, state.w, got) == WK_OK;
+    for (int i = 0; i < ALL; i++) ok = ok && fabsf(got[i] - start[i]) < 1e-4f;
+    if (!ok) printf("FAIL %s: %s\n", what, wk_ctx_message(c));
+    wk_step *captured = wk_capture(c, there_and_back, &state);
+    wk_copy_into(c, state.w, wk_zeros(c, WK_f32, shape));
+    ok = captured && wk_replay(captured) == WK_OK && wk_read(c, state.w, got) == WK_OK && ok;
+    for (int i = 0; i < ALL; i++) ok = ok && fabsf(got[i] - start[i]) < 1e-4f;
+    wk_step_free(captured);
+    if (!ok) printf("FAIL %s, captured: %s\n", what, wk_ctx_message(c));
+    const bool quiet = !counted || (to.allocations == from.allocations && to.waits == from.waits);
+    const bool asked = !counted || (to.library > from.library) == uses;
+    if (!quiet || !asked)
+        printf("FAIL %s: %lld allocations, %lld calls of a library\n", what,
+               (long long)(to.allocations - from.allocations), (long long)(to.library - from.library));
+    wk_scope_end(c, s, WK_NONE);
+    return ok && quiet && asked;
 }
 
 /* ---- random numbers: those drawn are equal, what functions make of them is so but for rounding ---- */
@@ -215,8 +290,12 @@ static int on_device(const char *device, int n, char **families)
     bool         alone = true;
     wk_ctx_describe(c, text, sizeof text);
     if (named("alone", n, families)) {
+        const char *fft = getenv("WK_CUFFT"), *solver = getenv("WK_CUSOLVER");
         alone = replayed(c) && draws(c);
+        alone = steady(c, "transforms", spectra_step, fft && *fft) && alone;
+        alone = steady(c, "factors", factors_step, solver && *solver) && alone;
         alone = bad_index(c) && late_failures(c) && alone;
+        alone = check_transfers(device) && alone;
     }
     wk_ctx_free(c);
     printf("%.*s\n", (int)strcspn(text, "\n"), text);

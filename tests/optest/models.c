@@ -2,8 +2,8 @@
  * them, eager and from captured steps; gradients of a training step as the CPU's; a steady step that
  * allocates nothing and waits once. */
 #include "nn/nn.h"
+#include "tests/optest/counts.h"
 
-#include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,28 +95,6 @@ static void eager(struct golden *g)
 
 /* ---- captured steps ---- */
 
-/* Work of the host that the emulated device counts; a real one does not. */
-struct counts {
-    int64_t allocations, waits, launches;
-};
-static bool device_counts(struct counts *out)
-{
-    char        path[512];
-    const char *folder = getenv("WK_MODULE_PATH");
-    snprintf(path, sizeof path, "%s/libwick_cuda.so.0", folder ? folder : "");
-    void *module = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
-    union {
-        void *object;
-        void (*fn)(int64_t *);
-    } count = {.object = module ? dlsym(module, "shim_counts") : NULL};
-    if (module) dlclose(module); /* it stays open: the device has it */
-    if (!count.object) return false;
-    int64_t all[3];
-    count.fn(all);
-    *out = (struct counts){all[0], all[1], all[2]};
-    return true;
-}
-
 struct decoding {
     struct golden *g;
     wk_cache      *cache;
@@ -137,7 +115,7 @@ static void replay_all(struct decoding *d, wk_step *step, float *got)
 {
     wk_ctx       *c = d->g->c;
     int64_t       before = 0;
-    struct counts from = {0, 0, 0}, to = {0, 0, 0};
+    struct counts from = {0}, to = {0};
     bool          counted = false;
     for (int64_t i = PROMPT; i < TOKENS; i++) {
         if (i == PROMPT + 2) {
@@ -182,7 +160,7 @@ static void steady(struct golden *g)
 {
 #if !defined __SANITIZE_ADDRESS__
     float         row[VOCAB];
-    struct counts from = {0, 0, 0}, to = {0, 0, 0};
+    struct counts from = {0}, to = {0};
     int64_t       before = 0;
     bool          counted = false;
     wk_cache     *cache = wk_model_cache(g->c, g->m, TOKENS, WK_f16, WK_f16);
