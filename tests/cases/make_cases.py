@@ -231,7 +231,7 @@ def add_case(f, op, name, sample, dtype, gradient, with_exact):
                 pass
         f.cases.append(case)
         return True
-    except (CannotWrite, RuntimeError, NotImplementedError, ValueError):
+    except (CannotWrite, RuntimeError, NotImplementedError, ValueError, AssertionError):  # the last: ops of CUDA alone
         f.tensors = before
         return False
 
