@@ -119,13 +119,14 @@ static void binary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_te
                        const char *formula)
 {
     if (!k->in[i]->node) return;
+    const wk_dtype t = k->out[0]->dtype;
     if (strcmp(formula, "K(1)") != 0 && wki_recording(c)) {
         const struct wki_letters l = {.a = k->in[0], .b = k->in[1], .y = k->out[0]};
         g = wk_mul(c, wki_derive(c, op, formula, l), g);
+    } else if (op == WK_OP_div_vjp && i == 1 && (t == WK_bf16 || t == WK_f16)) {
+        /* often one of two terms that cancel: rounded where PyTorch rounds it */
+        g = wk_neg(c, wk_mul(c, g, wk_div(c, k->out[0], k->in[1])));
     } else if (strcmp(formula, "K(1)") != 0) {
-        /* halves that will be summed are rounded after that */
-        const bool     summed = wk_count(k->in[i]) != wk_count(k->out[0]) && k->cls == WK_CLASS_F32;
-        const wk_dtype t = summed ? WK_f32 : k->out[0]->dtype;
         g = wki_run(c, &(wk_call){.op = op,
                                   .cls = k->cls,
                                   WK_IN(k->in[0], k->in[1], k->out[0], g),

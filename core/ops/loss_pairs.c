@@ -113,15 +113,15 @@ wk_tensor wk_smooth_l1_loss(wk_ctx *c, wk_tensor x, wk_tensor target, double bet
 wk_tensor wk_poisson_nll_loss(wk_ctx *c, wk_tensor x, wk_tensor target, bool log_input, bool full, double eps,
                               wk_reduction r)
 {
-    OPERANDS("poisson_nll_loss", &x, &target);
+    ANY_OPERANDS("poisson_nll_loss", &x, &target);
     wk_tensor y = log_input ? wk_sub(c, wk_exp(c, x), wk_mul(c, target, x))
                             : wk_sub(c, x, wk_mul(c, target, wk_log(c, plus(c, x, eps))));
     if (full) { /* log target! for targets above 1, by Stirling */
-        const wk_tensor many = wk_gt(c, target, wk_scalar(c, 1)), one = wk_scalar(c, 1);
-        const wk_tensor safe = wk_where(c, many, target, one), log = wk_log(c, safe);
-        wk_tensor       s = wk_add(c, wk_sub(c, wk_mul(c, safe, log), safe), wki_loss_times(c, log, 0.5));
-        s = plus(c, s, 0.918938533204672741780); /* log(2 pi) / 2 */
-        y = wk_add(c, y, wk_where(c, many, s, wk_scalar(c, 0)));
+        const wk_tensor many = wk_gt(c, target, wk_scalar(c, 1));
+        const wk_tensor n = wk_where(c, many, target, wk_scalar(c, 1));
+        const wk_tensor log = wk_log(c, wki_loss_times(c, n, 6.28318530717958647693)); /* 2 pi */
+        const wk_tensor s = wk_sub(c, wk_mul(c, n, wk_log(c, n)), n);
+        y = wk_add(c, y, wk_where(c, many, wk_add(c, s, wki_loss_times(c, log, 0.5)), wk_scalar(c, 0)));
     }
     return wki_loss_reduce(c, y, r, t);
 }
@@ -135,7 +135,8 @@ wk_tensor wk_gaussian_nll_loss(wk_ctx *c, wk_tensor x, wk_tensor target, wk_tens
     if (rows) var = wk_unsqueeze(c, var, -1);
     OPERANDS("gaussian_nll_loss", &x, &target, &var);
     /* the floor moves the value, not the gradient */
-    var = wk_add(c, var, wk_detach(c, wk_sub(c, wki_loss_at_least(c, var, eps), var)));
+    const wk_tensor low = wk_lt(c, var, wk_scalar(c, eps)), none = wk_sub(c, var, wk_detach(c, var));
+    var = wk_where(c, low, plus(c, none, eps), var);
     const wk_tensor error = wk_div(c, wk_square(c, wk_sub(c, x, target)), var);
     wk_tensor       y = wki_loss_times(c, wk_add(c, wk_log(c, var), error), 0.5);
     if (full) y = plus(c, y, 0.918938533204672741780);
@@ -264,7 +265,7 @@ wk_tensor wk_cosine_similarity(wk_ctx *c, wk_tensor a, wk_tensor b, int dim, dou
 wk_tensor wk_cosine_embedding_loss(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor y, double margin,
                                    wk_reduction r)
 {
-    OPERANDS("cosine_embedding_loss", &a, &b);
+    ANY_OPERANDS("cosine_embedding_loss", &a, &b);
     WK_REQUIRE(c, !wk_is_none(y), WK_EARG, "cosine_embedding_loss: no tensor y");
     const double    eps = 1e-12; /* PyTorch's */
     const wk_tensor aa = plus(c, dot(c, a, a, -1), eps), bb = plus(c, dot(c, b, b, -1), eps);
