@@ -277,25 +277,12 @@ wk_tensor wk_cosine_embedding_loss(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tenso
     return wki_loss_reduce(c, rows, r, t);
 }
 
-/* |x|_p over the last dim; at 0 the slope is 0. */
-static wk_tensor p_norm(wk_ctx *c, wk_tensor x, double p, bool keep)
-{
-    const wk_shape last = WK_DIMS(-1);
-    if (wki_failed(c)) return WK_NONE;
-    if (x->ndim == 0) return wk_abs(c, x);
-    if (p == 1) return wk_sum(c, wk_abs(c, x), last, keep);
-    if (p == 0) return wk_sum(c, wk_cast(c, wk_ne(c, x, wk_scalar(c, 0)), x->dtype), last, keep);
-    if (isinf(p)) return (p > 0 ? wk_amax : wk_amin)(c, wk_abs(c, x), last, keep);
-    const wk_tensor powers = p == 2 ? wk_square(c, x) : wk_pow(c, wk_abs(c, x), wk_scalar(c, p));
-    const wk_tensor sum = wk_sum(c, powers, last, keep), zero = wk_scalar(c, 0);
-    const wk_tensor there = wk_gt(c, sum, zero), safe = wk_where(c, there, sum, wk_scalar(c, 1));
-    return wk_where(c, there, p == 2 ? wk_sqrt(c, safe) : wk_pow(c, safe, wk_scalar(c, 1 / p)), zero);
-}
-
 wk_tensor wk_pairwise_distance(wk_ctx *c, wk_tensor a, wk_tensor b, double p, double eps, bool keep)
 {
     ANY_OPERANDS("pairwise_distance", &a, &b);
-    return wk_cast(c, p_norm(c, plus(c, wk_sub(c, a, b), eps), p, keep), t);
+    const wk_tensor apart = plus(c, wk_sub(c, a, b), eps);
+    if (wki_failed(c)) return WK_NONE;
+    return wk_cast(c, wk_vector_norm(c, apart, p, apart->ndim ? WK_DIMS(-1) : WK_ALL_DIMS, keep), t);
 }
 
 wk_tensor wk_triplet_margin_loss(wk_ctx *c, wk_tensor anchor, wk_tensor positive, wk_tensor negative,
@@ -305,5 +292,5 @@ wk_tensor wk_triplet_margin_loss(wk_ctx *c, wk_tensor anchor, wk_tensor positive
     const wk_tensor near = wk_pairwise_distance(c, anchor, positive, p, eps, false);
     wk_tensor       far = wk_pairwise_distance(c, anchor, negative, p, eps, false);
     if (swap) far = wk_minimum(c, far, wk_pairwise_distance(c, positive, negative, p, eps, false));
-    return wki_loss_reduce(c, wki_loss_at_least(c, plus(c, wk_sub(c, near, far), margin), 0), r, t);
+    return wki_loss_reduce(c, wki_loss_at_least(c, wk_sub(c, plus(c, near, margin), far), 0), r, t);
 }
