@@ -174,8 +174,11 @@ wk_tensor wk_round_to(wk_ctx *c, wk_tensor x, int decimals)
 wk_tensor wk_mvlgamma(wk_ctx *c, wk_tensor x, int p)
 {
     WK_REQUIRE(c, p >= 1, WK_EARG, "mvlgamma: dimension %d, wanted is one of at least 1", p);
-    wk_tensor sum = wk_lgamma(c, x);
-    for (int j = 1; j < p; j++) sum = wk_add(c, sum, wk_lgamma(c, wk_sub(c, x, wk_scalar(c, 0.5 * j))));
+    if (none(c, "mvlgamma", x)) return WK_NONE;
+    const wk_dtype  t = is_real(x->dtype) ? x->dtype : WK_f32;
+    const wk_tensor less = wk_arange(c, -0.5 * (p - 1), 0.25, 0.5, t); /* .., -1, -0.5, 0 */
+    const wk_tensor terms = wk_lgamma(c, wk_add(c, wk_unsqueeze(c, x, -1), less));
+    const wk_tensor sum = wk_sum(c, terms, WK_DIMS(-1), false);
     return wk_add(c, sum, wk_scalar(c, 0.25 * p * (p - 1) * 1.14472988584940017414)); /* log(pi) */
 }
 

@@ -39,9 +39,10 @@ OP(rmul)
 {
     ONE(wk_mul(r->c, Y, X));
 }
+/* PyTorch's, which rounds the reciprocal. */
 OP(rdiv)
 {
-    ONE(wk_div(r->c, Y, X));
+    ONE(wk_mul(r->c, wk_reciprocal(r->c, X), Y));
 }
 OP(rmod)
 {
