@@ -112,13 +112,6 @@ wk_tensor wk_float_power(wk_ctx *c, wk_tensor a, wk_tensor b)
     return wk_pow(c, wk_cast(c, a, WK_f64), wk_cast(c, b, WK_f64));
 }
 
-wk_tensor wk_ldexp(wk_ctx *c, wk_tensor x, wk_tensor exponent)
-{
-    if (none(c, "ldexp", x) || none(c, "ldexp", exponent)) return WK_NONE;
-    if (is_real(x->dtype) && !is_real(exponent->dtype)) exponent = wk_cast(c, exponent, x->dtype);
-    return wk_mul(c, x, wk_exp2(c, exponent));
-}
-
 wk_tensor wk_frexp(wk_ctx *c, wk_tensor x, wk_tensor *exponent)
 {
     if (exponent) *exponent = WK_NONE;

@@ -76,10 +76,6 @@ OP(float_power)
 {
     ONE(wk_float_power(r->c, X, tensor(r, "exponent")));
 }
-OP(ldexp_)
-{
-    ONE(wk_ldexp(r->c, X, Y));
-}
 OP(frexp_)
 {
     out[0] = wk_frexp(r->c, X, &out[1]);
@@ -176,7 +172,6 @@ const struct op_row elementwise_ops[] = {
     {"__rxor__", "input other", rxor},
     {"div divide true_divide", "input other rounding_mode", divide},
     {"float_power", "input exponent", float_power},
-    {"ldexp", "input other", ldexp_},
     {"frexp", "input", frexp_},
     {"polygamma", "n input", polygamma},
     {"mvlgamma multigammaln", "input p", mvlgamma},
