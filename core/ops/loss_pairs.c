@@ -70,6 +70,12 @@ wk_tensor wki_loss_at_least(wk_ctx *c, wk_tensor x, double v)
 {
     return wk_clamp(c, x, v, (double)INFINITY);
 }
+/* max(x, v), with the gradient of x everywhere. */
+static wk_tensor raised(wk_ctx *c, wk_tensor x, double v)
+{
+    const wk_tensor nothing = wk_sub(c, x, wk_detach(c, x));
+    return wk_where(c, wk_lt(c, x, wk_scalar(c, v)), plus(c, nothing, v), x);
+}
 static wk_tensor half_square(wk_ctx *c, wk_tensor x)
 {
     return wki_loss_times(c, wk_square(c, x), 0.5);
@@ -134,9 +140,7 @@ wk_tensor wk_gaussian_nll_loss(wk_ctx *c, wk_tensor x, wk_tensor target, wk_tens
     for (int i = 0; rows && i < var->ndim; i++) rows = var->shape[i] == x->shape[i];
     if (rows) var = wk_unsqueeze(c, var, -1);
     OPERANDS("gaussian_nll_loss", &x, &target, &var);
-    /* the floor moves the value, not the gradient */
-    const wk_tensor low = wk_lt(c, var, wk_scalar(c, eps)), none = wk_sub(c, var, wk_detach(c, var));
-    var = wk_where(c, low, plus(c, none, eps), var);
+    var = raised(c, var, eps);
     const wk_tensor error = wk_div(c, wk_square(c, wk_sub(c, x, target)), var);
     wk_tensor       y = wki_loss_times(c, wk_add(c, wk_log(c, var), error), 0.5);
     if (full) y = plus(c, y, 0.918938533204672741780);
@@ -241,13 +245,11 @@ static wk_tensor dot(wk_ctx *c, wk_tensor a, wk_tensor b, int dim)
     return wki_failed(c) || y->ndim == 0 ? y : wk_sum(c, y, WK_DIMS(dim), false);
 }
 
-/* max(|x|, eps) along dim, without a slope below eps. */
+/* |x| along dim, no less than eps. */
 static wk_tensor length(wk_ctx *c, wk_tensor x, int dim, double eps)
 {
     if (wki_failed(c)) return WK_NONE;
-    const wk_tensor h = wk_cast(c, x, wki_loss_dtype(x));
-    const wk_tensor s = x->ndim ? wk_sum(c, wk_square(c, h), WK_DIMS(dim), true) : wk_square(c, h);
-    return wk_cast(c, wk_sqrt(c, wki_loss_at_least(c, s, eps * eps)), x->dtype);
+    return raised(c, wk_vector_norm(c, x, 2, x->ndim ? WK_DIMS(dim) : WK_ALL_DIMS, true), eps);
 }
 
 wk_tensor wk_cosine_similarity(wk_ctx *c, wk_tensor a, wk_tensor b, int dim, double eps)

@@ -80,7 +80,10 @@ def tolerance(op, dtype):
     rtol, atol = TOLERANCE.get(dtype, (0, 0))
     for decorator in op.decorators:
         where = f"{getattr(decorator, 'cls_name', '')}.{getattr(decorator, 'test_name', '')}"
-        if "Inductor" in where or "DTensor" in where or "mps" in where:
+        device = getattr(decorator, "device_type", None)
+        if "Inductor" in where or "DTensor" in where or not getattr(decorator, "active_if", True):
+            continue
+        if device and "cpu" not in ([device] if isinstance(device, str) else device):
             continue
         for d in getattr(decorator, "decorators", [decorator]):
             if isinstance(d, toleranceOverride) and dtype in d.d:
@@ -88,6 +91,14 @@ def tolerance(op, dtype):
             if isinstance(d, precisionOverride) and dtype in d.d:
                 atol = max(atol, d.d[dtype])
     return rtol, atol
+
+
+def rule(op, x, first):
+    """How x is compared where that is not as the first result: by its own dtype, complex values as such."""
+    result = {"complex": True} if x.is_complex() else {}
+    if x.dtype != first.dtype:
+        result["rtol"], result["atol"] = tolerance(op, x.dtype)
+    return result
 
 
 def stable_kth(x, k, dim=-1, keepdim=False):
@@ -223,7 +234,11 @@ def add_case(f, op, name, sample, dtype, gradient, with_exact):
             cotangents = [torch.randn(o.shape, dtype=torch.complex128 if o.is_complex() else torch.float64).to(o.dtype) for o in real]
             grads = torch.autograd.grad(real, wanted, cotangents, allow_unused=True)
             case["cotangents"] = [f.put(c) for c in cotangents]
-            case["grads"] = {written[id(t)]["t"]: f.put(g) for t, g in zip(wanted, grads) if g is not None}
+            found = [(t, g, f.put(g)) for t, g in zip(wanted, grads) if g is not None]
+            case["grads"] = {written[id(t)]["t"]: name for t, _, name in found}
+            own = {name: rule(op, g, outs[0]) for _, g, name in found if rule(op, g, outs[0])}
+            if own:
+                case["rules"] = own
         if with_exact and dtype in (torch.float32, torch.float16, torch.bfloat16):
             try:
                 case["exact"] = exact(f, run, sample, wanted, written, cotangents)
