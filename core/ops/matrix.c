@@ -102,8 +102,8 @@ wk_tensor wk_matrix_power(wk_ctx *c, wk_tensor a, int64_t n)
 }
 
 /* Of a Taylor sum of degree 18 in powers of a^3, after a was halved until its norm is at most 1 (the rest is
- * then below 1e-17), squared as often. Squaring doubles the relative error, so that narrower values are computed
- * in f64. */
+ * then below 1e-17), squared as often. Squaring doubles the relative error, so that f32 and halves are
+ * computed in f64. */
 wk_tensor wk_matrix_exp(wk_ctx *c, wk_tensor a)
 {
     if (wki_failed(c)) return WK_NONE;

@@ -243,7 +243,7 @@ wk_tensor wk_addmv(wk_ctx *c, wk_tensor x, wk_tensor a, wk_tensor v, double beta
 wk_tensor wk_addr(wk_ctx *c, wk_tensor x, wk_tensor a, wk_tensor b, double beta, double alpha)
 {
     if (!has_dims(c, "addr", "a", a, 1) || !has_dims(c, "addr", "b", b, 1)) return WK_NONE;
-    /* Nothing is summed but two terms: halves stay halves. A product, so that the gradients' sums are wide. */
+    /* Only two terms are summed: halves stay halves. A product, so that the gradients' sums are wide. */
     const wk_dtype  t = wk_promote(a->dtype, b->dtype);
     const wk_tensor y =
         t == WK_bool ? wk_outer(c, a, b) : wk_matmul(c, wk_unsqueeze(c, a, 1), wk_unsqueeze(c, b, 0));

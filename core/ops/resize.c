@@ -75,7 +75,7 @@ wk_tensor wk_interpolate(wk_ctx *c, wk_tensor x, wk_resize_opts o)
         f[3 - n + i] = scale[i];
     }
     const int64_t attr[] = {o.mode, o.align_corners, o.antialias};
-    /* PyTorch keeps these in the dtype of x, but for the linear ones of pictures and those that are not plain */
+    /* PyTorch keeps these in the dtype of x; not the linear ones of pictures, nor those against aliasing */
     const bool half = x->dtype == WK_bf16 || x->dtype == WK_f16, plane = n == 2 && o.mode == WK_RESIZE_LINEAR;
     const bool rounded = half && smooth && !plane && !o.antialias;
     return wk_reshape(c, run(c, wk_reshape(c, x, five), to, attr, f, false, rounded), shape);
