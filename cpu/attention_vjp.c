@@ -106,13 +106,25 @@ static void weights(const struct group *t, int64_t r, int64_t n, int64_t key, in
     }
 }
 
+/* Where one block holds all keys: weights that sum to 1, and their mean of dp. The kept sum, rounded to f32,
+ * and the kept result, rounded to its dtype, would leave their errors in dp - mean, which may be far less. */
+static float own_mean(float *p, const float *dp, int64_t n)
+{
+    const float sum = sum_f32(p, n);
+    if (sum > 0.0f)
+        for (int64_t j = 0; j < n; j++) p[j] /= sum;
+    return dot_f32(p, dp, n);
+}
+
 /* Rows r .. r + n of one head against a block of keys. */
 static void rows_and_keys(const struct group *t, int64_t r, int64_t n, int64_t key, int64_t n_keys)
 {
     const struct attend *a = &t->o->a;
     weights(t, r, n, key, n_keys);
-    product(KEYS, a->dvp, n, t->p, 1, KEYS, t->dy + r * a->dvp, a->dvp, t->dv, a->dvp, true);
     product(n, KEYS, a->dv, t->dy + r * a->dvp, a->dvp, 1, t->v_columns, KEYS, t->dp, KEYS, false);
+    for (int64_t i = 0; i < n && a->keys <= KEYS; i++)
+        t->mean[r + i] = own_mean(t->p + i * KEYS, t->dp + i * KEYS, n_keys);
+    product(KEYS, a->dvp, n, t->p, 1, KEYS, t->dy + r * a->dvp, a->dvp, t->dv, a->dvp, true);
     for (int64_t i = 0; i < n; i++) {
         float      *d = t->dp + i * KEYS;
         const float mean = t->mean[r + i];

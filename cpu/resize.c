@@ -27,6 +27,17 @@ static double as(const struct resize *o, double v)
     return o->wide ? v : (double)(float)v;
 }
 
+/* A fraction or a cubic weight as it is kept: where PyTorch rounds it to the dtype of x, so is it here. */
+static double stored(const struct resize *o, double v)
+{
+    if (!o->rounded) return v;
+    float         f = (float)v;
+    unsigned char half[4];
+    CPU(from_f32)[o->x->dtype](&f, half, 1);
+    CPU(to_f32)[o->x->dtype](half, &f, 1);
+    return (double)f;
+}
+
 static double source(const struct resize *o, const struct resize_dim *d, int64_t u)
 {
     if (o->align) return as(o, d->scale * (double)u);
@@ -87,8 +98,8 @@ static void neighbours(const struct resize *o, const struct resize_dim *d, int64
         const double at = source(o, d, u), from = at < 0 ? 0 : at;
         *first = clamp((int64_t)from, 0, top);
         *last = *first < top ? *first + 2 : *first + 1;
-        const double part = fmin(fmax(as(o, from - (double)*first), 0), 1);
-        if (w) w[0] = *last - *first == 1 ? 1 : 1 - part;
+        const double part = stored(o, fmin(fmax(as(o, from - (double)*first), 0), 1));
+        if (w) w[0] = *last - *first == 1 ? 1 : stored(o, 1 - part);
         if (w && *last - *first == 2) w[1] = part;
     } else {
         const double  at = source(o, d, u), base = floor(at), part = fmin(fmax(as(o, at - base), 0), 1);
@@ -97,7 +108,7 @@ static void neighbours(const struct resize *o, const struct resize_dim *d, int64
         *last = clamp(i + 2, 0, top) + 1;
         for (int64_t t = 0; w && t < *last - *first; t++) w[t] = 0;
         for (int64_t t = -1; w && t <= 2; t++)
-            w[clamp(i + t, 0, top) - *first] += cubic((double)t - part, -0.75);
+            w[clamp(i + t, 0, top) - *first] += stored(o, cubic((double)t - part, -0.75));
     }
 }
 
@@ -214,7 +225,7 @@ static double scale_of(const struct resize *o, const struct resize_dim *d, doubl
     return as(o, given > 0 ? 1 / given : (double)d->from / (double)d->to);
 }
 
-/* attr.i: mode, align corners, antialias, turned; attr.f: the scales given, 0
+/* attr.i: mode, align corners, antialias, turned, weights of halves rounded; attr.f: the scales given, 0
  * for none. */
 static struct resize plan(const wk_call *k)
 {
@@ -224,6 +235,7 @@ static struct resize plan(const wk_call *k)
                        .align = k->attr.i[1] != 0,
                        .antialias = k->attr.i[2] != 0,
                        .turned = k->attr.i[3] != 0,
+                       .rounded = k->attr.i[4] != 0,
                        .wide = k->cls == WK_CLASS_F64};
     const size_t  size = o.wide ? sizeof(double) : sizeof(float);
     char         *scratch = k->scratch;

@@ -24,7 +24,7 @@ struct resize_dim {
 struct resize {
     wk_tensor         x, y;
     int               mode;
-    bool              align, antialias, turned, wide;
+    bool              align, antialias, turned, rounded, wide;
     int64_t           planes;
     struct resize_dim dim[3];
     size_t            row, ring, tags, worker, bytes; /* scratch: a worker's parts, where the first begins */

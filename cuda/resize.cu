@@ -15,7 +15,7 @@ struct resizing {
     const void *x;
     void       *y;
     int         x_dtype, y_dtype, mode;
-    bool        align, antialias, turned, wide;
+    bool        align, antialias, turned, rounded, wide;
     int64_t     n, channels, out[3], along[5]; /* out: y's sizes; along: x's strides */
     dim         dims[3];
 };
@@ -33,6 +33,14 @@ DEVICE double times(double a, double b)
 #else
     return a * b;
 #endif
+}
+/* A fraction or a cubic weight as it is kept: where PyTorch rounds it to the dtype of x, so is it here. */
+DEVICE double stored(const resizing &o, double v)
+{
+    if (!o.rounded) return v;
+    uint16_t half;
+    store_any(&half, o.x_dtype, 0, (float)v);
+    return (double)load_any<float>(&half, o.x_dtype, 0);
 }
 DEVICE double source(const resizing &o, const dim &d, int64_t u)
 {
@@ -94,8 +102,8 @@ DEVICE int64_t neighbours(const resizing &o, const dim &d, int64_t u, int64_t *f
         const double from = at < 0 ? 0 : at;
         *first = clamp((int64_t)from, 0, top);
         if (*first >= top) return 1;
-        const double part = unit(as(o, from - (double)*first));
-        w[0] = (C)(1 - part);
+        const double part = stored(o, unit(as(o, from - (double)*first)));
+        w[0] = (C)stored(o, 1 - part);
         w[1] = (C)part;
         return 2;
     }
@@ -104,7 +112,8 @@ DEVICE int64_t neighbours(const resizing &o, const dim &d, int64_t u, int64_t *f
     *first = clamp(i - 1, 0, top);
     const int64_t n = clamp(i + 2, 0, top) + 1 - *first;
     double        sum[4] = {0, 0, 0, 0};
-    for (int64_t t = -1; t <= 2; t++) sum[clamp(i + t, 0, top) - *first] += cubic((double)t - part, -0.75);
+    for (int64_t t = -1; t <= 2; t++)
+        sum[clamp(i + t, 0, top) - *first] += stored(o, cubic((double)t - part, -0.75));
     for (int64_t t = 0; t < n; t++) w[t] = (C)sum[t];
     return n;
 }
@@ -191,6 +200,7 @@ static resizing plan(const wk_call *k, size_t *bytes)
     o.align = k->attr.i[1] != 0;
     o.antialias = k->attr.i[2] != 0;
     o.turned = k->attr.i[3] != 0;
+    o.rounded = k->attr.i[4] != 0;
     o.wide = k->cls == WK_CLASS_F64;
     o.n = wki_cuda_count(y);
     o.channels = x->shape[1];

@@ -16,9 +16,8 @@ WK_API wk_tensor wk_lerp(wk_ctx *c, wk_tensor a, wk_tensor b,
 WK_API wk_tensor wk_addcmul(wk_ctx *c, wk_tensor x, wk_tensor a, wk_tensor b, double value); /* x + v a b */
 WK_API wk_tensor wk_addcdiv(wk_ctx *c, wk_tensor x, wk_tensor a, wk_tensor b, double value); /* x + v a / b */
 WK_API wk_tensor wk_rsub(wk_ctx *c, wk_tensor a, wk_tensor b);                               /* b - a */
-WK_API wk_tensor wk_trunc_div(wk_ctx *c, wk_tensor a, wk_tensor b);    /* quotient rounded towards zero */
-WK_API wk_tensor wk_float_power(wk_ctx *c, wk_tensor a, wk_tensor b);  /* in f64 */
-WK_API wk_tensor wk_ldexp(wk_ctx *c, wk_tensor x, wk_tensor exponent); /* x 2^exponent, real */
+WK_API wk_tensor wk_trunc_div(wk_ctx *c, wk_tensor a, wk_tensor b);   /* quotient rounded towards zero */
+WK_API wk_tensor wk_float_power(wk_ctx *c, wk_tensor a, wk_tensor b); /* in f64 */
 /* x = mantissa 2^exponent with mantissa in [0.5, 1); the i32 exponent through *exponent. */
 WK_API wk_tensor wk_frexp(wk_ctx *c, wk_tensor x, wk_tensor *exponent);
 /* Bounds that are tensors, or WK_NONE; where they cross the upper one counts. */

@@ -109,8 +109,8 @@ WK_API wk_tensor wk_cond(wk_ctx *c, wk_tensor a, wk_norm_kind kind, double p);
 /* ---- functions of matrices ----------------------------------------------------------------------- */
 
 WK_API wk_tensor wk_matrix_power(wk_ctx *c, wk_tensor a, int64_t n); /* any dtype where n >= 0 */
-WK_API wk_tensor wk_matrix_exp(wk_ctx *c, wk_tensor a);
-WK_API wk_tensor wk_trace(wk_ctx *c, wk_tensor a); /* [n, m]: 0-d; integers sum in i64 */
+WK_API wk_tensor wk_matrix_exp(wk_ctx *c, wk_tensor a);              /* computed in f64 */
+WK_API wk_tensor wk_trace(wk_ctx *c, wk_tensor a);                   /* [n, m]: 0-d; integers sum in i64 */
 /* Powers 0 .. n - 1 of x's values: [.., n]; n 0: as many as x's last dim has. Any dtype, integers in i64. */
 WK_API wk_tensor wk_vander(wk_ctx *c, wk_tensor x, int64_t n);
 /* a as a map from its last dims to its first `ind`, inverted; and solved for b, the dims of a in `dims`

@@ -19,7 +19,8 @@ WK_API wk_tensor wk_l1_loss(wk_ctx *c, wk_tensor x, wk_tensor target, wk_reducti
 WK_API wk_tensor wk_huber_loss(wk_ctx *c, wk_tensor x, wk_tensor target, double delta, wk_reduction r);
 /* d^2 / (2 beta) where d < beta, d - beta / 2 beyond (PyTorch: 1); 0 is l1. */
 WK_API wk_tensor wk_smooth_l1_loss(wk_ctx *c, wk_tensor x, wk_tensor target, double beta, wk_reduction r);
-/* exp(x) - target x, or with log_input false x - target log(x + eps); full adds Stirling's term of target! */
+/* exp(x) - target x, or with log_input false x - target log(x + eps); full adds Stirling's term of target!
+ * Integers give f32. */
 WK_API wk_tensor wk_poisson_nll_loss(wk_ctx *c, wk_tensor x, wk_tensor target, bool log_input, bool full,
                                      double eps, wk_reduction r);
 /* (log var + (x - target)^2 / var) / 2, var at least eps (PyTorch: 1e-6) and broadcast, or without x's last
@@ -74,7 +75,7 @@ WK_API wk_tensor wk_hinge_embedding_loss(wk_ctx *c, wk_tensor x, wk_tensor y, do
 /* max(0, margin - y (a - b)) */
 WK_API wk_tensor wk_margin_ranking_loss(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor y, double margin,
                                         wk_reduction r);
-/* 1 - cos where y is 1, max(0, cos - margin) where -1; over the last dim. */
+/* 1 - cos where y is 1, max(0, cos - margin) where -1; over the last dim. Integers give f32. */
 WK_API wk_tensor wk_cosine_embedding_loss(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor y, double margin,
                                           wk_reduction r);
 /* max(0, margin + |anchor - positive|_p - |anchor - negative|_p); swap: the nearer of |anchor - negative|

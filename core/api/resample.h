@@ -25,7 +25,8 @@ typedef struct wk_resize_opts {
     bool           antialias;       /* linear and cubic on two dims: widens the filter when it shrinks x */
     bool           recompute_scale; /* places follow from the sizes, not from scale */
 } wk_resize_opts;
-/* x [N, C, ..] with one to three dims after the channels, real. */
+/* x [N, C, ..] with one to three dims after the channels, real. As in PyTorch the weights of halves are
+ * halves, but for linear ones on two dims. */
 WK_API wk_tensor wk_interpolate(wk_ctx *c, wk_tensor x, wk_resize_opts o);
 
 typedef enum wk_grid_padding { WK_GRID_ZEROS, WK_GRID_BORDER, WK_GRID_REFLECTION } wk_grid_padding;

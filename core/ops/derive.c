@@ -67,7 +67,9 @@ static struct value tensor(wk_tensor t)
 }
 static wk_tensor tensor_of(struct reader *r, struct value v)
 {
-    return v.t ? v.t : wk_full(r->c, v.n, r->t, WK_SCALAR_SHAPE);
+    if (v.t) return v.t;
+    const bool half = r->t != WK_f32 && r->t != WK_f64; /* numbers are not rounded to it */
+    return half ? wk_scalar(r->c, v.n) : wk_full(r->c, v.n, r->t, WK_SCALAR_SHAPE);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -145,6 +147,7 @@ static struct value named(struct reader *r)
     if (n == 1 && *name == 'y' && l->y) return number_or_tensor(r, l->y, 0);
     if (n == 1 && *name == 'a' && l->a) return number_or_tensor(r, l->a, 0);
     if (n == 1 && *name == 'b' && l->b) return number_or_tensor(r, l->b, 0);
+    if (n == 1 && *name == 'g' && l->g) return number_or_tensor(r, l->g, 0);
     if (n == 1 && *name == 'p') return number(l->p);
     if (n == 1 && *name == 'q') return number(l->q);
     unknown(r);
@@ -240,12 +243,19 @@ static struct value ternary(struct reader *r)
     return tensor(wk_where(r->c, condition.t, tensor_of(r, a), tensor_of(r, b)));
 }
 
-wk_tensor wki_derive(wk_ctx *c, wk_op op, const char *formula, struct wki_letters l)
+static wk_tensor derive(wk_ctx *c, wk_op op, const char *formula, struct wki_letters l, wk_dtype t)
 {
-    struct reader r = {.c = c, .op = op, .at = formula, .l = l};
-    struct value  v;
-    r.t = l.y->dtype == WK_f64 ? WK_f64 : WK_f32;
-    v = ternary(&r);
+    struct reader      r = {.c = c, .op = op, .t = t, .at = formula, .l = l};
+    const struct value v = ternary(&r);
     if (!wki_failed(c) && *r.at) unknown(&r);
     return wki_failed(c) ? WK_NONE : tensor_of(&r, v);
+}
+
+wk_tensor wki_derive(wk_ctx *c, wk_op op, const char *formula, struct wki_letters l)
+{
+    return derive(c, op, formula, l, l.y->dtype == WK_f64 ? WK_f64 : WK_f32);
+}
+wk_tensor wki_derive_stepwise(wk_ctx *c, wk_op op, const char *formula, struct wki_letters l)
+{
+    return derive(c, op, formula, l, l.y->dtype);
 }

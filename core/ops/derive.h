@@ -6,12 +6,14 @@
 
 /* What the letters of a formula stand for: tensors (NULL: not of this op), and two numbers. */
 struct wki_letters {
-    wk_tensor x, y, a, b;
+    wk_tensor x, y, a, b, g;
     double    p, q;
 };
 
 /* The formula's value, made of recorded ops in f64 where y is and else in f32. `op` is for the message of a
  * formula with a name that no op has. */
 wk_tensor wki_derive(wk_ctx *c, wk_op op, const char *formula, struct wki_letters l);
+/* The same in y's dtype: halves are rounded after each step. */
+wk_tensor wki_derive_stepwise(wk_ctx *c, wk_op op, const char *formula, struct wki_letters l);
 
 #endif

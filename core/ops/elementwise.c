@@ -114,22 +114,55 @@ static wk_tensor binary(wk_ctx *c, wk_op op, wk_tensor a, wk_tensor b, enum kind
                                  .out = {wki_new(c, kind == COMPARE ? WK_bool : t, shape)}});
 }
 
+/* Gradients of halves as PyTorch composes them, rounding each step. Where an operand was broadcast they are
+ * summed and may cancel, as the two terms of a quotient's may; what is left then is of the size of these
+ * roundings. */
+static const struct {
+    wk_op       op;
+    bool        always;
+    const char *by[2];
+} stepwise[] = {
+    {WK_OP_div_vjp, true, {NULL, "-g * (y / b)"}},
+    {WK_OP_fmod_vjp, false, {NULL, "-g * truncf(a / b)"}},
+    {WK_OP_pow_vjp, false, {"g * (b * powf(a, b - 1))", "a == 0 && b >= 0 ? 0 : g * (y * logf(a))"}},
+    {WK_OP_atan2_vjp, false, {"g * b * (1 / (a * a + b * b))", "g * -a * (1 / (a * a + b * b))"}},
+    {WK_OP_ldexp_vjp, false, {"g * exp2f(b)", "g * (a * exp2f(b)) * 0.693147180559945309417"}},
+    {WK_OP_hypot_vjp, false, {"g * a / y", "g * b / y"}},
+    {WK_OP_xlogy_vjp, false, {"a == 0 && b <= 0 ? 0 : g * logf(b)", "g * a / b"}},
+    {WK_OP_xlog1py_vjp, false, {"a == 0 && b <= -1 ? 0 : g * log1pf(b)", "g * a / (b + 1)"}},
+    {WK_OP_logaddexp_vjp,
+     false,
+     {"a == b ? 0.5 * g : g / (1 + expf(b - a))", "a == b ? 0.5 * g : g / (1 + expf(a - b))"}},
+    {WK_OP_logaddexp2_vjp, false, {"g / (1 + exp2f(b - a))", "g / (1 + exp2f(a - b))"}},
+};
+
+/* The formula of `stepwise` for operand i; NULL: the op's own. */
+static const char *in_steps(wk_op op, const wk_call *k, int i)
+{
+    const wk_dtype t = k->out[0]->dtype;
+    if (t != WK_bf16 && t != WK_f16) return NULL;
+    const bool summed = wk_count(k->in[i]) != wk_count(k->out[0]);
+    for (size_t n = 0; n < sizeof stepwise / sizeof *stepwise; n++)
+        if (stepwise[n].op == op && (summed || stepwise[n].always)) return stepwise[n].by[i];
+    return NULL;
+}
+
 /* The derivative by operand i, times g; a formula "K(1)" is g itself. */
 static void binary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_tensor *dx, int i,
                        const char *formula)
 {
     if (!k->in[i]->node) return;
+    const char              *steps = in_steps(op, k, i);
+    const struct wki_letters l = {.a = k->in[0], .b = k->in[1], .y = k->out[0], .g = g};
     if (strcmp(formula, "K(1)") != 0 && wki_recording(c)) {
-        const struct wki_letters l = {.a = k->in[0], .b = k->in[1], .y = k->out[0]};
         g = wk_mul(c, wki_derive(c, op, formula, l), g);
+    } else if (steps) {
+        g = wki_derive_stepwise(c, op, steps, l);
     } else if (strcmp(formula, "K(1)") != 0) {
-        /* halves that will be summed are rounded after that */
-        const bool     summed = wk_count(k->in[i]) != wk_count(k->out[0]) && k->cls == WK_CLASS_F32;
-        const wk_dtype t = summed ? WK_f32 : k->out[0]->dtype;
         g = wki_run(c, &(wk_call){.op = op,
                                   .cls = k->cls,
                                   WK_IN(k->in[0], k->in[1], k->out[0], g),
-                                  .out = {wki_like_as(c, k->out[0], t)},
+                                  .out = {wki_like(c, k->out[0])},
                                   .attr.i = {i}});
     }
     dx[i] = wki_unbroadcast(c, g, k->in[i]);

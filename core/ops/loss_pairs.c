@@ -70,6 +70,12 @@ wk_tensor wki_loss_at_least(wk_ctx *c, wk_tensor x, double v)
 {
     return wk_clamp(c, x, v, (double)INFINITY);
 }
+/* max(x, v), with the gradient of x everywhere. */
+static wk_tensor raised(wk_ctx *c, wk_tensor x, double v)
+{
+    const wk_tensor nothing = wk_sub(c, x, wk_detach(c, x));
+    return wk_where(c, wk_lt(c, x, wk_scalar(c, v)), plus(c, nothing, v), x);
+}
 static wk_tensor half_square(wk_ctx *c, wk_tensor x)
 {
     return wki_loss_times(c, wk_square(c, x), 0.5);
@@ -113,15 +119,15 @@ wk_tensor wk_smooth_l1_loss(wk_ctx *c, wk_tensor x, wk_tensor target, double bet
 wk_tensor wk_poisson_nll_loss(wk_ctx *c, wk_tensor x, wk_tensor target, bool log_input, bool full, double eps,
                               wk_reduction r)
 {
-    OPERANDS("poisson_nll_loss", &x, &target);
+    ANY_OPERANDS("poisson_nll_loss", &x, &target);
     wk_tensor y = log_input ? wk_sub(c, wk_exp(c, x), wk_mul(c, target, x))
                             : wk_sub(c, x, wk_mul(c, target, wk_log(c, plus(c, x, eps))));
     if (full) { /* log target! for targets above 1, by Stirling */
-        const wk_tensor many = wk_gt(c, target, wk_scalar(c, 1)), one = wk_scalar(c, 1);
-        const wk_tensor safe = wk_where(c, many, target, one), log = wk_log(c, safe);
-        wk_tensor       s = wk_add(c, wk_sub(c, wk_mul(c, safe, log), safe), wki_loss_times(c, log, 0.5));
-        s = plus(c, s, 0.918938533204672741780); /* log(2 pi) / 2 */
-        y = wk_add(c, y, wk_where(c, many, s, wk_scalar(c, 0)));
+        const wk_tensor many = wk_gt(c, target, wk_scalar(c, 1));
+        const wk_tensor n = wk_where(c, many, target, wk_scalar(c, 1));
+        const wk_tensor log = wk_log(c, wki_loss_times(c, n, 6.28318530717958647693)); /* 2 pi */
+        const wk_tensor s = wk_sub(c, wk_mul(c, n, wk_log(c, n)), n);
+        y = wk_add(c, y, wk_where(c, many, wk_add(c, s, wki_loss_times(c, log, 0.5)), wk_scalar(c, 0)));
     }
     return wki_loss_reduce(c, y, r, t);
 }
@@ -134,8 +140,7 @@ wk_tensor wk_gaussian_nll_loss(wk_ctx *c, wk_tensor x, wk_tensor target, wk_tens
     for (int i = 0; rows && i < var->ndim; i++) rows = var->shape[i] == x->shape[i];
     if (rows) var = wk_unsqueeze(c, var, -1);
     OPERANDS("gaussian_nll_loss", &x, &target, &var);
-    /* the floor moves the value, not the gradient */
-    var = wk_add(c, var, wk_detach(c, wk_sub(c, wki_loss_at_least(c, var, eps), var)));
+    var = raised(c, var, eps);
     const wk_tensor error = wk_div(c, wk_square(c, wk_sub(c, x, target)), var);
     wk_tensor       y = wki_loss_times(c, wk_add(c, wk_log(c, var), error), 0.5);
     if (full) y = plus(c, y, 0.918938533204672741780);
@@ -240,13 +245,11 @@ static wk_tensor dot(wk_ctx *c, wk_tensor a, wk_tensor b, int dim)
     return wki_failed(c) || y->ndim == 0 ? y : wk_sum(c, y, WK_DIMS(dim), false);
 }
 
-/* max(|x|, eps) along dim, without a slope below eps. */
+/* |x| along dim, no less than eps. */
 static wk_tensor length(wk_ctx *c, wk_tensor x, int dim, double eps)
 {
     if (wki_failed(c)) return WK_NONE;
-    const wk_tensor h = wk_cast(c, x, wki_loss_dtype(x));
-    const wk_tensor s = x->ndim ? wk_sum(c, wk_square(c, h), WK_DIMS(dim), true) : wk_square(c, h);
-    return wk_cast(c, wk_sqrt(c, wki_loss_at_least(c, s, eps * eps)), x->dtype);
+    return raised(c, wk_vector_norm(c, x, 2, x->ndim ? WK_DIMS(dim) : WK_ALL_DIMS, true), eps);
 }
 
 wk_tensor wk_cosine_similarity(wk_ctx *c, wk_tensor a, wk_tensor b, int dim, double eps)
@@ -264,7 +267,7 @@ wk_tensor wk_cosine_similarity(wk_ctx *c, wk_tensor a, wk_tensor b, int dim, dou
 wk_tensor wk_cosine_embedding_loss(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor y, double margin,
                                    wk_reduction r)
 {
-    OPERANDS("cosine_embedding_loss", &a, &b);
+    ANY_OPERANDS("cosine_embedding_loss", &a, &b);
     WK_REQUIRE(c, !wk_is_none(y), WK_EARG, "cosine_embedding_loss: no tensor y");
     const double    eps = 1e-12; /* PyTorch's */
     const wk_tensor aa = plus(c, dot(c, a, a, -1), eps), bb = plus(c, dot(c, b, b, -1), eps);
@@ -276,25 +279,12 @@ wk_tensor wk_cosine_embedding_loss(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tenso
     return wki_loss_reduce(c, rows, r, t);
 }
 
-/* |x|_p over the last dim; at 0 the slope is 0. */
-static wk_tensor p_norm(wk_ctx *c, wk_tensor x, double p, bool keep)
-{
-    const wk_shape last = WK_DIMS(-1);
-    if (wki_failed(c)) return WK_NONE;
-    if (x->ndim == 0) return wk_abs(c, x);
-    if (p == 1) return wk_sum(c, wk_abs(c, x), last, keep);
-    if (p == 0) return wk_sum(c, wk_cast(c, wk_ne(c, x, wk_scalar(c, 0)), x->dtype), last, keep);
-    if (isinf(p)) return (p > 0 ? wk_amax : wk_amin)(c, wk_abs(c, x), last, keep);
-    const wk_tensor powers = p == 2 ? wk_square(c, x) : wk_pow(c, wk_abs(c, x), wk_scalar(c, p));
-    const wk_tensor sum = wk_sum(c, powers, last, keep), zero = wk_scalar(c, 0);
-    const wk_tensor there = wk_gt(c, sum, zero), safe = wk_where(c, there, sum, wk_scalar(c, 1));
-    return wk_where(c, there, p == 2 ? wk_sqrt(c, safe) : wk_pow(c, safe, wk_scalar(c, 1 / p)), zero);
-}
-
 wk_tensor wk_pairwise_distance(wk_ctx *c, wk_tensor a, wk_tensor b, double p, double eps, bool keep)
 {
     ANY_OPERANDS("pairwise_distance", &a, &b);
-    return wk_cast(c, p_norm(c, plus(c, wk_sub(c, a, b), eps), p, keep), t);
+    const wk_tensor apart = plus(c, wk_sub(c, a, b), eps);
+    if (wki_failed(c)) return WK_NONE;
+    return wk_cast(c, wk_vector_norm(c, apart, p, apart->ndim ? WK_DIMS(-1) : WK_ALL_DIMS, keep), t);
 }
 
 wk_tensor wk_triplet_margin_loss(wk_ctx *c, wk_tensor anchor, wk_tensor positive, wk_tensor negative,
@@ -304,5 +294,5 @@ wk_tensor wk_triplet_margin_loss(wk_ctx *c, wk_tensor anchor, wk_tensor positive
     const wk_tensor near = wk_pairwise_distance(c, anchor, positive, p, eps, false);
     wk_tensor       far = wk_pairwise_distance(c, anchor, negative, p, eps, false);
     if (swap) far = wk_minimum(c, far, wk_pairwise_distance(c, positive, negative, p, eps, false));
-    return wki_loss_reduce(c, wki_loss_at_least(c, plus(c, wk_sub(c, near, far), margin), 0), r, t);
+    return wki_loss_reduce(c, wki_loss_at_least(c, wk_sub(c, plus(c, near, margin), far), 0), r, t);
 }

@@ -102,12 +102,13 @@ wk_tensor wk_matrix_power(wk_ctx *c, wk_tensor a, int64_t n)
 }
 
 /* Of a Taylor sum of degree 18 in powers of a^3, after a was halved until its norm is at most 1 (the rest is
- * then below 1e-17), squared as often. */
+ * then below 1e-17), squared as often. Squaring doubles the relative error, so that f32 and halves are
+ * computed in f64. */
 wk_tensor wk_matrix_exp(wk_ctx *c, wk_tensor a)
 {
     if (wki_failed(c)) return WK_NONE;
-    if (a->dtype == WK_f16 || a->dtype == WK_bf16)
-        return wk_cast(c, wk_matrix_exp(c, wk_cast(c, a, WK_f32)), a->dtype);
+    if (a->dtype == WK_f16 || a->dtype == WK_bf16 || a->dtype == WK_f32)
+        return wk_cast(c, wk_matrix_exp(c, wk_cast(c, a, WK_f64)), a->dtype);
     if (!wki_are_matrices(c, "matrix_exp", a, true)) return WK_NONE;
     if (wk_count(a) == 0) return wk_clone(c, a);
     const bool      was = wk_no_grad(c, true);

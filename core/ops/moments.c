@@ -93,9 +93,11 @@ wk_tensor wk_renorm(wk_ctx *c, wk_tensor x, double p, int dim, double most)
     wk_shape others = {0};
     for (int i = 0; i < x->ndim; i++)
         if (i != d) others.dim[others.ndim++] = i;
-    const wk_tensor norm = wk_vector_norm(c, x, p, others, true), bound = wk_scalar(c, most);
+    const wk_tensor v = wk_cast(c, x, x->dtype == WK_f64 ? WK_f64 : WK_f32); /* halves are rounded once */
+    const wk_tensor norm = wk_vector_norm(c, v, p, others, true), bound = wk_scalar(c, most);
     const wk_tensor scale = wk_div(c, bound, wk_add(c, norm, wk_scalar(c, 1e-7)));
-    return wk_mul(c, x, wk_where(c, wk_gt(c, norm, bound), scale, wk_scalar_int(c, 1)));
+    const wk_tensor y = wk_mul(c, v, wk_where(c, wk_gt(c, norm, bound), scale, wk_scalar_int(c, 1)));
+    return wk_cast(c, y, wki_dtype_class(x->dtype) == 'F' ? x->dtype : WK_f32);
 }
 
 wk_tensor wk_normalize(wk_ctx *c, wk_tensor x, double p, int dim, double eps)

@@ -55,9 +55,9 @@ wk_tensor wk_lerp(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor weight)
 }
 void wki_vjp_lerp(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
-    const wk_tensor a = k->in[0], b = k->in[1], w = k->in[2], to_b = wk_mul(c, g[0], w);
-    if (a->node) dx[0] = wki_unbroadcast(c, wk_sub(c, g[0], to_b), a);
-    if (b->node) dx[1] = wki_unbroadcast(c, to_b, b);
+    const wk_tensor a = k->in[0], b = k->in[1], w = k->in[2];
+    if (a->node) dx[0] = wki_unbroadcast(c, wk_mul(c, g[0], wk_sub(c, wk_scalar(c, 1), w)), a);
+    if (b->node) dx[1] = wki_unbroadcast(c, wk_mul(c, g[0], w), b);
     if (w->node) dx[2] = wki_unbroadcast(c, wk_mul(c, g[0], wk_sub(c, b, a)), w);
 }
 
@@ -72,10 +72,11 @@ wk_tensor wk_addcmul(wk_ctx *c, wk_tensor x, wk_tensor a, wk_tensor b, double va
 }
 void wki_vjp_addcmul(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
-    const wk_tensor x = k->in[0], a = k->in[1], b = k->in[2], part = scaled(c, g[0], k->attr.f[0]);
+    const wk_tensor x = k->in[0], a = k->in[1], b = k->in[2];
+    const double    value = k->attr.f[0];
     if (x->node) dx[0] = wki_unbroadcast(c, g[0], x);
-    if (a->node) dx[1] = wki_unbroadcast(c, wk_mul(c, part, b), a);
-    if (b->node) dx[2] = wki_unbroadcast(c, wk_mul(c, part, a), b);
+    if (a->node) dx[1] = wki_unbroadcast(c, wk_mul(c, g[0], scaled(c, b, value)), a);
+    if (b->node) dx[2] = wki_unbroadcast(c, wk_mul(c, g[0], scaled(c, a, value)), b);
 }
 
 wk_tensor wk_addcdiv(wk_ctx *c, wk_tensor x, wk_tensor a, wk_tensor b, double value)
@@ -86,10 +87,10 @@ wk_tensor wk_addcdiv(wk_ctx *c, wk_tensor x, wk_tensor a, wk_tensor b, double va
 void wki_vjp_addcdiv(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
     const wk_tensor x = k->in[0], a = k->in[1], b = k->in[2];
-    const wk_tensor part = wk_div(c, scaled(c, g[0], k->attr.f[0]), b);
+    const wk_tensor part = wk_div(c, wk_scalar(c, k->attr.f[0]), b);
     if (x->node) dx[0] = wki_unbroadcast(c, g[0], x);
-    if (a->node) dx[1] = wki_unbroadcast(c, part, a);
-    if (b->node) dx[2] = wki_unbroadcast(c, wk_neg(c, wk_mul(c, part, wk_div(c, a, b))), b);
+    if (a->node) dx[1] = wki_unbroadcast(c, wk_mul(c, g[0], part), a);
+    if (b->node) dx[2] = wki_unbroadcast(c, wk_neg(c, wk_mul(c, g[0], wk_mul(c, part, wk_div(c, a, b)))), b);
 }
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
@@ -109,11 +110,6 @@ wk_tensor wk_trunc_div(wk_ctx *c, wk_tensor a, wk_tensor b)
 wk_tensor wk_float_power(wk_ctx *c, wk_tensor a, wk_tensor b)
 {
     return wk_pow(c, wk_cast(c, a, WK_f64), wk_cast(c, b, WK_f64));
-}
-
-wk_tensor wk_ldexp(wk_ctx *c, wk_tensor x, wk_tensor exponent)
-{
-    return wk_mul(c, x, wk_exp2(c, exponent));
 }
 
 wk_tensor wk_frexp(wk_ctx *c, wk_tensor x, wk_tensor *exponent)
@@ -171,8 +167,11 @@ wk_tensor wk_round_to(wk_ctx *c, wk_tensor x, int decimals)
 wk_tensor wk_mvlgamma(wk_ctx *c, wk_tensor x, int p)
 {
     WK_REQUIRE(c, p >= 1, WK_EARG, "mvlgamma: dimension %d, wanted is one of at least 1", p);
-    wk_tensor sum = wk_lgamma(c, x);
-    for (int j = 1; j < p; j++) sum = wk_add(c, sum, wk_lgamma(c, wk_sub(c, x, wk_scalar(c, 0.5 * j))));
+    if (none(c, "mvlgamma", x)) return WK_NONE;
+    const wk_dtype  t = is_real(x->dtype) ? x->dtype : WK_f32;
+    const wk_tensor less = wk_arange(c, -0.5 * (p - 1), 0.25, 0.5, t); /* .., -1, -0.5, 0 */
+    const wk_tensor terms = wk_lgamma(c, wk_add(c, wk_unsqueeze(c, x, -1), less));
+    const wk_tensor sum = wk_sum(c, terms, WK_DIMS(-1), false);
     return wk_add(c, sum, wk_scalar(c, 0.25 * p * (p - 1) * 1.14472988584940017414)); /* log(pi) */
 }
 

@@ -220,7 +220,8 @@ static wk_tensor blend(wk_ctx *c, const char *op, wk_tensor x, wk_tensor y, doub
     for (int i = 0; i < y->ndim && fit; i++) fit = shape.dim[i] == y->shape[i];
     WK_REQUIRE(c, fit, WK_ESHAPE, "%s: x is %s, the product %s", op, WKI_TEXT(x), WKI_TEXT(y));
     y = factor(c, y, alpha);
-    if (beta != 0) y = wk_add(c, y, factor(c, widen(c, x), beta));
+    if (wki_failed(c)) return WK_NONE;
+    if (beta != 0) y = wk_add(c, y, factor(c, is_half(y->dtype) ? x : widen(c, x), beta));
     return wk_cast(c, y, t);
 }
 
@@ -242,8 +243,11 @@ wk_tensor wk_addmv(wk_ctx *c, wk_tensor x, wk_tensor a, wk_tensor v, double beta
 wk_tensor wk_addr(wk_ctx *c, wk_tensor x, wk_tensor a, wk_tensor b, double beta, double alpha)
 {
     if (!has_dims(c, "addr", "a", a, 1) || !has_dims(c, "addr", "b", b, 1)) return WK_NONE;
-    const wk_dtype t = wk_promote(a->dtype, b->dtype);
-    return blend(c, "addr", x, wk_outer(c, widen(c, a), widen(c, b)), beta, alpha, t);
+    /* Only two terms are summed: halves stay halves. A product, so that the gradients' sums are wide. */
+    const wk_dtype  t = wk_promote(a->dtype, b->dtype);
+    const wk_tensor y =
+        t == WK_bool ? wk_outer(c, a, b) : wk_matmul(c, wk_unsqueeze(c, a, 1), wk_unsqueeze(c, b, 0));
+    return blend(c, "addr", x, factor(c, y, alpha), beta, 1, t);
 }
 
 wk_tensor wk_baddbmm(wk_ctx *c, wk_tensor x, wk_tensor a, wk_tensor b, double beta, double alpha)

@@ -321,28 +321,27 @@ void wki_vjp_nansum(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *
     dx[0] = wk_where(c, wk_isnan(c, k->in[0]), wk_scalar_int(c, 0), over_input(c, k, g[0]));
 }
 
+/* As PyTorch's; other powers are taken of x / y, in f32 of halves, so that they do not overflow. */
 void wki_vjp_vector_norm(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
     const double    p = k->attr.f[1];
-    const wk_dtype  t = k->in[0]->dtype, wide = t == WK_f64 ? t : WK_f32; /* halves are rounded once */
-    const wk_tensor x = wk_cast(c, k->in[0], wide), zero = wk_scalar_int(c, 0);
-    const wk_tensor y = wk_cast(c, over_input(c, k, k->out[0]), wide);
-    const wk_tensor part = wk_cast(c, over_input(c, k, g[0]), wide);
+    const wk_tensor x = k->in[0], y = over_input(c, k, k->out[0]), part = over_input(c, k, g[0]);
+    const wk_tensor zero = wk_scalar_int(c, 0);
     if (p == 0) {
         dx[0] = wk_mul(c, x, zero);
     } else if (p == 1) {
         dx[0] = wk_mul(c, wk_sign(c, x), part);
     } else if (p == 2) {
-        dx[0] = wk_mul(c, x, over_or_zero(c, part, y));
+        dx[0] = wk_mul(c, part, over_or_zero(c, x, y));
     } else if (fabs(p) == (double)INFINITY) { /* equal values share it */
         const wk_tensor hit = wk_logical_or(c, wk_eq(c, wk_abs(c, x), y), wk_isnan(c, x));
         const wk_tensor share = wk_div(c, part, wk_sum(c, hit, dims_of(k), true));
         dx[0] = wk_where(c, hit, wk_mul(c, wk_sign(c, x), share), zero);
     } else {
-        const wk_tensor size = wk_abs(c, x), power = wk_scalar(c, p - 1);
-        const wk_tensor slope = wk_pow(c, wk_div(c, size, y), power); /* (|x| / y)^(p - 1) */
+        const wk_dtype  t = x->dtype == WK_f64 ? WK_f64 : WK_f32;
+        const wk_tensor size = wk_div(c, wk_abs(c, wk_cast(c, x, t)), wk_cast(c, y, t));
+        const wk_tensor slope = wk_cast(c, wk_pow(c, size, wk_scalar(c, p - 1)), x->dtype);
         const wk_tensor flat = p < 2 ? wk_eq(c, x, zero) : wk_eq(c, y, zero);
         dx[0] = wk_where(c, flat, zero, wk_mul(c, wk_mul(c, wk_sign(c, x), slope), part));
     }
-    dx[0] = wk_cast(c, dx[0], t);
 }

@@ -4,20 +4,22 @@
 
 #include <math.h>
 
-static wk_tensor run(wk_ctx *c, wk_tensor x, wk_shape shape, const int64_t *i, const double *f, bool turned)
+/* i: mode, align corners, antialias; f: scales. */
+static wk_tensor run(wk_ctx *c, wk_tensor x, wk_shape shape, const int64_t *i, const double *f, bool turned,
+                     bool rounded)
 {
     if (wki_failed(c)) return WK_NONE;
     return wki_run(c, &(wk_call){.op = WK_OP_resize,
                                  .cls = wki_class_of(x->dtype),
                                  WK_IN(x),
-                                 .attr = {.i = {i[0], i[1], i[2], turned}, .f = {f[0], f[1], f[2]}},
+                                 .attr = {.i = {i[0], i[1], i[2], turned, rounded}, .f = {f[0], f[1], f[2]}},
                                  .out = {wki_new(c, x->dtype, shape)}});
 }
 
 /* Resizing is linear: turned around it is its own gradient. */
 void wki_vjp_resize(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
-    dx[0] = run(c, g[0], wki_shape(k->in[0]), k->attr.i, k->attr.f, !k->attr.i[3]);
+    dx[0] = run(c, g[0], wki_shape(k->in[0]), k->attr.i, k->attr.f, !k->attr.i[3], false);
 }
 
 static bool sizes(wk_ctx *c, wk_tensor x, const wk_resize_opts *o, int64_t *out, double *scale)
@@ -73,5 +75,8 @@ wk_tensor wk_interpolate(wk_ctx *c, wk_tensor x, wk_resize_opts o)
         f[3 - n + i] = scale[i];
     }
     const int64_t attr[] = {o.mode, o.align_corners, o.antialias};
-    return wk_reshape(c, run(c, wk_reshape(c, x, five), to, attr, f, false), shape);
+    /* PyTorch keeps these in the dtype of x; not the linear ones of pictures, nor those against aliasing */
+    const bool half = x->dtype == WK_bf16 || x->dtype == WK_f16, plane = n == 2 && o.mode == WK_RESIZE_LINEAR;
+    const bool rounded = half && smooth && !plane && !o.antialias;
+    return wk_reshape(c, run(c, wk_reshape(c, x, five), to, attr, f, false, rounded), shape);
 }

@@ -90,7 +90,8 @@ static wk_tensor share(wk_ctx *c, const wk_call *k, wk_tensor g)
 }
 void wki_vjp_logcumsumexp(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx)
 {
-    dx[0] = wk_sub(c, share(c, k, g[0]), share(c, k, wk_neg(c, g[0])));
+    const bool alone = k->in[0]->ndim == 0;
+    dx[0] = alone ? g[0] : wk_sub(c, share(c, k, g[0]), share(c, k, wk_neg(c, g[0])));
 }
 
 /* A scan in steps of 1, 2, 4, ..: twice differentiable where its gradient above, which divides or takes

@@ -73,10 +73,29 @@ static double *exact_values(struct run *r, const char *name, wk_tensor x)
     return wk_count(e) == wk_count(x) ? values_of(r, e) : NULL;
 }
 
-/* PyTorch's rule: |got - want| <= atol + rtol |want|; NaN equals NaN. exact: the name of the result in f64,
- * or NULL. */
-static void compare(struct run *r, const char *what, wk_tensor got, wk_tensor want, const char *exact,
-                    double rtol, double atol)
+/* How a result is compared. pairs: neighbours are a complex value; exact: the name of the result in f64, or
+ * NULL. */
+struct rule {
+    double      rtol, atol;
+    bool        pairs;
+    const char *exact;
+};
+
+/* How far value i is beyond what the rule allows; not above 0: it is close. NaN equals NaN. */
+static double beyond(const struct rule *rule, const double *x, const double *y, int64_t i)
+{
+    if (rule->pairs) {
+        const double *a = x + i / 2 * 2, *b = y + i / 2 * 2;
+        if ((a[0] == b[0] && a[1] == b[1]) || (isnan(a[0] + a[1]) && isnan(b[0] + b[1]))) return 0;
+        const double size = hypot(b[0], b[1]);
+        return isfinite(size) ? hypot(a[0] - b[0], a[1] - b[1]) - (rule->atol + rule->rtol * size) : INFINITY;
+    }
+    if (x[i] == y[i] || (isnan(x[i]) && isnan(y[i]))) return 0;
+    return isfinite(y[i]) ? fabs(x[i] - y[i]) - (rule->atol + rule->rtol * fabs(y[i])) : INFINITY;
+}
+
+/* PyTorch's: |got - want| <= atol + rtol |want|. */
+static void compare(struct run *r, const char *what, wk_tensor got, wk_tensor want, struct rule rule)
 {
     char a[120], b[120];
     shape_text(got, a, sizeof a);
@@ -91,10 +110,9 @@ static void compare(struct run *r, const char *what, wk_tensor got, wk_tensor wa
     double       *x = values_of(r, got), *y = values_of(r, want), worst = 0;
     int64_t       at = -1;
     for (int64_t i = 0; i < n; i++) {
-        if (x[i] == y[i] || (isnan(x[i]) && isnan(y[i]))) continue;
-        const double error = fabs(x[i] - y[i]) - (atol + rtol * fabs(y[i]));
-        if (isfinite(y[i]) && error <= 0) continue;
-        const double size = isnan(error) || isinf(error) ? INFINITY : error;
+        const double error = beyond(&rule, x, y, i);
+        if (error <= 0) continue;
+        const double size = isnan(error) ? INFINITY : error;
         if (at < 0 || size > worst) {
             worst = size;
             at = i;
@@ -103,7 +121,7 @@ static void compare(struct run *r, const char *what, wk_tensor got, wk_tensor wa
     const double g = at >= 0 ? x[at] : 0, w = at >= 0 ? y[at] : 0;
     wk_free(x);
     wk_free(y);
-    double      *z = at >= 0 ? exact_values(r, exact, got) : NULL;
+    double      *z = at >= 0 ? exact_values(r, rule.exact, got) : NULL;
     const double e = z ? z[at] : 0;
     wk_free(z);
     if (z)
@@ -134,6 +152,16 @@ static const char *exact_gradient(const struct run *r, const char *name)
     return json_string_value(json_object_get(all, name));
 }
 
+/* The rule for the gradient in tensor `name`, if the case has one of its own. */
+static struct rule gradient_rule(struct run *r, const char *name, double rtol, double atol)
+{
+    const json_t *own = json_object_get(json_object_get(r->spec, "rules"), name), *j;
+    struct rule   rule = {.rtol = rtol, .atol = atol, .pairs = json_is_true(json_object_get(own, "complex"))};
+    if ((j = json_object_get(own, "rtol"))) number(j, &rule.rtol);
+    if ((j = json_object_get(own, "atol"))) number(j, &rule.atol);
+    return rule;
+}
+
 static void check_gradients(struct run *r, const wk_tensor *out, int n, double rtol, double atol)
 {
     const json_t *cotangents = json_object_get(r->spec, "cotangents"),
@@ -161,7 +189,11 @@ static void check_gradients(struct run *r, const wk_tensor *out, int n, double r
         snprintf(what, sizeof what, "gradient of %.60s", name);
         wk_tensor d = wk_grad(r->c, load(r, name));
         if (wk_ctx_status(r->c)) stop(r, CASE_FAIL, "%s: %s", what, wk_ctx_message(r->c));
-        compare(r, what, d, load(r, json_string_value(expected)), exact_gradient(r, name), rtol, atol);
+        struct rule rule = gradient_rule(r, json_string_value(expected), rtol, atol);
+        rule.exact = exact_gradient(r, name);
+        const wk_tensor want = load(r, json_string_value(expected));
+        if (rule.pairs && wk_count(want) % 2) stop(r, CASE_FAIL, "%s is not complex", what);
+        compare(r, what, d, want, rule);
     }
 }
 
@@ -190,7 +222,9 @@ static void run_case(struct run *r)
         const json_t *j = list ? json_array_get(out, (size_t)i) : out;
         snprintf(what, sizeof what, n > 1 ? "result %d " : "result ", i);
         if (json_object_get(j, "t")) {
-            compare(r, what, got[i], from_json(r, j), exact_result(r, i), rtol, atol);
+            const wk_tensor y = from_json(r, j);
+            const bool      pairs = json_is_true(json_object_get(j, "complex")) && wk_count(y) % 2 == 0;
+            compare(r, what, got[i], y, (struct rule){rtol, atol, pairs, exact_result(r, i)});
             continue;
         }
         double w;

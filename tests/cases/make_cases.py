@@ -27,6 +27,8 @@ TOLERANCE = {torch.float16: (1e-3, 1e-5), torch.bfloat16: (1.6e-2, 1e-5), torch.
 # Newer versions seed before each op by themselves, so that all runs would have the same samples.
 OWN_SEED = {"set_seed": False} if "set_seed" in inspect.getsource(OpInfo.sample_inputs) else {}
 
+# With complex values as arguments or results; of REAL_ONLY only as results.
+REAL_ONLY = {"linalg.eig", "linalg.eigvals"}
 COMPLEX = {"stft", "istft", "complex", "real", "imag", "view_as_real", "view_as_complex", "linalg.eig", "linalg.eigvals"}
 
 
@@ -80,7 +82,10 @@ def tolerance(op, dtype):
     rtol, atol = TOLERANCE.get(dtype, (0, 0))
     for decorator in op.decorators:
         where = f"{getattr(decorator, 'cls_name', '')}.{getattr(decorator, 'test_name', '')}"
-        if "Inductor" in where or "DTensor" in where or "mps" in where:
+        device = getattr(decorator, "device_type", None)
+        if "Inductor" in where or "DTensor" in where or not getattr(decorator, "active_if", True):
+            continue
+        if device and "cpu" not in ([device] if isinstance(device, str) else device):
             continue
         for d in getattr(decorator, "decorators", [decorator]):
             if isinstance(d, toleranceOverride) and dtype in d.d:
@@ -88,6 +93,14 @@ def tolerance(op, dtype):
             if isinstance(d, precisionOverride) and dtype in d.d:
                 atol = max(atol, d.d[dtype])
     return rtol, atol
+
+
+def rule(op, x, first):
+    """How x is compared where that is not as the first result: by its own dtype, complex values as such."""
+    result = {"complex": True} if x.is_complex() else {}
+    if x.dtype != first.dtype:
+        result["rtol"], result["atol"] = tolerance(op, x.dtype)
+    return result
 
 
 def stable_kth(x, k, dim=-1, keepdim=False):
@@ -164,14 +177,20 @@ def wider(v, made):
     return torch.float64 if v in (torch.float32, torch.bfloat16, torch.float16) else v
 
 
+def compared(sample, out):
+    """What PyTorch's tests differentiate: of vectors with any sign or phase, for one, what does not depend on it."""
+    return [o for o in leaves(sample.output_process_fn_grad(out)) if differentiable(o) and o.requires_grad]
+
+
 def exact(f, run, sample, wanted, written, cotangents):
     made = {}
     out = run(wider(sample.input, made), *wider(sample.args, made), **{k: wider(v, made) for k, v in sample.kwargs.items()})
-    real = [o for o in leaves(out) if differentiable(o)]
     result = {"out": [f.put(o) if differentiable(o) else None for o in leaves(out)], "grads": {}}
     if cotangents:
         sources = [made[id(t)] for t in wanted]
-        grads = torch.autograd.grad(real, sources, [c.double() for c in cotangents], allow_unused=True)
+        ends = compared(sample, out)
+        wide = [c.to(o.dtype) for o, c in zip(ends, cotangents)]
+        grads = torch.autograd.grad(ends, sources, wide, allow_unused=True)
         result["grads"] = {written[id(t)]["t"]: f.put(g) for t, g in zip(wanted, grads) if g is not None}
     return result
 
@@ -220,10 +239,17 @@ def add_case(f, op, name, sample, dtype, gradient, with_exact):
         wanted = [t for t in inputs if t.requires_grad]
         cotangents = []
         if gradient and real and wanted and all(o.requires_grad for o in real):
-            cotangents = [torch.randn(o.shape, dtype=torch.complex128 if o.is_complex() else torch.float64).to(o.dtype) for o in real]
-            grads = torch.autograd.grad(real, wanted, cotangents, allow_unused=True)
-            case["cotangents"] = [f.put(c) for c in cotangents]
-            case["grads"] = {written[id(t)]["t"]: f.put(g) for t, g in zip(wanted, grads) if g is not None}
+            ends = compared(sample, out)
+            cotangents = [torch.randn(o.shape, dtype=torch.complex128 if o.is_complex() else torch.float64).to(o.dtype) for o in ends]
+            at = torch.autograd.grad(ends, real, cotangents, retain_graph=True, allow_unused=True)
+            at = [torch.zeros_like(o) if g is None else g for o, g in zip(real, at)]
+            grads = torch.autograd.grad(real, wanted, at, allow_unused=True)
+            case["cotangents"] = [f.put(g) for g in at]
+            found = [(t, g, f.put(g)) for t, g in zip(wanted, grads) if g is not None]
+            case["grads"] = {written[id(t)]["t"]: name for t, _, name in found}
+            own = {name: rule(op, g, outs[0]) for _, g, name in found if rule(op, g, outs[0])}
+            if own:
+                case["rules"] = own
         if with_exact and dtype in (torch.float32, torch.float16, torch.bfloat16):
             try:
                 case["exact"] = exact(f, run, sample, wanted, written, cotangents)
@@ -231,7 +257,7 @@ def add_case(f, op, name, sample, dtype, gradient, with_exact):
                 pass
         f.cases.append(case)
         return True
-    except (CannotWrite, RuntimeError, NotImplementedError, ValueError):
+    except (CannotWrite, RuntimeError, NotImplementedError, ValueError, AssertionError):  # the last: ops of CUDA alone
         f.tensors = before
         return False
 
@@ -265,7 +291,7 @@ def main():
             continue
         f = File(op.name)
         for dtype in (getattr(torch, d) for d in o.dtypes.split(",")):
-            if dtype not in op.dtypes or dtype.is_complex and not f.complex:
+            if dtype not in op.dtypes or dtype.is_complex and (not f.complex or op.name in REAL_ONLY):
                 continue
             torch.manual_seed(o.seed)
             gradient = (dtype.is_floating_point or dtype.is_complex) and op.supports_autograd

@@ -39,9 +39,10 @@ OP(rmul)
 {
     ONE(wk_mul(r->c, Y, X));
 }
+/* PyTorch's, which rounds the reciprocal. */
 OP(rdiv)
 {
-    ONE(wk_div(r->c, Y, X));
+    ONE(wk_mul(r->c, wk_reciprocal(r->c, X), Y));
 }
 OP(rmod)
 {
@@ -74,10 +75,6 @@ OP(divide)
 OP(float_power)
 {
     ONE(wk_float_power(r->c, X, tensor(r, "exponent")));
-}
-OP(ldexp_)
-{
-    ONE(wk_ldexp(r->c, X, Y));
 }
 OP(frexp_)
 {
@@ -175,7 +172,6 @@ const struct op_row elementwise_ops[] = {
     {"__rxor__", "input other", rxor},
     {"div divide true_divide", "input other rounding_mode", divide},
     {"float_power", "input exponent", float_power},
-    {"ldexp", "input other", ldexp_},
     {"frexp", "input", frexp_},
     {"polygamma", "n input", polygamma},
     {"mvlgamma multigammaln", "input p", mvlgamma},

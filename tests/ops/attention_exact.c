@@ -260,3 +260,36 @@ Test(cache, writes_beyond_it_fail)
     free(v);
     wk_ctx_free(c);
 }
+
+/* Large scores make one weight nearly 1, so that the gradient is a small difference of large terms. */
+static void gradient_of_peaks(wk_dtype t, double relative, double absolute)
+{
+    wk_ctx   *c = wk_ctx_new("cpu");
+    uint64_t  state = 5;
+    wk_tensor rough[4], x[3], wide[3];
+    const int n[] = {3, 6, 6, 3};
+    const int count = 4 * 3 * 8;
+    double    got[4 * 3 * 8], want[4 * 3 * 8];
+    for (int i = 0; i < 4; i++)
+        rough[i] = wk_cast(c, wk_mul(c, noise(c, &state, WK_f32, WK_SHAPE(4, n[i], 8)), wk_scalar(c, 9)), t);
+    wk_tape_begin(c);
+    for (int i = 0; i < 3; i++) {
+        x[i] = wk_track(c, rough[i]);
+        wide[i] = wk_track(c, wk_cast(c, rough[i], WK_f64));
+    }
+    const wk_tensor y[] = {wk_attend(c, x[0], x[1], x[2], (wk_attend_opts){.causal = true}),
+                           wk_attend(c, wide[0], wide[1], wide[2], (wk_attend_opts){.causal = true})};
+    wk_backward_from(c, 2, y, (const wk_tensor[]){rough[3], wk_cast(c, rough[3], WK_f64)});
+    cr_assert_eq(wk_read(c, wk_cast(c, wk_grad(c, x[0]), WK_f64), got), WK_OK, "%s", wk_ctx_message(c));
+    cr_assert_eq(wk_read(c, wk_grad(c, wide[0]), want), WK_OK);
+    for (int i = 0; i < count; i++)
+        cr_assert(fabs(got[i] - want[i]) <= absolute + relative * fabs(want[i]), "%s: dq[%d] is %g, not %g",
+                  wk_dtype_name(t), i, got[i], want[i]);
+    wk_ctx_free(c);
+}
+
+Test(attention, gradient_of_few_keys_is_not_blurred_by_the_kept_result)
+{
+    gradient_of_peaks(WK_f32, 1e-5, 2e-4);
+    gradient_of_peaks(WK_bf16, 4e-3, 1e-3);
+}
