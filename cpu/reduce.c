@@ -1,7 +1,7 @@
 /* Reduction kernels. A set of results is worked on together: as columns where they lie side by side in the
  * input, one by one where the reduced values do. f32 adds up in runs of 64 partial sums, runs add up
  * in double; large sets are cut into chunks by size alone, so results do not depend on threads. */
-#include "cpu/simd.h"
+#include "cpu/halves.h"
 #include "cpu/vmath.h"
 #include "cpu/walk.h"
 
@@ -79,16 +79,6 @@ static double run_sum(const float *x, int64_t n)
     const v4 q =
         __builtin_shufflevector(s[0], s[0], 0, 1, 2, 3) + __builtin_shufflevector(s[0], s[0], 4, 5, 6, 7);
     return (double)((q[0] + q[2]) + (q[1] + q[3]));
-}
-
-/* A word of two bf16 is one of them shifted, the other masked: nothing is unpacked. */
-INLINE vf lower(vi word)
-{
-    return (vf)(word << 16);
-}
-INLINE vf upper(vi word)
-{
-    return (vf)(word & ~0xffff);
 }
 
 static double run_sum_bf16(const char *x, int64_t n)

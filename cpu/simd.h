@@ -26,6 +26,7 @@
 
 typedef float    vf __attribute__((vector_size(4 * W)));
 typedef int32_t  vi __attribute__((vector_size(4 * W)));
+typedef uint32_t vu __attribute__((vector_size(4 * W)));
 typedef uint16_t vh __attribute__((vector_size(2 * W)));
 typedef float    v4 __attribute__((vector_size(16)));
 /* The same in memory: at any address. */
