@@ -205,8 +205,8 @@ static bool is_depthwise(const struct conv *o)
     return o->channels == 1 && o->m <= 4 && o->taps > 1 && o->taps <= 128 && !apart;
 }
 
-/* Up to four for each thread, so that nobody waits long for the last one; fewer where the copies that each makes
- * for itself would not pay. */
+/* Up to four for each thread, so that nobody waits long for the last one; fewer where the copies that each
+ * makes for itself would not pay. */
 static int64_t tasks_wanted(const struct conv *o, int64_t workers)
 {
     const double places = (double)(o->images * o->out[0] * o->out[1]) * (double)o->out[2];

@@ -10,7 +10,7 @@
 
 #define MR 14 /* rows and columns of the register tile */
 #define NR 32
-#define KC 256
+#define KC 384
 
 bool CPU(half_fits)(wk_tensor x, int64_t outer, int64_t along)
 {
@@ -49,7 +49,7 @@ static void pack_rows(const uint16_t *x, int64_t outer, int64_t n, int64_t kc, i
     }
 }
 
-/* Values across k lie one after the other: two rows are merged, over all panels, as rows are read best. */
+/* Values across k lie one after the other: two rows are merged, for all panels, as rows are read best. */
 static void pack_columns(const uint16_t *x, int64_t along, int64_t n, int64_t kc, int width, uint32_t *dst,
                          int64_t panel)
 {
@@ -187,9 +187,11 @@ void CPU(half_tile)(const struct gemm_plan *p, const struct operand *a, const st
     float          *c = scratch;
     uint32_t       *pb = (uint32_t *)(void *)(c + p->tm * p->tn), *pa = pb + KC / 2 * p->tn;
     const uint32_t *ready_a = shared, *ready_b = ready_a + panels_of(p->m, MR) * MR * all;
+    const int64_t   parts = p->k > KC ? (p->k + KC - 1) / KC : 1,
+                  part = ((p->k + parts - 1) / parts + 1) / 2 * 2;
     if (p->k == 0) memset(c, 0, (size_t)(mp * np) * sizeof *c);
-    for (int64_t k0 = 0; k0 < p->k; k0 += KC) {
-        const int64_t kc = p->k - k0 < KC ? p->k - k0 : KC, pairs = (kc + 1) / 2;
+    for (int64_t k0 = 0; k0 < p->k; k0 += part) {
+        const int64_t kc = p->k - k0 < part ? p->k - k0 : part, pairs = (kc + 1) / 2;
         if (shared) {
             steps(ready_a + i0 * all + k0 / 2 * MR, all * MR, ready_b + j0 * all + k0 / 2 * NR, all * NR,
                   pairs, c, mp, np, k0 > 0);

@@ -374,9 +374,8 @@ static void FN(finish)(void *arg, int64_t first, int64_t last, int worker)
         int64_t       best[RESULTS];
         memcpy(v, (const ACC *)j->part + i, (size_t)n * sizeof *v);
         if (kind >= ARG_MOST) memcpy(best, j->part_at + i, (size_t)n * sizeof *best);
-        for (int64_t c = 1; c < j->n_chunk; c++)
-            FN(join)
-            (kind, v, best, (const ACC *)j->part + c * j->kept.n + i, j->part_at + c * j->kept.n + i, n);
+        for (int64_t c = 1; c < j->n_chunk; c++) FN(join)
+        (kind, v, best, (const ACC *)j->part + c * j->kept.n + i, j->part_at + c * j->kept.n + i, n);
         if (j->first != j->second && !j->on_second)
             FN(rebase)(j, n, v, (ACC *)j->base + i);
         else
