@@ -1,5 +1,5 @@
-/* Square products of f32: sgemm wick|openblas THREADS N... prints a line of JSON for each N: the shortest time
- * and GFLOP/s. openblas is cblas_sgemm itself, with the kernels that OPENBLAS_CORETYPE names.
+/* Square products of f32: sgemm wick|openblas THREADS N... prints a line of JSON for each N: shortest time,
+ * GFLOP/s. openblas is cblas_sgemm itself, with the kernels that OPENBLAS_CORETYPE names.
  *     cc -O2 -I. bench/sgemm.c build/libwick.a -o build/sgemm -lm -lpthread -ldl -ljansson -lutf8proc -lz */
 #include "core/wick.h"
 

@@ -50,7 +50,8 @@ struct conv {
     bool    whole;   /* x itself can be read in place of a copy */
     bool    depth;   /* one channel in: no product of matrices */
     bool    pack;    /* gather the places of a tile before the product */
-    int64_t tasks;   /* that there should be: how places are cut changes no sum */
+    int64_t workers; /* threads, */
+    int64_t tasks;   /* and tasks that there should be: how places are cut changes no sum */
     int64_t strip;   /* tiles that share the weights in cache */
     int64_t panels;  /* of rows; in */
     int64_t blocks;  /* which are tasks of their own */

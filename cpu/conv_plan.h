@@ -146,10 +146,25 @@ static void spread_bands(struct conv *o)
     }
 }
 
+/* Between n and n + 4 bands of `all` rows: as many as leave the busiest thread the least. */
+static int64_t fair_bands(const struct conv *o, int64_t n, int64_t all)
+{
+    const int64_t others = tasks_of(o) / o->bands[2];
+    int64_t       best = n, least_load = INT64_MAX;
+    for (int64_t i = n; i <= n + 4 && i <= all; i++) {
+        const int64_t rows = over(all, i), load = over(others * over(all, rows), o->workers) * rows;
+        if (load >= least_load) continue;
+        least_load = load;
+        best = i;
+    }
+    return best;
+}
+
 static void even_bands(struct conv *o)
 {
     for (int i = 0; i < 3; i++) {
         const int64_t all = most(1, o->turned ? over(o->out[i], o->stride[i]) : o->out[i]);
+        if (i == 1 && o->workers > 1 && o->bands[2] > 1) o->bands[2] = fair_bands(o, o->bands[2], all);
         o->band[1 + i] = over(all, o->bands[1 + i]);
         o->bands[1 + i] = over(all, o->band[1 + i]);
         o->ext[i] = o->band[1 + i] + o->reach[i];
@@ -235,7 +250,8 @@ static struct conv describe(const wk_call *k, bool turned)
     read_call(&o, k);
     o.pairs = has_pairs(&o, k);
     if (o.pairs) o.c = over(o.channels, 2);
-    o.tasks = tasks_wanted(&o, wki_workers(k->device));
+    o.workers = wki_workers(k->device);
+    o.tasks = tasks_wanted(&o, o.workers);
     flatten(&o, k->cls);
     o.depth = is_depthwise(&o);
     cut_bands(&o, o.depth ? DEPTH_PLACES : o.whole ? 512 : INT64_MAX);

@@ -70,7 +70,7 @@ static void pack_columns(const uint16_t *x, int64_t along, int64_t n, int64_t kc
     }
 }
 
-/* Panels of outer places first .. first + count, steps k0 .. k0 + kc, `panel` words apart: dst[pair][width]. */
+/* Panels of outer places first .. first + count, steps k0 .. k0 + kc, `panel` words apart. */
 static void pack(const struct operand *o, int64_t first, int64_t count, int64_t k0, int64_t kc, int width,
                  uint32_t *dst, int64_t panel)
 {

@@ -108,9 +108,10 @@ static int64_t sum_along(const struct job *j, int64_t from, int64_t r0, int64_t 
     const bool    dense = j->reduced.stride[0][j->reduced.ndim - 1] == 1 && left >= r1 - r0;
     const bool    half = j->x->dtype == WK_bf16;
     if (!dense || !(half || j->x->dtype == WK_f32)) return r0;
-    for (int64_t r = r0; r < r1; r += RUN) {
+    const int64_t size = half ? 2 : 4;
+    const char   *x = (const char *)wki_data(j->x) + at * size;
+    for (int64_t r = r0; r < r1; r += RUN, x += RUN * size) {
         const int64_t n = r1 - r < RUN ? r1 - r : RUN;
-        const char   *x = address(j->x, at + r - r0);
         *v += half ? run_sum_bf16(x, n) : run_sum((const float *)(const void *)x, n);
     }
     return r1;
