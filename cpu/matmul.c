@@ -326,7 +326,7 @@ static void lay_out(struct job *j)
     if (j->way != HALF) return;
     j->shared = j->batch == 1 ? CPU(half_shared)(p) : 0;
     /* nothing is packed for a tile then: small ones share the work out better */
-    j->plan.tm = even(p->m, !j->shared ? 224 : p->m > 512 ? 84 : 42, MR_F32);
+    j->plan.tm = even(p->m, j->shared ? 84 : 224, MR_F32);
     if (j->shared) j->plan.tn = even(p->n, 64, 2 * W);
     j->tiles = CPU(gemm_tiles)(p);
     j->bytes = CPU(half_scratch)(p);
