@@ -14,8 +14,9 @@
 /* No tile of a plan is larger. */
 #define MOST_TILE 576
 
-/* Weights that a piece of INTEGER or STREAM takes, about. */
-#define PIECE 32768
+/* Bytes of weights that a piece of INTEGER or STREAM takes at most, about: two streams of 128 KB, since
+ * shorter ones are read at two thirds of the speed (docs/decisions/0012). */
+#define PIECE 262144
 
 /* Elements between rows of x, which the front end made even. */
 static int64_t row_step(wk_tensor x)
@@ -47,7 +48,7 @@ static enum path choose(const struct affine *j, wk_tensor w, unsigned features)
 {
     const bool block = wk_dtype_block(w->dtype) > 1, quick = block && !j->k->precise;
     if (j->k->cls != WK_CLASS_F32) return BLOCKED;
-    if (j->m <= FEW && quick && CPU(dot_rows)(w->dtype, features)) return INTEGER;
+    if (j->m <= FEW && quick && CPU(dot)(w->dtype, features).rows) return INTEGER;
 #if defined __AVX512F__
     if (quick && CPU(i8_offset)(w->dtype, features) >= 0) return CODES;
 #endif
@@ -63,16 +64,22 @@ static enum path choose(const struct affine *j, wk_tensor w, unsigned features)
     return BLOCKED;
 }
 
+/* Rows of w in a piece, each of which is computed by itself: eight pieces for a thread at least, so that
+ * nobody waits long for the last. */
+static int64_t grain_of_rows(int64_t n, int64_t bytes, int workers)
+{
+    const int64_t by_size = bytes > 0 ? PIECE / bytes : 8, by_count = n / (8 * workers);
+    const int64_t rows = by_size < by_count ? by_size : by_count;
+    return rows < 8 ? 8 : rows / 8 * 8;
+}
+
 static size_t plan_part(struct affine *j, struct part *p, wk_tensor w)
 {
     const int64_t n = w->shape[0], k = j->k_values;
     switch (p->path) {
     case INTEGER:
     case STREAM:
-        p->grain =
-            k > 0 && k < PIECE ? PIECE / k / 8 * 8 : 8; /* short pieces: nobody waits long for the last */
-        if (p->grain < 8) p->grain = 8;
-        if (j->m >= 8) p->grain *= 4; /* they are read as two streams, which short pieces would cut up */
+        p->grain = grain_of_rows(n, row_bytes(w), wki_workers(j->k->device));
         p->pieces = (n + p->grain - 1) / p->grain;
         return lines((p->grain * j->m + TILE) * (int64_t)sizeof(float));
     case PANEL:
@@ -102,12 +109,13 @@ static size_t plan_part(struct affine *j, struct part *p, wk_tensor w)
 }
 
 /* Do weights of two types want x in the same form? */
-static bool same_form(enum path path, wk_tensor a, wk_tensor b)
+static bool same_form(const struct part *a, const struct part *b, wk_tensor wa, wk_tensor wb)
 {
-    if (path == INTEGER) return CPU(dot_order)(a->dtype) == CPU(dot_order)(b->dtype);
+    if (a->path == INTEGER) return memcmp(&a->dot.form, &b->dot.form, sizeof a->dot.form) == 0;
 #if defined __AVX512F__
-    if (path == CODES) return CPU(i8_same)(a, b);
+    if (a->path == CODES) return CPU(i8_same)(wa, wb);
 #endif
+    (void)wa, (void)wb;
     return true;
 }
 
@@ -119,7 +127,8 @@ static size_t form_of_x(struct affine *j, int i)
     if (p->path == BLOCKED) return 0;
     for (int e = 0; e < i; e++) {
         if (j->part[e].path != p->path) continue;
-        if (p->path == PANEL ? j->part[e].panels != p->panels : !same_form(p->path, j->k->in[1 + e], w))
+        if (p->path == PANEL ? j->part[e].panels != p->panels
+                             : !same_form(&j->part[e], p, j->k->in[1 + e], w))
             continue;
         p->x = j->part[e].x;
         return 0;
@@ -146,7 +155,7 @@ struct affine CPU(affine_plan)(const wk_call *k)
         struct part *p = &j.part[i];
         p->path = choose(&j, k->in[1 + i], features);
         p->panels = panels_of(&j, k->in[1 + i], features);
-        if (p->path == INTEGER) p->dot = CPU(dot_rows)(k->in[1 + i]->dtype, features);
+        if (p->path == INTEGER) p->dot = CPU(dot)(k->in[1 + i]->dtype, features);
         const size_t own = plan_part(&j, p, k->in[1 + i]);
         if (own > j.per_worker) j.per_worker = own;
         j.shared += form_of_x(&j, i);
@@ -187,16 +196,19 @@ size_t CPU(affine_scratch)(const wk_call *k)
 /* ---- activations ----------------------------------------------------------------------------- */
 
 /* One row of x in groups of 16: finer than the weights' blocks of 32, which halves the error. */
-static void quantise(const float *x, int64_t k, const uint8_t *order, struct chunk *to)
+static void quantise(const float *x, int64_t k, const struct dot_form *form, struct chunk *to)
 {
     for (; k > 0; k -= 256, x += 256, to++)
-        for (int s = 0; s < 16; s++) {
-            const int lane = s % 4 * 4 + s / 4;
-            int8_t    code[16] = {0};
-            if (16 * order[s] < k)
-                quantise_group(x + 16 * order[s], code, &to->scale[lane], &to->sum[lane]);
-            else
-                to->scale[lane] = to->sum[lane] = 0.0f;
+        for (int lane = 0; lane < 16; lane++) {
+            const float *from = x + 4 * form->start[lane];
+            float        v[16];
+            int8_t       code[16] = {0};
+            to->scale[lane] = to->sum[lane] = 0.0f;
+            if (from < x + k) {
+                for (int i = 0; i < 4; i++) memcpy(v + 4 * i, from + 4 * form->step[i], 4 * sizeof *v);
+                quantise_group(v, code, &to->scale[lane], &to->sum[lane]);
+                to->sum[lane] *= form->sum;
+            }
             for (int i = 0; i < 4; i++) memcpy(to->code + 64 * i + 4 * lane, code + 4 * i, 4);
         }
 }
@@ -217,7 +229,6 @@ int64_t CPU(affine_units)(const struct affine *j, int part, int64_t *rows)
 void CPU(affine_form)(const struct affine *j, int part, int64_t first, int64_t last)
 {
     const struct part *p = &j->part[part];
-    const wk_tensor    w = j->k->in[1 + part];
     const int64_t      k = j->k_values;
     char              *to = (char *)j->k->scratch + p->x;
     float              buffer[TILE];
@@ -231,8 +242,8 @@ void CPU(affine_form)(const struct affine *j, int part, int64_t first, int64_t l
 #if defined __AVX512F__
         if (p->path == CODES) {
             CPU(i8_pack_rows)
-            (j->x, j->x_step, i * WKI_I8_ROWS, j->m, k, w->dtype, CPU(i8_parts)(w),
-             to + i * CPU(i8_rows_bytes)(1, k));
+            (j->x, j->x_step, i * WKI_I8_ROWS, j->m, k, j->k->in[1 + part]->dtype,
+             CPU(i8_parts)(j->k->in[1 + part]), to + i * CPU(i8_rows_bytes)(1, k));
             continue;
         }
         if (p->path == HALF) {
@@ -245,8 +256,7 @@ void CPU(affine_form)(const struct affine *j, int part, int64_t first, int64_t l
             const int64_t n = k - at < TILE ? k - at : TILE;
             const float  *v = load_f32(j->x, i * j->x_step + at, n, buffer);
             if (p->path == INTEGER)
-                quantise(v, n, CPU(dot_order)(w->dtype),
-                         (struct chunk *)(void *)to + i * j->chunks + at / 256);
+                quantise(v, n, &p->dot.form, (struct chunk *)(void *)to + i * j->chunks + at / 256);
             else
                 memcpy((float *)(void *)to + i * k + at, v, (size_t)n * sizeof *v);
         }
@@ -266,14 +276,10 @@ static void form_rows(void *arg, int64_t first, int64_t last, int worker)
 
 /* ---- weights row by row ---------------------------------------------------------------------- */
 
-/* Rows of w at a time: enough sums to hide the latency of a fused multiply-add, and each value of x is read
- * once for all of them. By rows of x: 4, 2, 1. */
-#if defined __AVX512F__ || defined __ARM_NEON
-enum { WITH_4 = 4, WITH_2 = 4, WITH_1 = 4 };
-#else
-enum { WITH_4 = 2, WITH_2 = 4, WITH_1 = 4 };
-#endif
-enum { MOST_W = 4, MOST_X = 4 };
+/* Rows of w at a time: two far apart with few rows of x, since two steady streams are read from memory faster
+ * than one or four (docs/decisions/0012); two pairs of neighbours with more, so that each value of x is read
+ * once for four. */
+enum { FAR = 2, MOST_W = 4, MOST_X = 4 };
 
 INLINE vf load_as(wk_dtype t, const void *row, int64_t at)
 {
@@ -310,9 +316,10 @@ INLINE void stream_run(wk_dtype t, const int R, const int M, const char *const *
         }
 }
 
-/* y[i][r] = row r of R of w times row i of M of x. The order of sums is the same for every R and M. */
-INLINE void stream_rows(wk_dtype t, const int R, const int M, wk_tensor w, int64_t row, const float *x,
-                        int64_t k, float *y, int64_t y_step)
+/* y[i][at[r]] = row first + at[r] of w times row i of M of x. The order of sums is the same for every R and
+ * M. */
+INLINE void stream_rows(wk_dtype t, const int R, const int M, wk_tensor w, int64_t first, const int64_t *at,
+                        const float *x, int64_t k, float *y, int64_t y_step)
 {
     struct stream_sums s;
     const char        *v[MOST_W];
@@ -322,47 +329,52 @@ INLINE void stream_rows(wk_dtype t, const int R, const int M, wk_tensor w, int64
             s.tail[r][i] = 0;
         }
     if (t == w->dtype) {
-        for (int r = 0; r < R; r++) v[r] = address(w, (row + r) * w->stride[0]);
+        for (int r = 0; r < R; r++) v[r] = address(w, (first + at[r]) * w->stride[0]);
         stream_run(t, R, M, v, k, x, k, &s);
     } else {
         float buffer[MOST_W][TILE];
         for (int64_t p = 0; p < k; p += TILE) {
             const int64_t n = k - p < TILE ? k - p : TILE;
             for (int r = 0; r < R; r++) {
-                CPU(to_f32)[w->dtype](address(w, (row + r) * w->stride[0] + p), buffer[r], n);
+                CPU(to_f32)[w->dtype](address(w, (first + at[r]) * w->stride[0] + p), buffer[r], n);
                 v[r] = (const char *)buffer[r];
             }
             stream_run(WK_f32, R, M, v, n, x + p, k, &s);
         }
     }
     for (int r = 0; r < R; r++)
-        for (int i = 0; i < M; i++) y[i * y_step + r] = v_sum(s.acc[r][i]) + s.tail[r][i];
+        for (int i = 0; i < M; i++) y[i * y_step + at[r]] = v_sum(s.acc[r][i]) + s.tail[r][i];
 }
 
 /* n rows of w with M rows of x, R at a time. */
 INLINE void stream_some(wk_dtype t, const int R, const int M, wk_tensor w, int64_t first, int64_t n,
                         const float *x, int64_t k, float *y, int64_t y_step)
 {
-    int64_t r = 0;
-    for (; r + R <= n; r += R) stream_rows(t, R, M, w, first + r, x, k, y + r, y_step);
-    for (; r < n; r++) stream_rows(t, 1, M, w, first + r, x, k, y + r, y_step);
+    const int     near = R / FAR;
+    const int64_t half = n / FAR;
+    int64_t       i = 0;
+    for (; i + near <= half; i += near) {
+        int64_t at[MOST_W];
+        for (int r = 0; r < R; r++) at[r] = r / near * half + i + r % near;
+        stream_rows(t, R, M, w, first, at, x, k, y, y_step);
+    }
+    const int64_t rest[][2] = {{i, half}, {half + i, FAR * half}, {FAR * half, n}};
+    for (int f = 0; f <= FAR; f++)
+        for (int64_t at = rest[f][0]; at < rest[f][1]; at++)
+            stream_rows(t, 1, M, w, first, &at, x, k, y, y_step);
 }
 
 INLINE void stream_as(wk_dtype t, const struct affine *j, wk_tensor w, const float *x, int64_t first,
                       int64_t n, float *y)
 {
-    const int64_t k = j->k_values, m = j->m;
-    for (int64_t at = 0; at < n; at += MOST_W) { /* rows of w stay near while x passes by */
-        const int64_t now = n - at < MOST_W ? n - at : MOST_W;
-        int64_t       i = 0;
-        for (; m - i >= 4; i += 4)
-            stream_some(t, WITH_4, 4, w, first + at, now, x + i * k, k, y + i * n + at, n);
-        if (m - i >= 2) {
-            stream_some(t, WITH_2, 2, w, first + at, now, x + i * k, k, y + i * n + at, n);
-            i += 2;
-        }
-        if (m > i) stream_some(t, WITH_1, 1, w, first + at, now, x + i * k, k, y + i * n + at, n);
+    const int64_t k = j->k_values;
+    int64_t       m = j->m;
+    for (; m >= 4; m -= 4, x += 4 * k, y += 4 * n) stream_some(t, 4, 4, w, first, n, x, k, y, n);
+    if (m >= 2) {
+        stream_some(t, 2, 2, w, first, n, x, k, y, n);
+        m -= 2, x += 2 * k, y += 2 * n;
     }
+    if (m) stream_some(t, 2, 1, w, first, n, x, k, y, n);
 }
 
 static void stream(const struct affine *j, wk_tensor w, const float *x, int64_t first, int64_t n, float *y)
@@ -435,8 +447,8 @@ static void run_piece(const struct affine *j, int i, int64_t at, char *scratch)
         return;
     }
     if (p->path == INTEGER)
-        p->dot(address(w, first * w->stride[0]), row_bytes(w), n, (const struct chunk *)(const void *)x,
-               (int)j->m, j->k_values, y, n);
+        p->dot.rows(address(w, first * w->stride[0]), row_bytes(w), n, (const struct chunk *)(const void *)x,
+                    (int)j->m, j->k_values, y, n);
     else
         stream(j, w, (const float *)(const void *)x, first, n, y);
     finish(j, i, 0, j->m, first, n, y, n);

@@ -21,7 +21,7 @@ enum { PATHS = BLOCKED + 1 };
 struct part {
     enum path                path;
     struct gemm_plan         plan;   /* BLOCKED */
-    wki_dot_rows             dot;    /* INTEGER */
+    struct dot               dot;    /* INTEGER */
     const struct wki_panels *panels; /* PANEL */
     size_t                   x;      /* where in scratch the activations lie, in the form this part wants */
     int64_t                  grain, pieces, rows; /* rows of x in a piece of PANEL */

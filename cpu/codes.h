@@ -10,7 +10,8 @@
 #define VNNI        __attribute__((target("avx512vnni")))
 #define INLINE_VNNI VNNI INLINE
 
-/* 256 weights: d code + m; m = d where the format has an offset instead. Lanes as in struct chunk. */
+/* 256 weights: d code + m; m = d where the format has an offset instead. Scale of quarter L of v[j] in lane
+ * 4 L + j. */
 struct codes {
     __m512i v[4];
     __m512  d, m;
@@ -20,11 +21,24 @@ INLINE __m512i load512(const void *p)
 {
     return _mm512_loadu_si512(p);
 }
+/* The same where it is used twice: compilers would rather read it twice, at two lines of the cache each. */
+INLINE __m512i load_once(const void *p)
+{
+    __m512i v = load512(p);
+    __asm__("" : "+v"(v));
+    return v;
+}
 /* The first n bytes, zeros after them. */
 INLINE __m512i load_part(const char *p, int64_t n)
 {
     if (n <= 0) return _mm512_setzero_si512();
     return _mm512_maskz_loadu_epi8(n >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1, p);
+}
+INLINE __m512i load_last(const char *p, const int n)
+{
+    if (n == 16) return _mm512_zextsi128_si512(_mm_loadu_si128((const __m128i *)(const void *)p));
+    if (n == 32) return _mm512_zextsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    return load_part(p, n);
 }
 INLINE float half(const void *p)
 {
@@ -78,22 +92,29 @@ INLINE __m512 pick_halves(const __m512i *z, const int16_t *index)
         _mm256_mask_blend_epi16(_mm256_cmpgt_epi16_mask(at, _mm256_set1_epi16(63)), low, high));
 }
 
-/* n blocks of 32 with 4-bit codes: the codes, d, and m where the format has it. */
-INLINE void unpack_blocks(const char *p, int64_t n, int bytes, const struct places *at, bool min,
-                          struct codes *c)
+/* n blocks of 32 with 4-bit codes: the codes' bytes of four blocks each, d, and m where the format has it. */
+INLINE void pick_blocks(const char *p, int64_t n, int bytes, const struct places *at, bool min, __m512i q[2],
+                        struct codes *c)
 {
     __m512i z[3];
     if (n == 8) {
-        z[0] = load512(p);
-        z[1] = load512(p + 64);
-        z[2] = load_part(p + 128, 8 * bytes - 128);
+        z[0] = load_once(p);
+        z[1] = load_once(p + 64);
+        z[2] = load_last(p + 128, 8 * bytes - 128);
     } else {
         for (int i = 0; i < 3; i++) z[i] = load_part(p + 64 * i, n * bytes - 64 * i);
     }
-    nibbles(c, _mm512_permutex2var_epi16(z[0], load512(at->first), z[1]),
-            _mm512_permutex2var_epi16(z[1], load512(at->second), z[2]));
+    q[0] = _mm512_permutex2var_epi16(z[0], load512(at->first), z[1]);
+    q[1] = _mm512_permutex2var_epi16(z[1], load512(at->second), z[2]);
     c->d = pick_halves(z, at->d);
     c->m = min ? pick_halves(z, at->m) : c->d;
+}
+INLINE void unpack_blocks(const char *p, int64_t n, int bytes, const struct places *at, bool min,
+                          struct codes *c)
+{
+    __m512i q[2];
+    pick_blocks(p, n, bytes, at, min, q, c);
+    nibbles(c, q[0], q[1]);
 }
 /* Bit k of the 32-bit word at `skip` of each block is bit 4 of code k. */
 INLINE void add_fifth_bits(const char *p, int64_t n, int bytes, int skip, struct codes *c)
@@ -151,8 +172,9 @@ INLINE void unpack_q8_0(const char *p, int64_t n, struct codes *c)
     c->m = c->d;
 }
 
-/* d, dmin, then twelve bytes of 6-bit scales and minima (q4_k, q5_k), in the order of lanes. */
-INLINE void scales_k4(const char *p, struct codes *c)
+/* d, dmin, then twelve bytes of 6-bit scales and minima (q4_k, q5_k): those of sub-block order[l] to lane
+ * l. */
+INLINE void scales_k4(const char *p, __m128i order, struct codes *c)
 {
     /* words: d dmin, s0, s1, s2; the scales' four high ones take 4 bits of s2 and 2 of s0, the minima's of
      * s2 and s1 */
@@ -162,19 +184,20 @@ INLINE void scales_k4(const char *p, struct codes *c)
     const __m128i high = _mm_and_si128(_mm_srli_epi32(_mm_shuffle_epi32(h, 0x94), 2),
                                        _mm_setr_epi32(0, 0x30303030, 0, 0x30303030));
     const __m128i all = _mm_or_si128(low, high);
-    /* sub-block of 32 in lane 4 L + j: L / 2 * 2 + j % 2 + j / 2 * 4 */
-    const __m128i order = _mm_setr_epi8(0, 1, 4, 5, 0, 1, 4, 5, 2, 3, 6, 7, 2, 3, 6, 7);
     const __m512i d = _mm512_cvtepu8_epi32(_mm_shuffle_epi8(all, order));
     const __m512i m = _mm512_cvtepu8_epi32(_mm_shuffle_epi8(all, _mm_add_epi8(order, _mm_set1_epi8(8))));
     const __m128  both = _mm_xor_ps(_mm_cvtph_ps(h), _mm_setr_ps(0.0f, -0.0f, 0.0f, 0.0f));
     c->d = _mm512_mul_ps(_mm512_cvtepi32_ps(d), _mm512_broadcastss_ps(both));
     c->m = _mm512_mul_ps(_mm512_cvtepi32_ps(m), _mm512_broadcastss_ps(_mm_movehdup_ps(both)));
 }
+/* Sub-block of 32 in lane 4 L + j: L / 2 * 2 + j % 2 + j / 2 * 4. */
+#define ORDER_K4 _mm_setr_epi8(0, 1, 4, 5, 0, 1, 4, 5, 2, 3, 6, 7, 2, 3, 6, 7)
+
 INLINE void unpack_q4_k(const char *p, int64_t n, struct codes *c)
 {
     (void)n;
     nibbles(c, load512(p + 16), load512(p + 80));
-    scales_k4(p, c);
+    scales_k4(p, ORDER_K4, c);
 }
 INLINE void unpack_q5_k(const char *p, int64_t n, struct codes *c)
 {
@@ -190,7 +213,7 @@ INLINE void unpack_q5_k(const char *p, int64_t n, struct codes *c)
         c->v[i] =
             _mm512_mask_add_epi8(c->v[i], _mm512_test_epi8_mask(bits, mask), c->v[i], _mm512_set1_epi8(16));
     }
-    scales_k4(p, c);
+    scales_k4(p, ORDER_K4, c);
 }
 
 INLINE void unpack_q6_k(const char *p, int64_t n, struct codes *c)

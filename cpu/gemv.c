@@ -1,53 +1,41 @@
 /* Integer dot products of block-quantised rows: AVX-512 with VNNI. */
 #include "cpu/gemv.h"
 
-#include "cpu/codes.h"
 #include "cpu/cpu.h"
+#include "cpu/gemv_lanes.h"
 
 #if defined __AVX512F__
 
-/* Slot 4 j + L is quarter L of v[j]: its four words to lane 4 L + j of v[0] .. v[3], so that products with
- * them add up under the slot's scale. */
-INLINE void words_under_scales(__m512i *v)
-{
-    const __m512i a = _mm512_unpacklo_epi32(v[0], v[1]), b = _mm512_unpackhi_epi32(v[0], v[1]);
-    const __m512i c = _mm512_unpacklo_epi32(v[2], v[3]), d = _mm512_unpackhi_epi32(v[2], v[3]);
-    v[0] = _mm512_unpacklo_epi64(a, c);
-    v[1] = _mm512_unpackhi_epi64(a, c);
-    v[2] = _mm512_unpacklo_epi64(b, d);
-    v[3] = _mm512_unpackhi_epi64(b, d);
-}
+typedef void (*lanes)(const char *p, int64_t n, struct codes *c);
 
-INLINE_VNNI void step(const struct codes *c, const struct chunk *x, __m512 *acc)
+INLINE_VNNI void step(const struct codes *c, bool min, const struct chunk *x, __m512 *acc)
 {
     __m512i s = _mm512_dpbusd_epi32(_mm512_setzero_si512(), c->v[0], load512(x->code));
     for (int i = 1; i < 4; i++) s = _mm512_dpbusd_epi32(s, c->v[i], load512(x->code + 64 * i));
-    const __m512 scale = _mm512_mul_ps(c->d, _mm512_loadu_ps(x->scale));
-    *acc = _mm512_fmadd_ps(c->m, _mm512_loadu_ps(x->sum), *acc);
-    *acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s), scale, *acc);
+    const __m512 sum = _mm512_loadu_ps(x->sum), scale = _mm512_loadu_ps(x->scale), y = _mm512_cvtepi32_ps(s);
+    if (min)
+        *acc = _mm512_fmadd_ps(_mm512_mul_ps(y, scale), c->d, _mm512_fmadd_ps(c->m, sum, *acc));
+    else
+        *acc = _mm512_fmadd_ps(_mm512_fmadd_ps(y, scale, sum), c->d, *acc);
 }
 
 /* Rows of x whose sums stay in registers. */
 #define MOST 8
 
 /* 256 weights of R rows, `blocks` blocks of them, with M rows of x. */
-INLINE_VNNI void rows_step(unpacker f, int64_t blocks, float offset, const int R, const int M, const char **p,
+INLINE_VNNI void rows_step(lanes f, int64_t blocks, bool min, const int R, const int M, const char **p,
                            const struct chunk *x, int64_t chunks, __m512 acc[2][MOST])
 {
     struct codes c[2];
-    for (int r = 0; r < R; r++) {
-        f(p[r], blocks, &c[r]);
-        words_under_scales(c[r].v);
-        if (offset > 0) c[r].m = _mm512_mul_ps(c[r].m, _mm512_set1_ps(-offset));
-    }
+    for (int r = 0; r < R; r++) f(p[r], blocks, &c[r]);
     for (int i = 0; i < M; i++)
-        for (int r = 0; r < R; r++) step(&c[r], x + i * chunks, &acc[r][i]);
+        for (int r = 0; r < R; r++) step(&c[r], min, x + i * chunks, &acc[r][i]);
 }
 
-/* n rows of w, R at a time, against M <= MOST rows of x; the format's block, bytes, offset of codes (0: it
- * has minima). Two at a time halve the reads of x, where it no longer fits the first cache. The order of sums
- * is the same for every R and M. */
-INLINE_VNNI void rows(unpacker f, int64_t block, int64_t bytes, float offset, const int R, const int M,
+/* n rows of w, R at a time, against M <= MOST rows of x; the format's block and bytes, and whether it has
+ * minima. One row of x meets one row of w at a time, a single steady stream from memory; with more, two rows
+ * halve the reads of x. The order of sums is the same for every R and M. */
+INLINE_VNNI void rows(lanes f, int64_t block, int64_t bytes, bool min, const int R, const int M,
                       const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int64_t k, float *y,
                       int64_t y_step)
 {
@@ -61,52 +49,77 @@ INLINE_VNNI void rows(unpacker f, int64_t block, int64_t bytes, float offset, co
             for (int i = 0; i < M; i++) acc[r][i] = _mm512_setzero_ps();
         }
         for (int64_t t = 0; t < full; t++) {
-            rows_step(f, per, offset, R, M, p, x + t, chunks, acc);
+            rows_step(f, per, min, R, M, p, x + t, chunks, acc);
             for (int r = 0; r < R; r++) p[r] += per * bytes;
         }
-        if (rest) rows_step(f, rest, offset, R, M, p, x + full, chunks, acc);
+        if (rest) rows_step(f, rest, min, R, M, p, x + full, chunks, acc);
         for (int r = 0; r < R && j + r * half < n; r++)
             for (int i = 0; i < M; i++) y[i * y_step + j + r * half] = _mm512_reduce_add_ps(acc[r][i]);
     }
 }
 
-INLINE_VNNI void rows_any(unpacker f, int64_t block, int64_t bytes, float offset, const char *w,
-                          int64_t row_bytes, int64_t n, const struct chunk *x, int m, int64_t k, float *y,
-                          int64_t y_step)
+INLINE_VNNI void rows_any(lanes f, int64_t block, int64_t bytes, bool min, const char *w, int64_t row_bytes,
+                          int64_t n, const struct chunk *x, int m, int64_t k, float *y, int64_t y_step)
 {
     const int64_t chunks = (k + 255) / 256;
     for (; m >= MOST; m -= MOST, x += MOST * chunks, y += MOST * y_step)
-        rows(f, block, bytes, offset, 2, MOST, w, row_bytes, n, x, k, y, y_step);
+        rows(f, block, bytes, min, 2, MOST, w, row_bytes, n, x, k, y, y_step);
     if (m >= 4) {
-        rows(f, block, bytes, offset, 1, 4, w, row_bytes, n, x, k, y, y_step);
+        rows(f, block, bytes, min, 2, 4, w, row_bytes, n, x, k, y, y_step);
         m -= 4, x += 4 * chunks, y += 4 * y_step;
     }
-    if (m == 3) rows(f, block, bytes, offset, 1, 3, w, row_bytes, n, x, k, y, y_step);
-    if (m == 2) rows(f, block, bytes, offset, 1, 2, w, row_bytes, n, x, k, y, y_step);
-    if (m == 1) rows(f, block, bytes, offset, 1, 1, w, row_bytes, n, x, k, y, y_step);
+    if (m == 3) rows(f, block, bytes, min, 2, 3, w, row_bytes, n, x, k, y, y_step);
+    if (m == 2) rows(f, block, bytes, min, 2, 2, w, row_bytes, n, x, k, y, y_step);
+    if (m == 1) rows(f, block, bytes, min, 1, 1, w, row_bytes, n, x, k, y, y_step);
 }
 
-#define DOT(t, block, bytes, offset, order)                                                                  \
+/* name, values and bytes of a block, what its codes are counted from (0: it has minima), form of x */
+#define LANED(F)                                                                                             \
+    F(q4_0, 32, 18, 8, FORM_BLOCKS)                                                                          \
+    F(q4_1, 32, 20, 0, FORM_BLOCKS)                                                                          \
+    F(q5_0, 32, 22, 16, FORM_BLOCKS)                                                                         \
+    F(q5_1, 32, 24, 0, FORM_BLOCKS)                                                                          \
+    F(q8_0, 32, 34, 128, FORM_PLAIN)                                                                         \
+    F(q2_k, 256, 84, 0, FORM_K2)                                                                             \
+    F(q3_k, 256, 110, 4, FORM_K2)                                                                            \
+    F(q4_k, 256, 144, 0, FORM_K4)                                                                            \
+    F(q5_k, 256, 176, 0, FORM_K4)                                                                            \
+    F(q6_k, 256, 210, 32, FORM_Q6_K)                                                                         \
+    F(iq4_nl, 32, 18, 128, FORM_BLOCKS)                                                                      \
+    F(iq4_xs, 256, 136, 128, FORM_BLOCKS)                                                                    \
+    F(mxfp4, 32, 17, 12, FORM_BLOCKS)
+
+#define DOT(t, block, bytes, offset, form)                                                                   \
     VNNI static void dot_##t(const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int m,      \
                              int64_t k, float *y, int64_t y_step)                                            \
     {                                                                                                        \
-        rows_any(unpack_##t, block, bytes, offset, w, row_bytes, n, x, m, k, y, y_step);                     \
+        rows_any(lanes_##t, block, bytes, (offset) == 0, w, row_bytes, n, x, m, k, y, y_step);               \
     }
-FORMATS(DOT)
+LANED(DOT)
 
-#define ROW(t, block, bytes, offset, order) [WK_##t] = dot_##t,
-static const wki_dot_rows table[WK_DTYPE_COUNT] = {FORMATS(ROW)};
+#define ROW(t, block, bytes, offset, form) [WK_##t] = {dot_##t, form, (offset) ? -(offset) : 1},
+static const struct {
+    wki_dot_rows rows;
+    struct {
+        uint8_t start[16], step[4];
+    } words;
+    float sum;
+} table[WK_DTYPE_COUNT] = {LANED(ROW)};
 
-wki_dot_rows CPU(dot_rows)(wk_dtype t, unsigned features)
+struct dot CPU(dot)(wk_dtype t, unsigned features)
 {
-    return features & WKI_CPU_VNNI && table[t] ? table[t] : CPU(dot_rows_bytes)(t, features);
+    struct dot d = {.rows = table[t].rows, .form.sum = table[t].sum};
+    if (!(features & WKI_CPU_VNNI) || !d.rows) return CPU(dot_bytes)(t, features);
+    memcpy(d.form.start, table[t].words.start, sizeof d.form.start);
+    memcpy(d.form.step, table[t].words.step, sizeof d.form.step);
+    return d;
 }
 
 #else
 
-wki_dot_rows CPU(dot_rows)(wk_dtype t, unsigned features)
+struct dot CPU(dot)(wk_dtype t, unsigned features)
 {
-    return CPU(dot_rows_bytes)(t, features);
+    return CPU(dot_bytes)(t, features);
 }
 
 #endif

@@ -28,22 +28,25 @@ enum { MOST_ROWS = 8 };
 #undef FLIP
 #endif
 
-wki_dot_rows CPU(dot_rows_bytes)(wk_dtype t, unsigned features)
+struct dot CPU(dot_bytes)(wk_dtype t, unsigned features)
 {
-    if (!(features & WKI_CPU_BYTES)) return NULL;
+    struct dot d = {NULL, {.step = {0, 1, 2, 3}, .sum = 1}};
+    if (!(features & WKI_CPU_BYTES) || !table_pairs[t]) return d;
+    for (int s = 0; s < 16; s++) d.form.start[s % 4 * 4 + s / 4] = (uint8_t)(4 * CPU(dot_order)(t)[s]);
+    d.rows = table_pairs[t];
 #if defined WK_DOTS_TARGET
-    if (features & WK_DOTS_FEATURE) return table_dots[t];
+    if (features & WK_DOTS_FEATURE) d.rows = table_dots[t];
 #endif
-    return table_pairs[t];
+    return d;
 }
 
 #else
 
-wki_dot_rows CPU(dot_rows_bytes)(wk_dtype t, unsigned features)
+struct dot CPU(dot_bytes)(wk_dtype t, unsigned features)
 {
     (void)t;
     (void)features;
-    return NULL;
+    return (struct dot){0};
 }
 
 #endif
