@@ -118,21 +118,7 @@ static void CONV(gather)(const CONV_T *from, bool whole, const int64_t *off, int
 }
 
 /* Rows of a tile, with their bias, into the result: n values side by side. */
-#if CONV_EACH == 2
-CONV_TARGET static void CONV(store_rows)(const CONV_T *c, int64_t step, int64_t rows, int64_t n,
-                                         const CONV_T *bias, void *to, int64_t area)
-{
-    uint16_t *y = to;
-    for (int64_t r = 0; r < rows; r++, c += step, y += area) {
-        const CONV(vec) b = CONV_SET(bias[r]);
-        for (int64_t j = 0; j < n; j += CONV_W) {
-            const __mmask16 mask = (__mmask16)(n - j < 16 ? (1 << (n - j)) - 1 : 0xffff);
-            const __m256bh  v = _mm512_cvtneps_pbh((__m512)(CONV(load)(c + j) + b));
-            _mm256_mask_storeu_epi16(y + j, mask, (__m256i)v);
-        }
-    }
-}
-#else
+#if CONV_EACH == 1 /* else conv_pairs.h */
 static void CONV(store_rows)(const CONV_T *c, int64_t step, int64_t rows, int64_t n, const CONV_T *bias,
                              void *to, int64_t area)
 {
