@@ -34,7 +34,9 @@ struct conv {
     const void *data;                 /* of x */
     wk_tensor   x, w, bias, y;        /* conv_weight: y is the gradient of the result, w the output */
     bool        turned;               /* transposed */
-    int64_t     images, groups, c, m; /* channels of a group in x and in y */
+    bool        pairs;                /* values of the copy are two channels of bf16 each */
+    int64_t     images, groups, c, m; /* values of a place in the copy, channels of a group in y */
+    int64_t     channels;             /* of a group in x */
     int64_t     in[3], ker[3], out[3], stride[3], pad[3], dil[3];
     int64_t     along[3]; /* strides of x, in elements */
     int64_t     taps;     /* of one channel */
@@ -48,7 +50,8 @@ struct conv {
     bool    whole;   /* x itself can be read in place of a copy */
     bool    depth;   /* one channel in: no product of matrices */
     bool    pack;    /* gather the places of a tile before the product */
-    int64_t tasks;   /* that there should be: how places are cut changes no sum */
+    int64_t workers; /* threads, */
+    int64_t tasks;   /* and tasks that there should be: how places are cut changes no sum */
     int64_t strip;   /* tiles that share the weights in cache */
     int64_t panels;  /* of rows; in */
     int64_t blocks;  /* which are tasks of their own */

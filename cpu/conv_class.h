@@ -1,7 +1,10 @@
 /* The convolution kernels of one compute class. Included once per class with
  *   CONV(name)  the class's names    CONV_T  its type    CONV_W  lanes of a vector
  *   CONV_FMA(a, b, c)    CONV_SUM(v) of all lanes    CONV_TRANSPOSE4  simd.h's, where there is one
- * CONV_LOAD_STRIDED, CONV_FROM: kernel.h's; CONV_DTYPE: the dtype that is the class's own. */
+ * CONV_LOAD_STRIDED, CONV_FROM: kernel.h's; CONV_DTYPE: the dtype that is the class's own.
+ * CONV_SET(x): x in all lanes    CONV_TARGET: attributes of functions that use CONV_FMA
+ * CONV_EACH: channels in one value of the copy; with 2 (conv_pairs.h) values are words of two bf16, of which
+ * only CONV_FMA knows. */
 
 typedef CONV_T CONV(vec) __attribute__((vector_size(CONV_W * sizeof(CONV_T))));
 typedef CONV_T CONV(vec_any)
@@ -17,6 +20,8 @@ INLINE void CONV(put)(CONV_T *p, CONV(vec) v)
 }
 
 /* ---- the padded copy ------------------------------------------------------------------------- */
+
+#if CONV_EACH == 1
 
 /* Every second of 2 n values. */
 static void CONV(halve)(const CONV_T *restrict from, int64_t n, CONV_T *restrict to)
@@ -38,9 +43,11 @@ static void CONV(load_apart)(const struct conv *o, int64_t at, int64_t step, int
     }
 }
 
-static void CONV(load_row)(const struct conv *o, int64_t at, int64_t step, int64_t n, CONV_T *to)
+static void CONV(load_row)(const struct conv *o, int64_t at, int64_t next, int64_t step, int64_t n,
+                           CONV_T *to)
 {
     const CONV_T *x = (const CONV_T *)o->data + at;
+    (void)next;
     if (o->x->dtype != CONV_DTYPE && step > 1 && step <= 4)
         CONV(load_apart)(o, at, step, n, to);
     else if (o->x->dtype != CONV_DTYPE)
@@ -53,18 +60,23 @@ static void CONV(load_row)(const struct conv *o, int64_t at, int64_t step, int64
         for (int64_t j = 0; j < n; j++) to[j] = x[j * step];
 }
 
-/* n values of a row from x at `at`: those from low to high are there, the others zeros. */
-INLINE void CONV(fill_row)(const struct conv *o, int64_t at, int64_t step, int64_t low, int64_t high,
-                           int64_t n, CONV_T *to)
+#else
+#include "cpu/conv_pairs.h"
+#endif
+
+/* n values of a row from x at `at`, a second channel `next` further on (0: none): those from low to high are
+ * there, the others zeros. */
+INLINE void CONV(fill_row)(const struct conv *o, int64_t at, int64_t next, int64_t step, int64_t low,
+                           int64_t high, int64_t n, CONV_T *to)
 {
     for (int64_t j = 0; j < low; j++) to[j] = 0;
-    if (high > low) CONV(load_row)(o, at + low * step, step, high - low, to + low);
+    if (high > low) CONV(load_row)(o, at + low * step, next, step, high - low, to + low);
     for (int64_t j = high; j < n; j++) to[j] = 0;
 }
 
 /* One slot of one channel. */
-static void CONV(fill_slot)(const struct conv *o, const struct conv_part *p, int64_t at, const int64_t *slot,
-                            CONV_T *to)
+static void CONV(fill_slot)(const struct conv *o, const struct conv_part *p, int64_t at, int64_t next,
+                            const int64_t *slot, CONV_T *to)
 {
     int64_t first[3], step[3];
     for (int i = 0; i < 3; i++) {
@@ -87,7 +99,7 @@ static void CONV(fill_slot)(const struct conv *o, const struct conv_part *p, int
                 memset(row, 0, (size_t)o->ext[2] * sizeof *row);
             else
                 CONV(fill_row)
-            (o, at + xd * o->along[0] + xh * o->along[1], step[2] * o->along[2], low, high, n, row);
+            (o, at + xd * o->along[0] + xh * o->along[1], next, step[2] * o->along[2], low, high, n, row);
         }
     }
 }
@@ -97,23 +109,30 @@ static void CONV(fill)(const struct conv *o, const struct conv_part *p, CONV_T *
     const int64_t area = o->ext[0] * o->ext[1] * o->ext[2];
     for (int64_t b = 0; b < p->images; b++)
         for (int64_t c = 0; c < o->c; c++) {
-            const int64_t at = (p->image + b) * o->x->stride[0] + (p->group * o->c + c) * o->x->stride[1];
-            int64_t       slot[3];
+            const int64_t step = o->x->stride[1], next = CONV_EACH * c + 1 < o->channels ? step : 0;
+            const int64_t at =
+                (p->image + b) * o->x->stride[0] + (p->group * o->channels + CONV_EACH * c) * step;
+            int64_t slot[3];
             for (slot[0] = 0; slot[0] < o->slots[0]; slot[0]++)
                 for (slot[1] = 0; slot[1] < o->slots[1]; slot[1]++)
                     for (slot[2] = 0; slot[2] < o->slots[2]; slot[2]++, to += area)
-                        CONV(fill_slot)(o, p, at, slot, to);
+                        CONV(fill_slot)(o, p, at, next, slot, to);
         }
 }
 
-#include "cpu/conv_dot.h"
 #include "cpu/conv_tile.h"
+#if CONV_EACH == 1
 #include "cpu/conv_depth.h"
+#include "cpu/conv_dot.h"
+#endif
 
 #undef CONV
 #undef CONV_T
 #undef CONV_W
 #undef CONV_FMA
+#undef CONV_SET
+#undef CONV_TARGET
+#undef CONV_EACH
 #undef CONV_LOAD_STRIDED
 #undef CONV_SUM
 #undef CONV_FROM

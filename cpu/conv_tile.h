@@ -50,8 +50,9 @@ static void CONV(pack_panel)(const struct conv *o, const wk_call *k, int64_t gro
 /* ---- the product ----------------------------------------------------------------------------- */
 
 /* c[rows][vectors] (+)= panel a times the places at b, whose tap k is off[k] further on. */
-INLINE void CONV(product)(int rows, int vectors, const CONV_T *restrict a, const CONV_T *restrict b,
-                          const int64_t *restrict off, int64_t n, CONV_T *restrict c, int64_t step, bool add)
+CONV_TARGET INLINE void CONV(product)(int rows, int vectors, const CONV_T *restrict a,
+                                      const CONV_T *restrict b, const int64_t *restrict off, int64_t n,
+                                      CONV_T *restrict c, int64_t step, bool add)
 {
     CONV(vec) acc[CONV_ROWS][CONV_VECTORS];
 #pragma GCC unroll 16
@@ -65,7 +66,7 @@ INLINE void CONV(product)(int rows, int vectors, const CONV_T *restrict a, const
         for (int j = 0; j < vectors; j++) v[j] = CONV(load)(from + j * CONV_W);
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++) {
-            const CONV(vec) s = a[i] - (CONV(vec)){0};
+            const CONV(vec) s = CONV_SET(a[i]);
 #pragma GCC unroll 8
             for (int j = 0; j < vectors; j++) acc[i][j] = CONV_FMA(s, v[j], acc[i][j]);
         }
@@ -83,8 +84,8 @@ INLINE void CONV(product)(int rows, int vectors, const CONV_T *restrict a, const
 typedef void (*CONV(micro))(const CONV_T *a, const CONV_T *b, const int64_t *off, int64_t n, CONV_T *c,
                             int64_t step, bool add);
 #define MICRO(name, rows, vectors)                                                                           \
-    static void name(const CONV_T *a, const CONV_T *b, const int64_t *off, int64_t n, CONV_T *c,             \
-                     int64_t step, bool add)                                                                 \
+    CONV_TARGET static void name(const CONV_T *a, const CONV_T *b, const int64_t *off, int64_t n, CONV_T *c, \
+                                 int64_t step, bool add)                                                     \
     {                                                                                                        \
         CONV(product)(rows, vectors, a, b, off, n, c, step, add);                                            \
     }
@@ -99,9 +100,10 @@ static const CONV(micro) CONV(micros)[CONV_ROWS][2] = {CONV_TILES(ROW)};
 
 /* ---- tiles ----------------------------------------------------------------------------------- */
 
-/* The places of a tile for taps off[0 .. n) side by side: [tap][step]. */
-static void CONV(gather)(const CONV_T *from, const int64_t *off, int64_t n, const struct conv_segment *s,
-                         int64_t count, CONV_T *to, int64_t step)
+/* The places of a tile for taps off[0 .. n) side by side: [tap][step]. A copy has more behind it, so whole
+ * vectors are moved: what they bring too much is overwritten next, or lies behind the last tap. */
+static void CONV(gather)(const CONV_T *from, bool whole, const int64_t *off, int64_t n,
+                         const struct conv_segment *s, int64_t count, CONV_T *to, int64_t step)
 {
     for (int64_t k = 0; k < n; k++, to += step) {
         const CONV_T *tap = from + off[k];
@@ -109,16 +111,18 @@ static void CONV(gather)(const CONV_T *from, const int64_t *off, int64_t n, cons
             const CONV_T *v = tap + s[i].from;
             CONV_T       *t = to + s[i].col;
             int64_t       j = 0;
-            for (; j + CONV_W <= s[i].n; j += CONV_W) CONV(put)(t + j, CONV(load)(v + j));
+            for (; j + (whole ? CONV_W : 1) <= s[i].n; j += CONV_W) CONV(put)(t + j, CONV(load)(v + j));
             for (; j < s[i].n; j++) t[j] = v[j];
         }
     }
 }
 
 /* Rows of a tile, with their bias, into the result: n values side by side. */
+#if CONV_EACH == 1 /* else conv_pairs.h */
 static void CONV(store_rows)(const CONV_T *c, int64_t step, int64_t rows, int64_t n, const CONV_T *bias,
-                             CONV_T *y, int64_t area)
+                             void *to, int64_t area)
 {
+    CONV_T *y = to;
     for (int64_t r = 0; r < rows; r++, c += step, y += area) {
         const CONV_T b = bias[r];
         int64_t      j = 0;
@@ -130,6 +134,8 @@ static void CONV(store_rows)(const CONV_T *c, int64_t step, int64_t rows, int64_
         for (; j < n; j++) y[j] = c[j] + b;
     }
 }
+
+#endif
 
 /* The same where results are converted or lie apart. */
 static void CONV(store_apart)(const struct conv *o, const CONV_T *c, int64_t step, int64_t rows, int64_t n,
@@ -169,8 +175,9 @@ struct CONV(room) {
 static void CONV(store)(const struct conv *o, const struct conv_part *p, const struct CONV(room) * m,
                         const struct CONV(strip) * t)
 {
-    const int64_t area = o->out[0] * o->out[1] * o->out[2];
-    const bool    plain = o->y->dtype == CONV_DTYPE && (!o->turned || o->stride[2] == 1);
+    const int64_t  area = o->out[0] * o->out[1] * o->out[2];
+    const wk_dtype dense = CONV_EACH == 2 ? WK_bf16 : CONV_DTYPE;
+    const bool     plain = o->y->dtype == dense && (!o->turned || o->stride[2] == 1);
     for (int64_t panel = m->first, at = 0; panel < m->last; panel++) {
         const int64_t row = panel_row(o, panel), rows = panel_row(o, panel + 1) - row;
         const int64_t channel = p->group * o->m + row;
@@ -185,8 +192,7 @@ static void CONV(store)(const struct conv *o, const struct conv_part *p, const s
             for (int64_t j = 0; j < t->count[i]; j++) {
                 const struct conv_segment *s = &t->s[i][j];
                 if (plain) CONV(store_rows)
-                (c + s->col, m->step, rows, s->n, bias, (CONV_T *)wki_data(o->y) + s->to + channel * area,
-                 area);
+                (c + s->col, m->step, rows, s->n, bias, address(o->y, s->to + channel * area), area);
                 else CONV(store_apart)(o, c + s->col, m->step, rows, s->n, bias, s->to + channel * area);
             }
         }
@@ -203,7 +209,8 @@ static void CONV(strip_products)(const struct conv *o, const struct CONV(room) *
     for (int64_t i = 0; i < pieces; i++) {
         const int64_t k0 = m->k * i / pieces, kc = m->k * (i + 1) / pieces - k0;
         for (int64_t n = 0; n < t->tiles && o->pack; n++) CONV(gather)
-        (t->from[n], m->off + k0, kc, t->s[n], t->count[n], m->panel + n * CONV_K * m->step, m->step);
+        (t->from[n], o->whole, m->off + k0, kc, t->s[n], t->count[n], m->panel + n * CONV_K * m->step,
+         m->step);
         for (int64_t j = m->first; j < m->last; j++) {
             const int64_t row = panel_row(o, j), rows = panel_row(o, j + 1) - row;
             const CONV_T *a = m->a + row * m->k + k0 * rows;
@@ -223,7 +230,7 @@ static struct CONV(room)
     char *scratch = k->scratch;
     struct CONV(room) m = {.step = tile_vectors(o) * CONV_W, .k = o->c * p->phase.taps};
     m.panel = (CONV_T *)(void *)(scratch + o->worker + (size_t)worker * o->worker_bytes);
-    m.tile = m.panel + (o->pack ? o->strip * CONV_K * m.step : 0);
+    m.tile = m.panel + (o->pack ? o->strip * CONV_K * m.step + CONV_W : 0);
     m.copy = m.tile + o->strip * max_block_rows(o) * m.step;
     m.a = (const CONV_T *)(const void *)(scratch + o->packed) +
           o->m * o->c * (p->group * o->taps + p->phase.before);

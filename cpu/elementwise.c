@@ -1,6 +1,7 @@
 /* Elementwise kernels: unary.def and binary.def compiled in three classes, run over tiles of broadcast
  * operands. */
 #include "core/formula.h"
+#include "cpu/halves.h"
 #include "cpu/vmath.h"
 #include "cpu/walk.h"
 
@@ -140,6 +141,46 @@ PIECE(f32, float)
 PIECE(f64, double)
 PIECE(i64, int64_t)
 
+/* bf16 of one shape in words of two, without a tile of floats between: the commonest ops, which memory should
+ * bound. */
+#define HALVES(name, op)                                                                                     \
+    static void halves_##name(void *arg, int64_t first, int64_t last, int worker)                            \
+    {                                                                                                        \
+        const wk_call *k = ((const struct job *)arg)->k;                                                     \
+        const char    *a = address(k->in[0], first), *b = address(k->in[1], first);                          \
+        char          *y = address(k->out[0], first);                                                        \
+        int64_t        n = last - first;                                                                     \
+        (void)worker;                                                                                        \
+        for (; n > 0; n -= 2 * W, a += 4 * W, b += 4 * W, y += 4 * W) {                                      \
+            vi u, v;                                                                                         \
+            if (n >= 2 * W) {                                                                                \
+                u = *(const vi_any *)(const void *)a;                                                        \
+                v = *(const vi_any *)(const void *)b;                                                        \
+                *(vi_any *)(void *)y = join_halves(lower(u) op lower(v), upper(u) op upper(v));              \
+                continue;                                                                                    \
+            }                                                                                                \
+            u = v_load_words(a, n);                                                                          \
+            v = v_load_words(b, n);                                                                          \
+            u = join_halves(lower(u) op lower(v), upper(u) op upper(v));                                     \
+            memcpy(y, &u, (size_t)n * 2);                                                                    \
+        }                                                                                                    \
+    }
+HALVES(add, +)
+HALVES(sub, -)
+HALVES(mul, *)
+
+static wk_piece halves_of(const struct job *j)
+{
+    const wk_call *k = j->k;
+    if (k->n_in != 2 || k->out[0]->dtype != WK_bf16 || j->w.ndim != 1) return NULL;
+    for (int o = 0; o < 2; o++)
+        if (k->in[o]->dtype != WK_bf16 || j->w.stride[o][0] != 1) return NULL;
+    return k->op == WK_OP_add   ? halves_add
+           : k->op == WK_OP_sub ? halves_sub
+           : k->op == WK_OP_mul ? halves_mul
+                                : NULL;
+}
+
 static wk_status run(struct job j)
 {
     const wk_call *k = j.k;
@@ -152,7 +193,9 @@ static wk_status run(struct job j)
                                      : !CPU(to_i64)[t])
             return WK_EDTYPE;
     }
-    const wk_piece piece = k->cls == WK_CLASS_F32   ? piece_f32
+    const wk_piece halves = halves_of(&j);
+    const wk_piece piece = halves                   ? halves
+                           : k->cls == WK_CLASS_F32 ? piece_f32
                            : k->cls == WK_CLASS_F64 ? piece_f64
                                                     : piece_i64;
     if (k->cls == WK_CLASS_F32 ? !j.f32 : k->cls == WK_CLASS_F64 ? !j.f64 : !j.i64) return WK_EDTYPE;

@@ -1,7 +1,7 @@
 /* Blocked products of one compute class. Included once per class with
  *   GEMM(name)  the class's names      GEMM_T     its type
  *   GEMM_CLS    f32, f64 or i64        GEMM_W     lanes of a vector
- *   GEMM_MR     rows and               GEMM_NV    vectors of the register tile
+ *   GEMM_MR     most rows (one less where that wastes fewer) and    GEMM_NV    vectors of the register tile
  *   GEMM_FMA(a, b, c)
  * GEMM_LOAD, GEMM_LOAD_STRIDED, GEMM_STORE: kernel.h's; GEMM_INTERLEAVE4(v, n, dst, step): four rows v of n
  * values become columns of dst.
@@ -16,26 +16,26 @@ typedef GEMM_T GEMM(vec_any)
 #define MR GEMM_MR
 #define NR (GEMM_NV * GEMM_W)
 
-/* c[MR][NR] (+)= panel a times panel b over kc steps. */
-INLINE void GEMM(micro)(const GEMM_T *restrict a, const GEMM_T *restrict b, int64_t kc, GEMM_T *restrict c,
-                        int64_t ldc, bool add)
+/* c[mr][NR] (+)= panel a times panel b over kc steps. */
+INLINE void GEMM(micro)(const int mr, const GEMM_T *restrict a, const GEMM_T *restrict b, int64_t kc,
+                        GEMM_T *restrict c, int64_t ldc, bool add)
 {
     GEMM(vec) acc[MR][GEMM_NV];
-    for (int i = 0; i < MR; i++)
+    for (int i = 0; i < mr; i++)
         for (int j = 0; j < GEMM_NV; j++) acc[i][j] = (GEMM(vec)){0};
-    for (int64_t k = 0; k < kc; k++, a += MR, b += NR) {
+    for (int64_t k = 0; k < kc; k++, a += mr, b += NR) {
         GEMM(vec) v[GEMM_NV];
 #pragma GCC unroll 8
         for (int j = 0; j < GEMM_NV; j++) v[j] = *(const GEMM(vec_any) *)(const void *)(b + j * GEMM_W);
 #pragma GCC unroll 16
-        for (int i = 0; i < MR; i++) {
+        for (int i = 0; i < mr; i++) {
             const GEMM(vec) s = a[i] - (GEMM(vec)){0};
 #pragma GCC unroll 8
             for (int j = 0; j < GEMM_NV; j++) acc[i][j] = GEMM_FMA(s, v[j], acc[i][j]);
         }
     }
 #pragma GCC unroll 16
-    for (int i = 0; i < MR; i++)
+    for (int i = 0; i < mr; i++)
 #pragma GCC unroll 8
         for (int j = 0; j < GEMM_NV; j++) {
             GEMM(vec_any) *to = (GEMM(vec_any) *)(void *)(c + i * ldc + j * GEMM_W);
@@ -83,15 +83,19 @@ static void GEMM(tile)(const struct gemm_plan *p, const struct operand *a, const
                        int64_t i0, int64_t m, int64_t j0, int64_t n, const struct result *r, GEMM_T *scratch)
 {
     GEMM_T       *pa = scratch, *pb = pa + KC * p->tm, *c = pb + KC * p->tn, *row = c + p->tm * p->tn;
-    const int64_t mp = (m + MR - 1) / MR * MR, np = (n + NR - 1) / NR * NR;
+    const int     mr = p->mr;
+    const int64_t mp = (m + mr - 1) / mr * mr, np = (n + NR - 1) / NR * NR;
     if (p->k == 0) memset(c, 0, (size_t)(mp * np) * sizeof *c);
     for (int64_t k0 = 0; k0 < p->k; k0 += KC) {
         const int64_t kc = p->k - k0 < KC ? p->k - k0 : KC;
         GEMM(pack)(b, j0, n, k0, kc, NR, pb, row);
-        GEMM(pack)(a, i0, m, k0, kc, MR, pa, row);
+        GEMM(pack)(a, i0, m, k0, kc, mr, pa, row);
         for (int64_t j = 0; j < np; j += NR)
-            for (int64_t i = 0; i < mp; i += MR)
-                GEMM(micro)(pa + i * kc, pb + j * kc, kc, c + i * np + j, np, k0 > 0);
+            for (int64_t i = 0; i < mp; i += mr)
+                if (mr == MR)
+                    GEMM(micro)(MR, pa + i * kc, pb + j * kc, kc, c + i * np + j, np, k0 > 0);
+                else
+                    GEMM(micro)(MR - 1, pa + i * kc, pb + j * kc, kc, c + i * np + j, np, k0 > 0);
     }
     for (int64_t i = 0; i < m; i++) {
         GEMM_T *y = c + i * np;

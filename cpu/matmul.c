@@ -136,17 +136,22 @@ static int64_t even(int64_t n, int64_t most, int64_t step)
 
 struct gemm_plan CPU(gemm_plan)(wk_class cls, int64_t m, int64_t n, int64_t k, unsigned features)
 {
-    const int        mr = cls == WK_CLASS_F32 ? MR_F32 : cls == WK_CLASS_F64 ? MR_F64 : MR_I64;
+    const int        most = cls == WK_CLASS_F32 ? MR_F32 : cls == WK_CLASS_F64 ? MR_F64 : MR_I64;
+    const int        mr = round_up(m, most - 1) < round_up(m, most) ? most - 1 : most;
     const int        nr = cls == WK_CLASS_F32 ? 2 * W : W;
-    struct gemm_plan p = {.cls = cls, .m = m, .n = n, .k = k};
+    struct gemm_plan p = {.cls = cls, .m = m, .n = n, .k = k, .mr = mr};
     p.blas = cls != WK_CLASS_I64 && features & WKI_CPU_BLAS && k > 0 && k < INT32_MAX &&
              (double)m * (double)n * (double)k >= BLAS_FROM && wki_blas() && wki_blas()->fit;
     p.tm = even(m, p.blas ? 512 : 16 * mr, mr);
     p.tn = even(n, p.blas ? 512 : 256, nr);
-    /* at least eight tiles where each still has work worth a hand-over */
-    while (p.tn > nr && ((m + p.tm - 1) / p.tm) * ((n + p.tn - 1) / p.tn) < 8 &&
-           (double)p.tm * (double)p.tn * (double)k > 65536.0)
+    /* up to eight tiles where each still has work worth a hand-over, and worth packing operands once more */
+    for (;;) {
+        const int64_t tiles = ((m + p.tm - 1) / p.tm) * ((n + p.tn - 1) / p.tn);
+        const double  work = (double)p.tm * (double)p.tn * (double)k;
+        if (p.tn <= nr || tiles >= 8 || work <= (tiles < 2 ? 65536.0 : tiles < 4 ? 1048576.0 : 4194304.0))
+            break;
         p.tn = round_up(p.tn / 2, nr);
+    }
     return p;
 }
 
@@ -258,7 +263,7 @@ struct job {
     struct gemm_plan plan;
     enum way         way;
     int64_t          batch, tiles, unit;
-    size_t           bytes;
+    size_t           bytes, shared; /* scratch of a worker, and before that for all */
     int64_t          a_row;
 };
 
@@ -294,7 +299,7 @@ static enum way choose(const struct job *j)
     if (p->n == 1 && p->k > 1 && b_along == 1 && a_lines) return COLUMN;
     const int64_t bytes = p->cls == WK_CLASS_F32 ? 4 : 8;
     const bool    fits = p->k < SMALL_BYTES && p->n < SMALL_BYTES && p->k * p->n * bytes <= SMALL_BYTES;
-    return fits && a_along == 1 ? SMALL : TILES;
+    return fits && a_lines ? SMALL : TILES;
 }
 
 static void lay_out(struct job *j)
@@ -318,7 +323,13 @@ static void lay_out(struct job *j)
         j->bytes = 0;
     }
 #if defined __AVX512F__
-    if (j->way == HALF) j->bytes = CPU(half_scratch)(p);
+    if (j->way != HALF) return;
+    j->shared = j->batch == 1 ? CPU(half_shared)(p) : 0;
+    /* nothing is packed for a tile then: small ones share the work out better */
+    j->plan.tm = even(p->m, j->shared ? 84 : 224, MR_F32);
+    if (j->shared) j->plan.tn = even(p->n, 64, 2 * W);
+    j->tiles = CPU(gemm_tiles)(p);
+    j->bytes = CPU(half_scratch)(p);
 #endif
 }
 
@@ -354,7 +365,8 @@ static struct job describe(const wk_call *k)
 
 size_t CPU(matmul_scratch)(const wk_call *k)
 {
-    return describe(k).bytes * (size_t)wki_workers(k->device);
+    const struct job j = describe(k);
+    return j.shared + j.bytes * (size_t)wki_workers(k->device);
 }
 
 /* Where matrix number `index` of the result's batch begins in x. */
@@ -392,7 +404,9 @@ static void unit(const struct job *j, const struct operand *a, const struct oper
 #if defined __AVX512F__
     {
         const int64_t across = columns_of_tiles(p), i0 = t / across * p->tm, j0 = t % across * p->tn;
-        CPU(half_tile)(p, a, b, i0, least(p->m - i0, p->tm), j0, least(p->n - j0, p->tn), r, scratch);
+        CPU(half_tile)
+        (p, a, b, i0, least(p->m - i0, p->tm), j0, least(p->n - j0, p->tn), r,
+         j->shared ? j->k->scratch : NULL, scratch);
     }
 #endif
         return;
@@ -410,18 +424,46 @@ static void unit(const struct job *j, const struct operand *a, const struct oper
     }
 }
 
+/* The operands of product `i` of the batch. */
+static void operands(const struct job *j, int64_t i, struct operand *oa, struct operand *ob)
+{
+    const wk_tensor a = j->k->in[0], b = j->k->in[1], y = j->k->out[0];
+    *oa = (struct operand){a, batch_offset(a, y, i), j->a_row, a->stride[a->ndim - 1]};
+    *ob = (struct operand){b, batch_offset(b, y, i), b->stride[b->ndim - 1], b->stride[b->ndim - 2]};
+}
+
 static void piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
-    const wk_tensor   a = j->k->in[0], b = j->k->in[1], y = j->k->out[0];
+    char             *scratch = (char *)j->k->scratch + j->shared + (size_t)worker * j->bytes;
     for (int64_t t = first; t < last; t++) {
-        const int64_t        i = t / j->tiles;
-        const struct operand oa = {a, batch_offset(a, y, i), j->a_row, a->stride[a->ndim - 1]};
-        const struct operand ob = {b, batch_offset(b, y, i), b->stride[b->ndim - 1], b->stride[b->ndim - 2]};
-        const struct result  r = {y, wk_none(), i * j->plan.m * j->plan.n};
-        unit(j, &oa, &ob, t % j->tiles, &r, (char *)j->k->scratch + (size_t)worker * j->bytes);
+        const int64_t       i = t / j->tiles;
+        const struct result r = {j->k->out[0], wk_none(), i * j->plan.m * j->plan.n};
+        struct operand      a, b;
+        operands(j, i, &a, &b);
+        unit(j, &a, &b, t % j->tiles, &r, scratch);
     }
 }
+
+#if defined __AVX512F__
+static void pack_piece(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct job *j = arg;
+    struct operand    a, b;
+    (void)worker;
+    operands(j, 0, &a, &b);
+    for (int64_t i = first; i < last; i++) CPU(half_pack)(&j->plan, &a, &b, i, j->k->scratch);
+}
+
+static void pack_both(struct job *j)
+{
+    struct operand a, b;
+    operands(j, 0, &a, &b);
+    const int64_t units = CPU(half_units)(&j->plan, &a, &b);
+    const double  work = (double)(j->plan.m + j->plan.n) * (double)j->plan.k / (double)units;
+    wki_parallel(j->k->device, units, work < 16384 ? (int64_t)(16384 / work) + 1 : 1, pack_piece, j);
+}
+#endif
 
 wk_status CPU(matmul)(const wk_call *k)
 {
@@ -430,6 +472,9 @@ wk_status CPU(matmul)(const wk_call *k)
     const double  all = (double)j.plan.m * (double)j.plan.n * (double)(j.plan.k + 1);
     const double  work = all / (double)j.tiles, want = j.way == TILES ? 16384 : 65536;
     const int64_t grain = work < want ? (int64_t)(want / work) + 1 : 1;
+#if defined __AVX512F__
+    if (j.shared) pack_both(&j);
+#endif
     wki_parallel(k->device, j.batch * j.tiles, grain, piece, &j);
     return WK_OK;
 }

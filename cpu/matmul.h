@@ -17,6 +17,7 @@ struct result {
 struct gemm_plan {
     wk_class cls;
     int64_t  m, n, k;
+    int      mr;     /* rows of the register tile */
     int64_t  tm, tn; /* tile of the result: multiples of the register tile */
     bool     blas;   /* let OpenBLAS do the tiles that it can take in place */
 };

@@ -1,12 +1,13 @@
 /* Reduction kernels. A set of results is worked on together: as columns where they lie side by side in the
  * input, one by one where the reduced values do. f32 adds up in runs of 64 partial sums, runs add up
  * in double; large sets are cut into chunks by size alone, so results do not depend on threads. */
-#include "cpu/simd.h"
+#include "cpu/halves.h"
 #include "cpu/vmath.h"
 #include "cpu/walk.h"
 
-#define RESULTS 1024 /* worked on together */
-#define FEW     32   /* reduced values that are not worth a loop of their own */
+#define RESULTS 1024      /* worked on together */
+#define FEW     32        /* reduced values that are not worth a loop of their own */
+#define LARGE   (1 << 18) /* values in all that are worth two steps */
 
 enum kind {
     SUM,
@@ -46,7 +47,6 @@ struct job {
 
 enum { PARTS = 64 / W, RUN = 8 * TILE };
 
-/* The same order at every instruction set. */
 INLINE double fold64(vf *s)
 {
     for (int h = PARTS / 2; h > 0; h /= 2)
@@ -55,35 +55,30 @@ INLINE double fold64(vf *s)
     return (double)v_sum(s[0]);
 }
 
+/* In vectors of eight whatever the instruction set: rows seldom begin where longer ones would. */
+typedef float v8 __attribute__((vector_size(32)));
+typedef float v8_any __attribute__((vector_size(32), aligned(4), may_alias));
+
 static double run_sum(const float *x, int64_t n)
 {
-    vf      s[PARTS];
+    v8      s[8] = {{0}}, last = {0};
     int64_t i = 0;
-#pragma GCC unroll 16
-    for (int j = 0; j < PARTS; j++) s[j] = v_set(0);
     for (; i + 64 <= n; i += 64)
-#pragma GCC unroll 16
-        for (int j = 0; j < PARTS; j++) s[j] += v_load(x + i + j * W);
-#pragma GCC unroll 16
-    for (int j = 0; j < PARTS; j++) {
-        const int64_t left = n - i - j * W;
-        float         rest[W] = {0};
-        if (left <= 0) break;
-        if (left < W) memcpy(rest, x + i + j * W, (size_t)left * sizeof *x);
-        s[j] += v_load(left < W ? rest : x + i + j * W);
-    }
-    return fold64(s);
-}
-
-/* A word of two bf16 is one of them shifted, the other masked: nothing is unpacked. */
-typedef int32_t vi_any __attribute__((vector_size(4 * W), aligned(1), may_alias));
-INLINE vf       lower(vi word)
-{
-    return (vf)(word << 16);
-}
-INLINE vf upper(vi word)
-{
-    return (vf)(word & ~0xffff);
+#pragma GCC unroll 8
+        for (int j = 0; j < 8; j++) s[j] += *(const v8_any *)(const void *)(x + i + 8 * j);
+    memcpy(&last, x + n / 8 * 8, (size_t)(n % 8) * sizeof *x);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++)
+        if (i + 8 * j + 8 <= n)
+            s[j] += *(const v8_any *)(const void *)(x + i + 8 * j);
+        else if (i + 8 * j < n)
+            s[j] += last;
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) s[j] += s[j + 4];
+    s[0] = (s[0] + s[2]) + (s[1] + s[3]);
+    const v4 q =
+        __builtin_shufflevector(s[0], s[0], 0, 1, 2, 3) + __builtin_shufflevector(s[0], s[0], 4, 5, 6, 7);
+    return (double)((q[0] + q[2]) + (q[1] + q[3]));
 }
 
 static double run_sum_bf16(const char *x, int64_t n)
@@ -113,9 +108,10 @@ static int64_t sum_along(const struct job *j, int64_t from, int64_t r0, int64_t 
     const bool    dense = j->reduced.stride[0][j->reduced.ndim - 1] == 1 && left >= r1 - r0;
     const bool    half = j->x->dtype == WK_bf16;
     if (!dense || !(half || j->x->dtype == WK_f32)) return r0;
-    for (int64_t r = r0; r < r1; r += RUN) {
+    const int64_t size = half ? 2 : 4;
+    const char   *x = (const char *)wki_data(j->x) + at * size;
+    for (int64_t r = r0; r < r1; r += RUN, x += RUN * size) {
         const int64_t n = r1 - r < RUN ? r1 - r : RUN;
-        const char   *x = address(j->x, at + r - r0);
         *v += half ? run_sum_bf16(x, n) : run_sum((const float *)(const void *)x, n);
     }
     return r1;
@@ -126,17 +122,16 @@ static int64_t sum_along(const struct job *j, int64_t from, int64_t r0, int64_t 
 #define EIGHT(half, w) (FOUR(half, w) + FOUR(half, w + 4))
 static void halves_across(float *restrict sum, const float *const *rows, int64_t n)
 {
-    int64_t i = 0;
-    for (; i + 2 * W <= n; i += 2 * W) {
-        vi w[8];
-        for (int r = 0; r < 8; r++) w[r] = *(const vi_any *)(const void *)((const char *)rows[r] + 2 * i);
+    for (int64_t i = 0; i < n; i += 2 * W) {
+        const bool whole = n - i >= 2 * W;
+        vi         w[8];
+#pragma GCC unroll 8
+        for (int r = 0; r < 8 && whole; r++)
+            w[r] = *(const vi_any *)(const void *)((const char *)rows[r] + 2 * i);
+#pragma GCC unroll 8
+        for (int r = 0; r < 8 && !whole; r++) w[r] = v_load_words((const char *)rows[r] + 2 * i, n - i);
         v_store(sum + i, v_load(sum + i) + EIGHT(lower, w));
         v_store(sum + i + W, v_load(sum + i + W) + EIGHT(upper, w));
-    }
-    for (; i < n; i++) {
-        float one[8];
-        for (int r = 0; r < 8; r++) CPU(to_f32)[WK_bf16]((const char *)rows[r] + 2 * i, one + r, 1);
-        sum[i] += ((one[0] + one[1]) + (one[2] + one[3])) + ((one[4] + one[5]) + (one[6] + one[7]));
     }
 }
 #undef FOUR
@@ -144,7 +139,7 @@ static void halves_across(float *restrict sum, const float *const *rows, int64_t
 
 static void halves_sort(float *sum, int64_t n)
 {
-    for (int64_t i = 0; i + 2 * W <= n; i += 2 * W) {
+    for (int64_t i = 0; i < n; i += 2 * W) {
         float both[2 * W];
         memcpy(both, sum + i, sizeof both);
         for (int l = 0; l < W; l++) {
@@ -242,12 +237,16 @@ static void plan(struct job *j, const wk_call *k)
                       wk_dtype_block(x->dtype) == 1;
     j->stack = side ? run : 1;
     const int64_t worth = (1 << 15) / (j->reduced.n + 1) + 1; /* results that are a piece of work */
-    j->set = side || worth > RESULTS ? RESULTS : worth;
+    const int64_t work = j->kept.n * j->reduced.n;
+    /* columns of a small input are shared out; a larger one is cut into chunks of rows */
+    const int64_t columns = work >= LARGE || worth > RESULTS ? RESULTS
+                            : worth < 512                    ? 512
+                                                             : (worth + 63) / 64 * 64;
+    j->set = side ? columns : worth > RESULTS ? RESULTS : worth;
     const int64_t in_run = (run + j->set - 1) / j->set;
     j->sets = side ? j->kept.n / run * in_run : (j->kept.n + j->set - 1) / j->set;
-    const int64_t work = j->kept.n * j->reduced.n;
-    int64_t       chunks = j->sets < 8 && work >= 1 << 18 ? work / j->sets >> 17 : 1;
-    chunks = chunks < 1 ? 1 : chunks > 64 ? 64 : chunks;
+    int64_t chunks = j->sets < 8 && work >= LARGE ? work / j->sets >> 17 : 1;
+    chunks = chunks < 1 ? 1 : chunks > 64 ? 64 : chunks > 2 ? (chunks + 3) / 4 * 4 : chunks;
     j->chunk = (j->reduced.n + chunks - 1) / chunks;
     const int64_t whole = side ? 8 : TILE;
     j->chunk = chunks > 1 ? (j->chunk + whole - 1) / whole * whole : j->chunk;

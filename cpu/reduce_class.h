@@ -197,7 +197,7 @@ static int64_t FN(sum_rows)(const struct job *j, int64_t from, int64_t step, int
     int64_t        r = r0, left;
     _Alignas(64) T sum[RESULTS], rows[8][RESULTS];
     while (r + 8 <= r1) {
-        for (int64_t i = 0; i < n; i++) sum[i] = 0;
+        memset(sum, 0, (size_t)((n + 31) / 32 * 32) * sizeof *sum);
         for (int64_t end = r1 - r < 64 ? r1 : r + 64; r + 8 <= end; r += 8) {
             const T *x[8];
             for (int i = 0; i < 8; i++) {
@@ -237,7 +237,8 @@ static void FN(pass)(const struct job *j, enum kind kind, int64_t at, int64_t n,
 {
     _Alignas(64) T buffer[TILE];
     int64_t        left;
-    for (int64_t i = 0; i < n; i++) v[i] = FN(start)(kind), best[i] = -1;
+    for (int64_t i = 0; i < n; i++) v[i] = FN(start)(kind);
+    for (int64_t i = 0; i < n && kind >= ARG_MOST; i++) best[i] = -1;
     if (j->stack > 1) {
         const int64_t from = walk_offset(&j->kept, 0, at, &left), step = j->kept.stride[0][j->kept.ndim - 1];
         for (int64_t r = kind == SUM ? FN(sum_rows)(j, from, step, n, r0, r1, v) : r0; r < r1; r++) {
@@ -275,6 +276,11 @@ static void FN(put)(const struct job *j, int64_t at, int64_t n, const ACC *v, co
         memcpy(address(j->y, at), best, (size_t)n * sizeof *best);
         return;
     }
+    if (j->k->op == WK_OP_sum) {
+        for (int64_t i = 0; i < n; i++) out[i] = (T)v[i];
+        STORE(j->y, at, n, out);
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         ACC r = v[i];
         if (j->k->op == WK_OP_vector_norm) {
@@ -306,17 +312,16 @@ static void FN(piece)(void *arg, int64_t first, int64_t last, int worker)
     const struct job *j = arg;
     (void)worker;
     for (int64_t p = first; p < last; p++) {
-        ACC           v[RESULTS], base[RESULTS] = {0};
+        ACC           v[RESULTS], base[RESULTS];
         int64_t       best[RESULTS], n;
         const int64_t c = p / j->sets, at = FN(set)(j, p % j->sets, &n);
         const int64_t r0 = c * j->chunk, r1 = r0 + j->chunk < j->reduced.n ? r0 + j->chunk : j->reduced.n;
-        if (j->first == POWERS)
-            for (int64_t i = 0; i < n; i++) base[i] = (ACC)j->k->attr.f[1];
+        for (int64_t i = 0; i < n; i++) base[i] = j->first == POWERS ? (ACC)j->k->attr.f[1] : 0;
         if (j->on_second) memcpy(base, (const ACC *)j->base + at, (size_t)n * sizeof *base);
         FN(pass)(j, j->on_second ? j->second : j->first, at, n, r0, r1, v, best, base);
         if (j->n_chunk > 1) {
             memcpy((ACC *)j->part + c * j->kept.n + at, v, (size_t)n * sizeof *v);
-            memcpy(j->part_at + c * j->kept.n + at, best, (size_t)n * sizeof *best);
+            if (j->first >= ARG_MOST) memcpy(j->part_at + c * j->kept.n + at, best, (size_t)n * sizeof *best);
             continue;
         }
         if (j->second != j->first) {
@@ -327,34 +332,54 @@ static void FN(piece)(void *arg, int64_t first, int64_t last, int worker)
     }
 }
 
+/* Joins one chunk's n results to v. */
+static void FN(join)(enum kind kind, ACC *restrict v, int64_t *restrict best, const ACC *restrict x,
+                     const int64_t *restrict at, int64_t n)
+{
+    switch (kind) {
+    case PROD:
+        EACH(TIMES(s, u)) break;
+    case MOST:
+    case WIDEST:
+        EACH(u > s || ISNAN(u) ? u : s) break;
+    case LEAST:
+    case NARROWEST:
+        EACH(u < s || ISNAN(u) ? u : s) break;
+    case ANY:
+        EACH(u != 0 ? (ACC)1 : s) break;
+    case ALL:
+        EACH(u == 0 ? (ACC)0 : s) break;
+    case ARG_MOST:
+    case ARG_LEAST:
+        for (int64_t i = 0; i < n; i++) {
+            if (!FN(better)(kind, x[i], v[i])) continue;
+            v[i] = x[i];
+            best[i] = at[i];
+        }
+        break;
+    default:
+        EACH(PLUS(s, u))
+    }
+}
+
 /* Joins the chunks of results [first, last), in order; after the first of two passes leaves the base. */
 static void FN(finish)(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
-    enum kind         kind = j->on_second ? j->second : j->first;
+    const enum kind   kind = j->on_second ? j->second : j->first;
     (void)worker;
-    kind = kind == WIDEST ? MOST : kind == NARROWEST ? LEAST : kind;
-    for (int64_t i = first; i < last; i++) {
-        ACC     v = ((const ACC *)j->part)[i];
-        int64_t best = j->part_at[i];
-        for (int64_t c = 1; c < j->n_chunk; c++) {
-            const ACC t = ((const ACC *)j->part)[c * j->kept.n + i];
-            if (kind == SUM || kind >= SQUARES)
-                v = kind < ARG_MOST ? PLUS(v, t) : v;
-            else if (kind == PROD)
-                v = TIMES(v, t);
-            else if (kind == MOST || kind == LEAST)
-                v = (kind == MOST ? t > v : t < v) || ISNAN(t) ? t : v;
-            else
-                v = kind == ANY ? (t != 0 ? (ACC)1 : v) : (t == 0 ? (ACC)0 : v);
-            if (kind < ARG_MOST || !FN(better)(kind, t, v)) continue;
-            v = t;
-            best = j->part_at[c * j->kept.n + i];
-        }
+    for (int64_t i = first; i < last; i += RESULTS) {
+        const int64_t n = last - i < RESULTS ? last - i : RESULTS;
+        ACC           v[RESULTS];
+        int64_t       best[RESULTS];
+        memcpy(v, (const ACC *)j->part + i, (size_t)n * sizeof *v);
+        if (kind >= ARG_MOST) memcpy(best, j->part_at + i, (size_t)n * sizeof *best);
+        for (int64_t c = 1; c < j->n_chunk; c++) FN(join)
+        (kind, v, best, (const ACC *)j->part + c * j->kept.n + i, j->part_at + c * j->kept.n + i, n);
         if (j->first != j->second && !j->on_second)
-            FN(rebase)(j, 1, &v, (ACC *)j->base + i);
+            FN(rebase)(j, n, v, (ACC *)j->base + i);
         else
-            FN(put)(j, i, 1, &v, &best, j->base ? (const ACC *)j->base + i : &v);
+            FN(put)(j, i, n, v, best, (const ACC *)j->base + i);
     }
 }
 

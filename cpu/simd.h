@@ -26,6 +26,7 @@
 
 typedef float    vf __attribute__((vector_size(4 * W)));
 typedef int32_t  vi __attribute__((vector_size(4 * W)));
+typedef uint32_t vu __attribute__((vector_size(4 * W)));
 typedef uint16_t vh __attribute__((vector_size(2 * W)));
 typedef float    v4 __attribute__((vector_size(16)));
 /* The same in memory: at any address. */
@@ -75,6 +76,29 @@ INLINE vf v_max(vf a, vf b)
     return (vf)_mm256_max_ps((__m256)a, (__m256)b);
 #else
     return v_pick(a > b, a, b);
+#endif
+}
+
+/* The first n < W floats, or the first n < 2 W halves as words of two, and zeros after them. */
+typedef int32_t vi_any __attribute__((vector_size(4 * W), aligned(1), may_alias));
+INLINE vf       v_load_first(const float *p, int64_t n)
+{
+#if defined __AVX512F__
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#else
+    vf v = {0};
+    memcpy(&v, p, (size_t)n * sizeof *p);
+    return v;
+#endif
+}
+INLINE vi v_load_words(const char *p, int64_t n)
+{
+#if defined __AVX512F__
+    return (vi)_mm512_maskz_loadu_epi16((__mmask32)((1u << n) - 1), p);
+#else
+    vi v = {0};
+    memcpy(&v, p, (size_t)n * 2);
+    return v;
 #endif
 }
 
