@@ -73,38 +73,22 @@ INLINE_VNNI void rows_any(lanes f, int64_t block, int64_t bytes, bool min, const
     if (m == 1) rows(f, block, bytes, min, 1, 1, w, row_bytes, n, x, k, y, y_step);
 }
 
-/* name, values and bytes of a block, what its codes are counted from (0: it has minima), form of x */
-#define LANED(F)                                                                                             \
-    F(q4_0, 32, 18, 8, FORM_BLOCKS)                                                                          \
-    F(q4_1, 32, 20, 0, FORM_BLOCKS)                                                                          \
-    F(q5_0, 32, 22, 16, FORM_BLOCKS)                                                                         \
-    F(q5_1, 32, 24, 0, FORM_BLOCKS)                                                                          \
-    F(q8_0, 32, 34, 128, FORM_PLAIN)                                                                         \
-    F(q2_k, 256, 84, 0, FORM_K2)                                                                             \
-    F(q3_k, 256, 110, 4, FORM_K2)                                                                            \
-    F(q4_k, 256, 144, 0, FORM_K4)                                                                            \
-    F(q5_k, 256, 176, 0, FORM_K4)                                                                            \
-    F(q6_k, 256, 210, 32, FORM_Q6_K)                                                                         \
-    F(iq4_nl, 32, 18, 128, FORM_BLOCKS)                                                                      \
-    F(iq4_xs, 256, 136, 128, FORM_BLOCKS)                                                                    \
-    F(mxfp4, 32, 17, 12, FORM_BLOCKS)
-
-#define DOT(t, block, bytes, offset, form)                                                                   \
+#define DOT(t, block, bytes, offset, order)                                                                  \
     VNNI static void dot_##t(const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int m,      \
                              int64_t k, float *y, int64_t y_step)                                            \
     {                                                                                                        \
         rows_any(lanes_##t, block, bytes, (offset) == 0, w, row_bytes, n, x, m, k, y, y_step);               \
     }
-LANED(DOT)
+FORMATS(DOT)
 
-#define ROW(t, block, bytes, offset, form) [WK_##t] = {dot_##t, form, (offset) ? -(offset) : 1},
+#define ROW(t, block, bytes, offset, order) [WK_##t] = {dot_##t, FORM_##t, (offset) ? -(offset) : 1},
 static const struct {
     wki_dot_rows rows;
     struct {
         uint8_t start[16], step[4];
     } words;
     float sum;
-} table[WK_DTYPE_COUNT] = {LANED(ROW)};
+} table[WK_DTYPE_COUNT] = {FORMATS(ROW)};
 
 struct dot CPU(dot)(wk_dtype t, unsigned features)
 {

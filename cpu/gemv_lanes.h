@@ -180,5 +180,19 @@ TURNED(q2_k, quarters_to_lanes(c->v))
 TURNED(q3_k, quarters_to_lanes(c->v))
 #undef TURNED
 
+#define FORM_q4_0   FORM_BLOCKS
+#define FORM_q4_1   FORM_BLOCKS
+#define FORM_q5_0   FORM_BLOCKS
+#define FORM_q5_1   FORM_BLOCKS
+#define FORM_iq4_nl FORM_BLOCKS
+#define FORM_iq4_xs FORM_BLOCKS
+#define FORM_mxfp4  FORM_BLOCKS
+#define FORM_q4_k   FORM_K4
+#define FORM_q5_k   FORM_K4
+#define FORM_q6_k   FORM_Q6_K
+#define FORM_q8_0   FORM_PLAIN
+#define FORM_q2_k   FORM_K2
+#define FORM_q3_k   FORM_K2
+
 #endif
 #endif
