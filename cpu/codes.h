@@ -127,11 +127,17 @@ INLINE void add_fifth_bits(const char *p, int64_t n, int bytes, int skip, struct
         bits[(b) / 4 * 2] |= (uint64_t)w[0] << ((b) % 4 * 16);                                               \
         bits[(b) / 4 * 2 + 1] |= (uint64_t)w[1] << ((b) % 4 * 16);                                           \
     }
-    BITS(0)
-    BITS(1) BITS(2) BITS(3) BITS(4) BITS(5) BITS(6) BITS(7)
+    BITS(0);
+    BITS(1);
+    BITS(2);
+    BITS(3);
+    BITS(4);
+    BITS(5);
+    BITS(6);
+    BITS(7);
 #undef BITS
-        for (int i = 0; i < 4; i++)
-            c->v[i] = _mm512_mask_add_epi8(c->v[i], bits[i], c->v[i], _mm512_set1_epi8(16));
+    for (int i = 0; i < 4; i++)
+        c->v[i] = _mm512_mask_add_epi8(c->v[i], bits[i], c->v[i], _mm512_set1_epi8(16));
 }
 
 INLINE void unpack_q4_0(const char *p, int64_t n, struct codes *c)
