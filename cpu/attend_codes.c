@@ -145,17 +145,6 @@ INLINE __m512i four(const char *a, const char *b, const char *c, const char *d)
     return _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(const void *)d), 3);
 }
 
-/* Turns the 4 by 4 words in each quarter of r[0 .. 4]. */
-INLINE void turn4(__m512i *r)
-{
-    const __m512i a = _mm512_unpacklo_epi32(r[0], r[1]), b = _mm512_unpackhi_epi32(r[0], r[1]);
-    const __m512i c = _mm512_unpacklo_epi32(r[2], r[3]), d = _mm512_unpackhi_epi32(r[2], r[3]);
-    r[0] = _mm512_unpacklo_epi64(a, c);
-    r[1] = _mm512_unpackhi_epi64(a, c);
-    r[2] = _mm512_unpacklo_epi64(b, d);
-    r[3] = _mm512_unpackhi_epi64(b, d);
-}
-
 INLINE __m512i low_nibbles(__m512i v)
 {
     return _mm512_and_si512(v, _mm512_set1_epi8(15));

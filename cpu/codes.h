@@ -393,15 +393,8 @@ static const uint8_t order_k4[16] = {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 1
 INLINE void transpose16(__m512i *r)
 {
     __m512i t[16];
-    for (int i = 0; i < 16; i += 4) {
-        const __m512i a = _mm512_unpacklo_epi32(r[i], r[i + 1]), b = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-        const __m512i c = _mm512_unpacklo_epi32(r[i + 2], r[i + 3]),
-                      d = _mm512_unpackhi_epi32(r[i + 2], r[i + 3]);
-        t[i] = _mm512_unpacklo_epi64(a, c);
-        t[i + 1] = _mm512_unpackhi_epi64(a, c);
-        t[i + 2] = _mm512_unpacklo_epi64(b, d);
-        t[i + 3] = _mm512_unpackhi_epi64(b, d);
-    }
+    memcpy(t, r, sizeof t);
+    for (int q = 0; q < 4; q++) turn4(t + 4 * q);
     for (int i = 0; i < 4; i++) { /* t[4 q + i]: rows 4 q .., columns i, 4 + i, 8 + i, 12 + i */
         const __m512i a = _mm512_shuffle_i32x4(t[i], t[4 + i], 0x88),
                       b = _mm512_shuffle_i32x4(t[i], t[4 + i], 0xdd);

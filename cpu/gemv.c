@@ -81,22 +81,12 @@ INLINE_VNNI void rows_any(lanes f, int64_t block, int64_t bytes, bool min, const
     }
 FORMATS(DOT)
 
-#define ROW(t, block, bytes, offset, order) [WK_##t] = {dot_##t, FORM_##t, (offset) ? -(offset) : 1},
-static const struct {
-    wki_dot_rows rows;
-    struct {
-        uint8_t start[16], step[4];
-    } words;
-    float sum;
-} table[WK_DTYPE_COUNT] = {FORMATS(ROW)};
+#define ROW(t, block, bytes, offset, order) [WK_##t] = {dot_##t, {FORM_##t, (offset) ? -(offset) : 1}},
+static const struct dot table[WK_DTYPE_COUNT] = {FORMATS(ROW)};
 
 struct dot CPU(dot)(wk_dtype t, unsigned features)
 {
-    struct dot d = {.rows = table[t].rows, .form.sum = table[t].sum};
-    if (!(features & WKI_CPU_VNNI) || !d.rows) return CPU(dot_bytes)(t, features);
-    memcpy(d.form.start, table[t].words.start, sizeof d.form.start);
-    memcpy(d.form.step, table[t].words.step, sizeof d.form.step);
-    return d;
+    return features & WKI_CPU_VNNI && table[t].rows ? table[t] : CPU(dot_bytes)(t, features);
 }
 
 #else

@@ -12,11 +12,9 @@
 /* ---- blocks of 32 as nibbles: words 0 4 1 5 and 2 6 3 7 of a block are the lanes' -------------- */
 
 #define FORM_BLOCKS                                                                                          \
+    {0, 2, 32, 34, 8, 10, 40, 42, 16, 18, 48, 50, 24, 26, 56, 58},                                           \
     {                                                                                                        \
-        {0, 2, 32, 34, 8, 10, 40, 42, 16, 18, 48, 50, 24, 26, 56, 58},                                       \
-        {                                                                                                    \
-            0, 4, 1, 5                                                                                       \
-        }                                                                                                    \
+        0, 4, 1, 5                                                                                           \
     }
 
 INLINE __m512i evens(__m512i a, __m512i b)
@@ -61,11 +59,9 @@ INLINE void under_scales(struct codes *c)
 /* ---- runs of 32 bytes with sub-blocks in low and high nibbles ---------------------------------- */
 
 #define FORM_K4                                                                                              \
+    {0, 1, 16, 17, 32, 33, 48, 49, 8, 9, 24, 25, 40, 41, 56, 57},                                            \
     {                                                                                                        \
-        {0, 1, 16, 17, 32, 33, 48, 49, 8, 9, 24, 25, 40, 41, 56, 57},                                        \
-        {                                                                                                    \
-            0, 2, 4, 6                                                                                       \
-        }                                                                                                    \
+        0, 2, 4, 6                                                                                           \
     }
 
 /* Words 2 i, 2 i + 1 of the four runs of 128 bytes at p, low nibbles, then high ones. */
@@ -106,12 +102,10 @@ INLINE void lanes_q5_k(const char *p, int64_t n, struct codes *c)
 
 /* ---- q6_k: a lane is a group of 16, of low nibbles and then of high ones ----------------------- */
 
-#define FORM_Q6_K                                                                                            \
+#define FORM_q6_k                                                                                            \
+    {0, 4, 8, 12, 32, 36, 40, 44, 16, 20, 24, 28, 48, 52, 56, 60},                                           \
     {                                                                                                        \
-        {0, 4, 8, 12, 32, 36, 40, 44, 16, 20, 24, 28, 48, 52, 56, 60},                                       \
-        {                                                                                                    \
-            0, 1, 2, 3                                                                                       \
-        }                                                                                                    \
+        0, 1, 2, 3                                                                                           \
     }
 
 INLINE void lanes_q6_k(const char *p, int64_t n, struct codes *c)
@@ -139,30 +133,17 @@ INLINE void lanes_q6_k(const char *p, int64_t n, struct codes *c)
 
 /* ---- the others, turned in registers ----------------------------------------------------------- */
 
-/* Slot 4 j + L is quarter L of v[j]: its four words to lane 4 L + j of v[0] .. v[3]. */
-INLINE void quarters_to_lanes(__m512i *v)
-{
-    const __m512i a = _mm512_unpacklo_epi32(v[0], v[1]), b = _mm512_unpackhi_epi32(v[0], v[1]);
-    const __m512i c = _mm512_unpacklo_epi32(v[2], v[3]), d = _mm512_unpackhi_epi32(v[2], v[3]);
-    v[0] = _mm512_unpacklo_epi64(a, c);
-    v[1] = _mm512_unpackhi_epi64(a, c);
-    v[2] = _mm512_unpacklo_epi64(b, d);
-    v[3] = _mm512_unpackhi_epi64(b, d);
-}
-/* Lane 4 L + j starts at four times the group of slot 4 j + L. */
-#define FORM_PLAIN                                                                                           \
+/* Slot 4 j + L is quarter L of v[j]; turned, its four words are in lane 4 L + j of v[0] .. v[3], which starts
+ * at four times the group of the slot. */
+#define FORM_q8_0                                                                                            \
+    {0, 16, 32, 48, 4, 20, 36, 52, 8, 24, 40, 56, 12, 28, 44, 60},                                           \
     {                                                                                                        \
-        {0, 16, 32, 48, 4, 20, 36, 52, 8, 24, 40, 56, 12, 28, 44, 60},                                       \
-        {                                                                                                    \
-            0, 1, 2, 3                                                                                       \
-        }                                                                                                    \
+        0, 1, 2, 3                                                                                           \
     }
 #define FORM_K2                                                                                              \
+    {0, 8, 16, 24, 4, 12, 20, 28, 32, 40, 48, 56, 36, 44, 52, 60},                                           \
     {                                                                                                        \
-        {0, 8, 16, 24, 4, 12, 20, 28, 32, 40, 48, 56, 36, 44, 52, 60},                                       \
-        {                                                                                                    \
-            0, 1, 2, 3                                                                                       \
-        }                                                                                                    \
+        0, 1, 2, 3                                                                                           \
     }
 
 #define TURNED(t, turn)                                                                                      \
@@ -175,9 +156,9 @@ TURNED(q5_0, under_scales(c))
 TURNED(q5_1, under_scales(c))
 TURNED(iq4_xs, under_scales(c))
 TURNED(mxfp4, under_scales(c))
-TURNED(q8_0, quarters_to_lanes(c->v))
-TURNED(q2_k, quarters_to_lanes(c->v))
-TURNED(q3_k, quarters_to_lanes(c->v))
+TURNED(q8_0, turn4(c->v))
+TURNED(q2_k, turn4(c->v))
+TURNED(q3_k, turn4(c->v))
 #undef TURNED
 
 #define FORM_q4_0   FORM_BLOCKS
@@ -189,8 +170,6 @@ TURNED(q3_k, quarters_to_lanes(c->v))
 #define FORM_mxfp4  FORM_BLOCKS
 #define FORM_q4_k   FORM_K4
 #define FORM_q5_k   FORM_K4
-#define FORM_q6_k   FORM_Q6_K
-#define FORM_q8_0   FORM_PLAIN
 #define FORM_q2_k   FORM_K2
 #define FORM_q3_k   FORM_K2
 

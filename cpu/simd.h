@@ -358,4 +358,17 @@ INLINE void v_transpose4(const float *src, int64_t from, float *dst, int64_t to)
     *(v4_any *)(void *)(dst + 3 * to) = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
 }
 
+#if defined __AVX512F__
+/* Turns the 4 by 4 words in each quarter of r[0 .. 4]. */
+INLINE void turn4(__m512i *r)
+{
+    const __m512i a = _mm512_unpacklo_epi32(r[0], r[1]), b = _mm512_unpackhi_epi32(r[0], r[1]);
+    const __m512i c = _mm512_unpacklo_epi32(r[2], r[3]), d = _mm512_unpackhi_epi32(r[2], r[3]);
+    r[0] = _mm512_unpacklo_epi64(a, c);
+    r[1] = _mm512_unpackhi_epi64(a, c);
+    r[2] = _mm512_unpacklo_epi64(b, d);
+    r[3] = _mm512_unpackhi_epi64(b, d);
+}
+#endif
+
 #endif
