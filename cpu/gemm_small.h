@@ -48,10 +48,12 @@ INLINE void GEMM(blocks)(const int nv, const GEMM_T *a, int64_t a_row, int64_t a
         GEMM(block)(1, nv, a + i * a_row, a_row, a_along, b, b_row, k, y + i * y_row, y_row, last);
 }
 
-/* Rows of b as the blocks want them: [k][width], zeros beyond n. */
-static void GEMM(rows_of)(const struct operand *o, int64_t n, int64_t k, int64_t width, GEMM_T *restrict dst)
+/* Columns j0 .. n of b as the blocks want them: [k][width], zeros beyond n. */
+static void GEMM(rows_of)(const struct operand *o, int64_t j0, int64_t n, int64_t k, int64_t width,
+                          GEMM_T *restrict dst)
 {
-    const GEMM_T *b = (const GEMM_T *)(const void *)address(o->x, o->at);
+    const GEMM_T *b = (const GEMM_T *)(const void *)address(o->x, o->at + j0 * o->outer);
+    n -= j0;
     if (width > n)
         for (int64_t t = 0; t < k; t++) memset(dst + t * width + n, 0, (size_t)(width - n) * sizeof *dst);
     int64_t j = 0;
@@ -69,28 +71,30 @@ static void GEMM(rows_of)(const struct operand *o, int64_t n, int64_t k, int64_t
         for (int64_t i = j; i < n; i++) dst[t * width + i] = b[t * o->along + i * o->outer];
 }
 
-/* Rows i0 .. i0 + m of a product with a b that fits the first cache. */
+/* Rows i0 .. i0 + m of a product with a b that fits the second cache. Whole vectors of its rows are read in
+ * place where they lie side by side. */
 static void GEMM(small)(const struct gemm_plan *p, const struct operand *a, const struct operand *b,
                         int64_t i0, int64_t m, const struct result *r, GEMM_T *scratch)
 {
-    const int64_t width = (p->n + GEMM_W - 1) / GEMM_W * GEMM_W;
-    const bool    ready = b->outer == 1 && width == p->n;
-    const GEMM_T *pb = ready ? (const GEMM_T *)(const void *)address(b->x, b->at) : scratch;
+    const int64_t step = VECTORS * GEMM_W, whole = b->outer == 1 ? p->n - p->n % step : 0;
+    const int64_t width = (p->n - whole + GEMM_W - 1) / GEMM_W * GEMM_W;
+    const bool    ready = b->outer == 1 && whole + width == p->n;
+    const GEMM_T *in_place = (const GEMM_T *)(const void *)address(b->x, b->at);
     const GEMM_T *pa = (const GEMM_T *)(const void *)address(a->x, a->at + i0 * a->outer);
     GEMM_T       *y = (GEMM_T *)(void *)address(r->y, r->at + i0 * p->n);
-    const int64_t b_row = ready ? b->along : width;
-    if (!ready) GEMM(rows_of)(b, p->n, p->k, width, scratch);
-    for (int64_t j = 0; j < p->n; j += VECTORS * GEMM_W) {
-        const int64_t left = p->n - j;
+    if (!ready) GEMM(rows_of)(b, whole, p->n, p->k, width, scratch);
+    for (int64_t j = 0; j < p->n; j += step) {
+        const int64_t left = p->n - j, b_row = ready || j < whole ? b->along : width;
+        const GEMM_T *pb = ready || j < whole ? in_place + j : scratch + (j - whole);
 #if VECTORS > 2
         if (left > 2 * GEMM_W)
-            GEMM(blocks)(3, pa, a->outer, a->along, pb + j, b_row, m, p->k, y + j, p->n, left - 2 * GEMM_W);
+            GEMM(blocks)(3, pa, a->outer, a->along, pb, b_row, m, p->k, y + j, p->n, left - 2 * GEMM_W);
         else
 #endif
             if (left > GEMM_W)
-            GEMM(blocks)(2, pa, a->outer, a->along, pb + j, b_row, m, p->k, y + j, p->n, left - GEMM_W);
+            GEMM(blocks)(2, pa, a->outer, a->along, pb, b_row, m, p->k, y + j, p->n, left - GEMM_W);
         else
-            GEMM(blocks)(1, pa, a->outer, a->along, pb + j, b_row, m, p->k, y + j, p->n, left);
+            GEMM(blocks)(1, pa, a->outer, a->along, pb, b_row, m, p->k, y + j, p->n, left);
     }
 }
 
