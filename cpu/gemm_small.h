@@ -1,23 +1,14 @@
 /* Products that are too small or too thin to pack, of operands in the class's own dtype. Part of gemm.h. */
 
-/* Rows that share the loads of one row of b, of VECTORS vectors: as many sums as registers take. */
-#if defined __AVX512F__
-#define ROWS    8
-#define VECTORS 3
-#else
-#define ROWS    4
-#define VECTORS 2
-#endif
-
 /* R rows of y, nv vectors wide, the last one of `last` lanes. */
 INLINE void GEMM(block)(const int R, const int nv, const GEMM_T *a, int64_t a_row, int64_t a_along,
                         const GEMM_T *b, int64_t b_row, int64_t k, GEMM_T *y, int64_t y_row, int64_t last)
 {
-    GEMM(vec) acc[ROWS][VECTORS];
+    GEMM(vec) acc[SMALL_ROWS][SMALL_VECTORS];
     for (int i = 0; i < R; i++)
         for (int j = 0; j < nv; j++) acc[i][j] = (GEMM(vec)){0};
     for (int64_t t = 0; t < k; t++) {
-        GEMM(vec) v[VECTORS];
+        GEMM(vec) v[SMALL_VECTORS];
         for (int j = 0; j < nv; j++)
             v[j] = *(const GEMM(vec_any) *)(const void *)(b + t * b_row + j * GEMM_W);
 #pragma GCC unroll 8
@@ -40,8 +31,8 @@ INLINE void GEMM(blocks)(const int nv, const GEMM_T *a, int64_t a_row, int64_t a
                          int64_t b_row, int64_t m, int64_t k, GEMM_T *y, int64_t y_row, int64_t last)
 {
     int64_t i = 0;
-    for (; i + ROWS <= m; i += ROWS)
-        GEMM(block)(ROWS, nv, a + i * a_row, a_row, a_along, b, b_row, k, y + i * y_row, y_row, last);
+    for (; i + SMALL_ROWS <= m; i += SMALL_ROWS)
+        GEMM(block)(SMALL_ROWS, nv, a + i * a_row, a_row, a_along, b, b_row, k, y + i * y_row, y_row, last);
     for (; i + 2 <= m; i += 2)
         GEMM(block)(2, nv, a + i * a_row, a_row, a_along, b, b_row, k, y + i * y_row, y_row, last);
     for (; i < m; i++)
@@ -76,7 +67,7 @@ static void GEMM(rows_of)(const struct operand *o, int64_t j0, int64_t n, int64_
 static void GEMM(small)(const struct gemm_plan *p, const struct operand *a, const struct operand *b,
                         int64_t i0, int64_t m, const struct result *r, GEMM_T *scratch)
 {
-    const int64_t step = VECTORS * GEMM_W, whole = b->outer == 1 ? p->n - p->n % step : 0;
+    const int64_t step = SMALL_VECTORS * GEMM_W, whole = b->outer == 1 ? p->n - p->n % step : 0;
     const int64_t width = (p->n - whole + GEMM_W - 1) / GEMM_W * GEMM_W;
     const bool    ready = b->outer == 1 && whole + width == p->n;
     const GEMM_T *in_place = (const GEMM_T *)(const void *)address(b->x, b->at);
@@ -86,12 +77,10 @@ static void GEMM(small)(const struct gemm_plan *p, const struct operand *a, cons
     for (int64_t j = 0; j < p->n; j += step) {
         const int64_t left = p->n - j, b_row = ready || j < whole ? b->along : width;
         const GEMM_T *pb = ready || j < whole ? in_place + j : scratch + (j - whole);
-#if VECTORS > 2
-        if (left > 2 * GEMM_W)
-            GEMM(blocks)(3, pa, a->outer, a->along, pb, b_row, m, p->k, y + j, p->n, left - 2 * GEMM_W);
-        else
-#endif
-            if (left > GEMM_W)
+        if (SMALL_VECTORS > 2 && left > 2 * GEMM_W)
+            GEMM(blocks)
+            (SMALL_VECTORS, pa, a->outer, a->along, pb, b_row, m, p->k, y + j, p->n, left - 2 * GEMM_W);
+        else if (left > GEMM_W)
             GEMM(blocks)(2, pa, a->outer, a->along, pb, b_row, m, p->k, y + j, p->n, left - GEMM_W);
         else
             GEMM(blocks)(1, pa, a->outer, a->along, pb, b_row, m, p->k, y + j, p->n, left);
@@ -145,6 +134,3 @@ static void GEMM(vector)(const struct operand *w, const GEMM_T *x, int64_t first
     for (; t < k; t++)
         for (int64_t i = 0; i < n; i++) y[i] += x[t] * from[t * w->along + i];
 }
-
-#undef ROWS
-#undef VECTORS

@@ -8,15 +8,15 @@
 
 #define KC 256
 
-/* Register tiles: as many accumulators as the instruction set has registers for. */
+/* Register tiles, packed and in place: as many accumulators as the instruction set has registers for. */
 #if defined __AVX512F__
-enum { MR_F32 = 14, MR_F64 = 14, MR_I64 = 6 };
+enum { MR_F32 = 14, MR_F64 = 14, MR_I64 = 6, SMALL_ROWS = 8, SMALL_VECTORS = 3 };
 #elif defined __ARM_NEON
-enum { MR_F32 = 12, MR_F64 = 12, MR_I64 = 4 };
+enum { MR_F32 = 12, MR_F64 = 12, MR_I64 = 4, SMALL_ROWS = 6, SMALL_VECTORS = 2 };
 #elif defined __AVX2__
-enum { MR_F32 = 6, MR_F64 = 6, MR_I64 = 4 };
+enum { MR_F32 = 6, MR_F64 = 6, MR_I64 = 4, SMALL_ROWS = 6, SMALL_VECTORS = 2 };
 #else
-enum { MR_F32 = 4, MR_F64 = 4, MR_I64 = 4 };
+enum { MR_F32 = 4, MR_F64 = 4, MR_I64 = 4, SMALL_ROWS = 6, SMALL_VECTORS = 2 };
 #endif
 
 typedef double vd __attribute__((vector_size(4 * W)));
@@ -267,8 +267,9 @@ struct job {
     int64_t          a_row;
 };
 
-/* What a small b may take of the second cache. */
+/* What a small b may take of the second cache; of what size it is near in any case. */
 #define SMALL_BYTES 524288
+#define SMALL_NEAR  65536
 
 static int64_t tiles_of(int64_t n, int64_t unit)
 {
@@ -310,8 +311,10 @@ static void lay_out(struct job *j)
     j->tiles = CPU(gemm_tiles)(p);
     j->bytes = CPU(gemm_scratch)(p);
     if (j->way == SMALL) {
-        const int64_t worth = 262144 / (p->k * (p->n + 1)) / 8 * 8; /* rows; b may be packed for each unit */
-        j->unit = worth < 32 ? 32 : worth > 64 ? 64 : worth;
+        /* rows of a unit: few where b stays in the first cache, else as many as make up for reading it again */
+        const int64_t fewest = p->k * p->n * bytes <= SMALL_NEAR ? 2 * SMALL_ROWS : 32;
+        const int64_t worth = least(262144 / (p->k * (p->n + 1)), 64);
+        j->unit = round_up(worth < fewest ? fewest : worth, SMALL_ROWS);
         j->tiles = tiles_of(p->m, j->unit);
         j->bytes = (size_t)(p->k * round_up(p->n, 16) * bytes);
     } else if (j->way == ROW || j->way == COLUMN) {
