@@ -7,13 +7,18 @@
 
 /* ---- how a call is cut ------------------------------------------------------------------------------ */
 
-/* The copy that a task works on should stay in the second-level cache. */
-#define COPY_VALUES   98304
+/* The copy that a task works on should stay in the second-level cache, weights beside it: a megabyte where there
+ * is AVX-512, elsewhere often half of that. */
+#define COPY_VALUES 98304
+#if defined __AVX512F__
 #define WEIGHT_VALUES 65536
-#define DEPTH_PLACES  4096 /* a depthwise one's in the first-level cache */
-#define DOT_PLACES    2048 /* and a gradient's rows in the first */
-#define DOT_TASKS     8
-#define TASK_WORK     2097152.0
+#else
+#define WEIGHT_VALUES 16384
+#endif
+#define DEPTH_PLACES 4096 /* a depthwise one's in the first-level cache */
+#define DOT_PLACES   2048 /* and a gradient's rows in the first */
+#define DOT_TASKS    8
+#define TASK_WORK    2097152.0
 
 static int64_t least(int64_t a, int64_t b)
 {

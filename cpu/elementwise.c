@@ -112,6 +112,15 @@ struct job {
     void (*i64)(const int64_t *const *, int64_t *restrict, int64_t, const wk_call *);
 };
 
+/* Two operands and a result that lie side by side in the class's own dtype need no tiles. */
+static bool in_place(const struct job *j, wk_dtype own)
+{
+    const wk_call *k = j->k;
+    bool           plain = k->n_in == 2 && k->out[0]->dtype == own && j->w.ndim == 1;
+    for (int o = 0; plain && o < 2; o++) plain = k->in[o]->dtype == own && j->w.stride[o][0] == 1;
+    return plain;
+}
+
 /* Results [first, last) of a job; operands that are one value are read once. */
 #define PIECE(cls, type)                                                                                     \
     static void piece_##cls(void *arg, int64_t first, int64_t last, int worker)                              \
@@ -128,8 +137,9 @@ struct job {
             constant[o] = walk_constant(&j->w, o);                                                           \
             if (constant[o]) in[o] = load_##cls##_strided(k->in[o], 0, 0, most, buffer[o]);                  \
         }                                                                                                    \
-        for (int64_t at = first; at < last; at += TILE) {                                                    \
-            const int64_t n = last - at < TILE ? last - at : TILE;                                           \
+        const int64_t step = in_place(j, WK_##cls) ? last - first : TILE;                                    \
+        for (int64_t at = first; at < last; at += step) {                                                    \
+            const int64_t n = last - at < step ? last - at : step;                                           \
             for (int o = 0; o < k->n_in; o++)                                                                \
                 if (!constant[o]) in[o] = walk_##cls(&j->w, o, k->in[o], at, n, buffer[o]);                  \
             type *to = dest_##cls(y, at, out);                                                               \
@@ -172,13 +182,19 @@ HALVES(mul, *)
 static wk_piece halves_of(const struct job *j)
 {
     const wk_call *k = j->k;
-    if (k->n_in != 2 || k->out[0]->dtype != WK_bf16 || j->w.ndim != 1) return NULL;
-    for (int o = 0; o < 2; o++)
-        if (k->in[o]->dtype != WK_bf16 || j->w.stride[o][0] != 1) return NULL;
+    if (!in_place(j, WK_bf16)) return NULL;
     return k->op == WK_OP_add   ? halves_add
            : k->op == WK_OP_sub ? halves_sub
            : k->op == WK_OP_mul ? halves_mul
                                 : NULL;
+}
+
+/* Halves that are converted on the way are worth a second thread sooner. */
+static int64_t grain_of(const struct job *j, wk_piece piece)
+{
+    const wk_dtype t = j->k->out[0]->dtype;
+    const bool     converted = piece == piece_f32 && (t == WK_bf16 || t == WK_f16);
+    return !converted || j->w.n > GRAIN ? GRAIN : j->w.n > GRAIN / 4 ? (j->w.n + 127) / 128 * 64 : j->w.n;
 }
 
 static wk_status run(struct job j)
@@ -199,7 +215,7 @@ static wk_status run(struct job j)
                            : k->cls == WK_CLASS_F64 ? piece_f64
                                                     : piece_i64;
     if (k->cls == WK_CLASS_F32 ? !j.f32 : k->cls == WK_CLASS_F64 ? !j.f64 : !j.i64) return WK_EDTYPE;
-    wki_parallel(k->device, j.w.n, GRAIN, piece, &j);
+    wki_parallel(k->device, j.w.n, grain_of(&j, piece), piece, &j);
     return WK_OK;
 }
 
