@@ -6,6 +6,10 @@
 
 enum { MOST_ROWS = 8 };
 
+/* As many rows of x as the function is for. */
+typedef void (*rows_at_once)(unpack256 f, int block, int bytes, int offset, const char *w, int64_t row_bytes,
+                             int64_t n, const struct chunk *x, int64_t k, float *y, int64_t y_step);
+
 #define UNIT(name) name##_pairs
 #define TARGET
 #define FLIP 0

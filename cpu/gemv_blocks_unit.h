@@ -46,20 +46,38 @@ TARGET INLINE void UNIT(rows)(unpack256 f, int block, int bytes, int offset, enu
     }
 }
 
+/* Several rows of x at once: one function for all formats of a kind, which calls theirs to unpack, since each
+ * call serves all rows. */
+#define AT_ONCE(kind, M)                                                                                     \
+    TARGET static void UNIT(kind##_##M)(unpack256 f, int block, int bytes, int offset, const char *w,        \
+                                        int64_t row_bytes, int64_t n, const struct chunk *x, int64_t k,      \
+                                        float *y, int64_t y_step)                                            \
+    {                                                                                                        \
+        UNIT(rows)(f, block, bytes, offset, kind, M, w, row_bytes, n, x, k, y, y_step);                      \
+    }
+AT_ONCE(NARROW, 8)
+AT_ONCE(NARROW, 4)
+AT_ONCE(NARROW, 2)
+AT_ONCE(MEDIUM, 8)
+AT_ONCE(MEDIUM, 4)
+AT_ONCE(MEDIUM, 2)
+AT_ONCE(SIGNED, 8)
+AT_ONCE(SIGNED, 4)
+AT_ONCE(SIGNED, 2)
+#undef AT_ONCE
+
 TARGET INLINE void UNIT(any_rows)(unpack256 f, int block, int bytes, int offset, enum kind kind,
                                   const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int m,
                                   int64_t k, float *y, int64_t y_step)
 {
+#define KIND(name) [name] = { UNIT(name##_8), UNIT(name##_4), UNIT(name##_2) }
+    static const rows_at_once at_once[][3] = {KIND(NARROW), KIND(MEDIUM), KIND(SIGNED)};
+#undef KIND
     const int64_t chunks = (k + 255) / 256;
-    for (; m >= MOST_ROWS; m -= MOST_ROWS, x += MOST_ROWS * chunks, y += MOST_ROWS * y_step)
-        UNIT(rows)(f, block, bytes, offset, kind, MOST_ROWS, w, row_bytes, n, x, k, y, y_step);
-    if (m >= 4) {
-        UNIT(rows)(f, block, bytes, offset, kind, 4, w, row_bytes, n, x, k, y, y_step);
-        m -= 4, x += 4 * chunks, y += 4 * y_step;
-    }
-    if (m == 3) UNIT(rows)(f, block, bytes, offset, kind, 3, w, row_bytes, n, x, k, y, y_step);
-    if (m == 2) UNIT(rows)(f, block, bytes, offset, kind, 2, w, row_bytes, n, x, k, y, y_step);
-    if (m == 1) UNIT(rows)(f, block, bytes, offset, kind, 1, w, row_bytes, n, x, k, y, y_step);
+    for (int i = 0, M = MOST_ROWS; M > 1; i++, M /= 2)
+        for (; m >= M; m -= M, x += M * chunks, y += M * y_step)
+            at_once[kind][i](f, block, bytes, offset, w, row_bytes, n, x, k, y, y_step);
+    if (m) UNIT(rows)(f, block, bytes, offset, kind, 1, w, row_bytes, n, x, k, y, y_step);
 }
 
 #define DOT(t, block, bytes, offset, kind, parts, order)                                                     \
