@@ -84,7 +84,9 @@ struct wk_backend {
     void *(*capture_end)(wk_device *d, void *stream); /* NULL: failed */
     wk_status (*replay)(wk_device *d, void *stream, void *graph);
     void (*graph_free)(wk_device *d, void *graph);
-    wk_kernel kernels[WK_OP_COUNT];                   /* NULL: the composition runs */
+    /* optional: the backend whose kernels run the calls of a class, if not this one's */
+    const wk_backend *of_class[WK_CLASS_COUNT];
+    wk_kernel         kernels[WK_OP_COUNT];           /* NULL: the composition runs */
     size_t (*scratch[WK_OP_COUNT])(const wk_call *k); /* NULL: the kernel needs none */
 };
 

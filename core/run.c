@@ -82,8 +82,9 @@ static bool check(wk_ctx *c, const wk_call *k)
 
 static void launch(wk_ctx *c, wk_call *k)
 {
-    const wk_backend *b = c->device->backend;
-    const wk_kernel   kernel = b->kernels[k->op];
+    const wk_backend *b = c->device->backend, *of_class = b->of_class[k->cls];
+    const wk_backend *table = of_class ? of_class : b;
+    const wk_kernel   kernel = table->kernels[k->op];
     if (!kernel) {
         wk_fail(c, WK_EUNSUPPORTED, "%s: no kernel on %s", ops[k->op].name, wki_device_name(c->device));
         return;
@@ -95,7 +96,7 @@ static void launch(wk_ctx *c, wk_call *k)
     k->message = message;
     _Alignas(64) char near[2048]; /* little scratch costs nothing where kernels work in host memory */
     wk_storage       *scratch = NULL;
-    const size_t      bytes = b->scratch[k->op] ? b->scratch[k->op](k) : 0;
+    const size_t      bytes = table->scratch[k->op] ? table->scratch[k->op](k) : 0;
     if (bytes && bytes <= sizeof near && b->host_memory) {
         k->scratch = near;
     } else if (bytes) {

@@ -48,6 +48,7 @@ INLINE int64_t sum_vl(vl v)
 #include "cpu/conv_class.h"
 #endif
 
+#if !defined WK_SET_OF_F64
 #define CONV(name) conv_##name##_f64
 #define CONV_T     double
 #define CONV_W     (W / 2)
@@ -60,7 +61,9 @@ INLINE int64_t sum_vl(vl v)
 #define CONV_FROM         CPU(from_f64)
 #define CONV_DTYPE        WK_f64
 #include "cpu/conv_class.h"
+#endif
 
+#if !defined     WK_SET_OF_I64
 typedef uint64_t vul __attribute__((vector_size(4 * W)));
 #define CONV(name) conv_##name##_i64
 #define CONV_T     int64_t
@@ -74,6 +77,7 @@ typedef uint64_t vul __attribute__((vector_size(4 * W)));
 #define CONV_FROM         CPU(from_i64)
 #define CONV_DTYPE        WK_i64
 #include "cpu/conv_class.h"
+#endif
 
 /* ---- the ops --------------------------------------------------------------------------------- */
 
@@ -117,13 +121,19 @@ static const struct steps *steps_of(const struct job *j)
     {                                                                                                        \
         conv_pack_panel_##class, conv_task_##class, conv_depth_task_##class                                  \
     }
-    static const struct steps f32 = STEPS(f32), f64 = STEPS(f64), i64 = STEPS(i64);
+    static const struct steps f32 = STEPS(f32);
+#if !defined WK_SET_OF_F64
+    static const struct steps f64 = STEPS(f64);
+#endif
+#if !defined WK_SET_OF_I64
+    static const struct steps i64 = STEPS(i64);
+#endif
 #undef STEPS
 #if defined __AVX512F__
     static const struct steps pairs = {conv_pack_panel_pairs, conv_task_pairs, NULL};
     if (j->o.pairs) return &pairs;
 #endif
-    return j->k->cls == WK_CLASS_F32 ? &f32 : j->k->cls == WK_CLASS_F64 ? &f64 : &i64;
+    return OF_CLASS(j->k->cls, &f32, &f64, &i64);
 }
 
 static void pack_panels(void *arg, int64_t first, int64_t last, int worker)
@@ -201,26 +211,14 @@ wk_status CPU(conv_transpose)(const wk_call *k)
 static void dot_piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
-    for (int64_t i = first; i < last; i++) {
-        if (j->k->cls == WK_CLASS_F32)
-            conv_dot_task_f32(&j->o, j->k, i, worker);
-        else if (j->k->cls == WK_CLASS_F64)
-            conv_dot_task_f64(&j->o, j->k, i, worker);
-        else
-            conv_dot_task_i64(&j->o, j->k, i, worker);
-    }
+    for (int64_t i = first; i < last; i++) BY_CLASS(j->k->cls, conv_dot_task, &j->o, j->k, i, worker);
 }
 
 static void total_piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
     (void)worker;
-    if (j->k->cls == WK_CLASS_F32)
-        conv_dot_total_f32(&j->o, j->k, first, last);
-    else if (j->k->cls == WK_CLASS_F64)
-        conv_dot_total_f64(&j->o, j->k, first, last);
-    else
-        conv_dot_total_i64(&j->o, j->k, first, last);
+    BY_CLASS(j->k->cls, conv_dot_total, &j->o, j->k, first, last);
 }
 
 size_t CPU(conv_weight_scratch)(const wk_call *k)

@@ -165,11 +165,6 @@ static void f32_to_bf16(const float *src, void *dst, int64_t n)
     }
 COPY_ROW(f32_from_f32, void, float, 4)
 COPY_ROW(f32_to_f32, float, void, 4)
-COPY_ROW(f64_from_f64, void, double, 8)
-COPY_ROW(f64_to_f64, double, void, 8)
-COPY_ROW(i64_from_i64, void, int64_t, 8)
-COPY_ROW(i64_to_i64, int64_t, void, 8)
-
 READ(f32, float, bool, x != 0)
 READ(f32, float, u8, x)
 READ(f32, float, i8, x)
@@ -181,6 +176,23 @@ READ(f32, float, bf16, from_bf16(x))
 READ(f32, float, f64, x)
 READ(f32, float, f8e4m3, from_f8e4m3(x))
 READ(f32, float, f8e5m2, from_f8e5m2(x))
+
+WRITE(f32, float, bool, x != 0)
+WRITE(f32, float, u8, f32_u8(x))
+WRITE(f32, float, i8, f32_i8(x))
+WRITE(f32, float, i16, f32_i16(x))
+WRITE(f32, float, i32, f32_i32(x))
+WRITE(f32, float, i64, f32_i64(x))
+WRITE(f32, float, u32, f32_u32(x))
+WRITE(f32, float, f64, x)
+WRITE(f32, float, f8e4m3, to_f8e4m3(x))
+WRITE(f32, float, f8e5m2, to_f8e5m2(x))
+
+#if !defined WK_SET_256
+COPY_ROW(f64_from_f64, void, double, 8)
+COPY_ROW(f64_to_f64, double, void, 8)
+COPY_ROW(i64_from_i64, void, int64_t, 8)
+COPY_ROW(i64_to_i64, int64_t, void, 8)
 
 READ(f64, double, bool, x != 0)
 READ(f64, double, u8, x)
@@ -208,17 +220,6 @@ READ(i64, int64_t, f64, f64_i64(x))
 READ(i64, int64_t, f8e4m3, f32_i64(from_f8e4m3(x)))
 READ(i64, int64_t, f8e5m2, f32_i64(from_f8e5m2(x)))
 
-WRITE(f32, float, bool, x != 0)
-WRITE(f32, float, u8, f32_u8(x))
-WRITE(f32, float, i8, f32_i8(x))
-WRITE(f32, float, i16, f32_i16(x))
-WRITE(f32, float, i32, f32_i32(x))
-WRITE(f32, float, i64, f32_i64(x))
-WRITE(f32, float, u32, f32_u32(x))
-WRITE(f32, float, f64, x)
-WRITE(f32, float, f8e4m3, to_f8e4m3(x))
-WRITE(f32, float, f8e5m2, to_f8e5m2(x))
-
 /* f64 and integers reach the small floats through f32, as in PyTorch. */
 WRITE(f64, double, bool, x != 0)
 WRITE(f64, double, u8, f64_u8(x))
@@ -245,6 +246,7 @@ WRITE(i64, int64_t, f32, x)
 WRITE(i64, int64_t, f64, x)
 WRITE(i64, int64_t, f8e4m3, to_f8e4m3((float)x))
 WRITE(i64, int64_t, f8e5m2, to_f8e5m2((float)x))
+#endif
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
@@ -258,16 +260,17 @@ WRITE(i64, int64_t, f8e5m2, to_f8e5m2((float)x))
 const wki_to_f32 CPU(to_f32)[WK_DTYPE_COUNT] = {PLAIN WK_BLOCKS(BLOCK)};
 #undef BLOCK
 #undef ROW
+#define ROW(t)   [WK_##t] = f32_to_##t,
+#define BLOCK(t) [WK_##t] = CPU(quantize_##t),
+const wki_from_f32 CPU(from_f32)[WK_DTYPE_COUNT] = {PLAIN WK_BLOCKS(BLOCK)};
+#undef BLOCK
+#undef ROW
+#if !defined WK_SET_256
 #define ROW(t) [WK_##t] = f64_from_##t,
 const wki_to_f64 CPU(to_f64)[WK_DTYPE_COUNT] = {PLAIN};
 #undef ROW
 #define ROW(t) [WK_##t] = i64_from_##t,
 const wki_to_i64 CPU(to_i64)[WK_DTYPE_COUNT] = {PLAIN};
-#undef ROW
-#define ROW(t)   [WK_##t] = f32_to_##t,
-#define BLOCK(t) [WK_##t] = CPU(quantize_##t),
-const wki_from_f32 CPU(from_f32)[WK_DTYPE_COUNT] = {PLAIN WK_BLOCKS(BLOCK)};
-#undef BLOCK
 #undef ROW
 #define ROW(t) [WK_##t] = f64_to_##t,
 const wki_from_f64 CPU(from_f64)[WK_DTYPE_COUNT] = {PLAIN};
@@ -275,3 +278,4 @@ const wki_from_f64 CPU(from_f64)[WK_DTYPE_COUNT] = {PLAIN};
 #define ROW(t) [WK_##t] = i64_to_##t,
 const wki_from_i64 CPU(from_i64)[WK_DTYPE_COUNT] = {PLAIN};
 #undef ROW
+#endif

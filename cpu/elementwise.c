@@ -57,6 +57,7 @@ static float libm_cos(float x)
 #undef sinf
 #undef cosf
 
+#if !defined WK_SET_OF_F64
 #define T                double
 #define FN(name)         f64_##name
 #define WIDE(text, x, n) false
@@ -95,12 +96,15 @@ static float libm_cos(float x)
 #define copysignf(a, b)  copysign(a, b)
 #define nextafterf(a, b) nextafter(a, b)
 #include "cpu/formulas.h"
+#endif
 
+#if !defined WK_SET_OF_I64
 #define T                int64_t
 #define FN(name)         i64_##name
 #define WIDE(text, x, n) false
 #define INTEGERS
 #include "cpu/formulas.h"
+#endif
 
 /* ---- running them ---------------------------------------------------------------------------- */
 
@@ -148,8 +152,12 @@ static bool in_place(const struct job *j, wk_dtype own)
         }                                                                                                    \
     }
 PIECE(f32, float)
+#if !defined WK_SET_OF_F64
 PIECE(f64, double)
+#endif
+#if !defined WK_SET_OF_I64
 PIECE(i64, int64_t)
+#endif
 
 /* bf16 of one shape in words of two, without a tile of floats between: the commonest ops, which memory should
  * bound. */
@@ -210,11 +218,8 @@ static wk_status run(struct job j)
             return WK_EDTYPE;
     }
     const wk_piece halves = halves_of(&j);
-    const wk_piece piece = halves                   ? halves
-                           : k->cls == WK_CLASS_F32 ? piece_f32
-                           : k->cls == WK_CLASS_F64 ? piece_f64
-                                                    : piece_i64;
-    if (k->cls == WK_CLASS_F32 ? !j.f32 : k->cls == WK_CLASS_F64 ? !j.f64 : !j.i64) return WK_EDTYPE;
+    const wk_piece piece = halves ? halves : OF_CLASS(k->cls, piece_f32, piece_f64, piece_i64);
+    if (!OF_CLASS(k->cls, j.f32 != NULL, j.f64 != NULL, j.i64 != NULL)) return WK_EDTYPE;
     wki_parallel(k->device, j.w.n, grain_of(&j, piece), piece, &j);
     return WK_OK;
 }
@@ -224,12 +229,22 @@ static wk_status run(struct job j)
     {                                                                                                        \
         return run((struct job){.k = k, .f32 = f, .f64 = d, .i64 = i});                                      \
     }
-#define REAL(name) KERNEL(name, f32_##name, f64_##name, NULL)
-#define ANY(name)  KERNEL(name, f32_##name, f64_##name, i64_##name)
-#define VJP(name)  REAL(name##_vjp)
+#define REAL(name) KERNEL(name, f32_##name, F64(f64_##name, NULL), NULL)
+#define ANY(name)  KERNEL(name, f32_##name, F64(f64_##name, NULL), I64(i64_##name, NULL))
+#if !defined WK_SET_256
+#define VJP(name) REAL(name##_vjp)
 #define VJP_PAIR(name)                                                                                       \
     KERNEL(name##_vjp, k->attr.i[0] ? f32_##name##_db_vjp : f32_##name##_da_vjp,                             \
-           k->attr.i[0] ? f64_##name##_db_vjp : f64_##name##_da_vjp, NULL)
+           F64(k->attr.i[0] ? f64_##name##_db_vjp : f64_##name##_da_vjp, NULL), NULL)
+#else
+#define VJP(name)                                                                                            \
+    wk_status WK_PASTE(wki_cpu_, name##_vjp, WK_SET_256)(const wk_call *k);                                  \
+    wk_status CPU(name##_vjp)(const wk_call *k)                                                              \
+    {                                                                                                        \
+        return WK_PASTE(wki_cpu_, name##_vjp, WK_SET_256)(k);                                                \
+    }
+#define VJP_PAIR(name) VJP(name)
+#endif
 
 #define WK_UNARY(name, y, dy)              REAL(name) VJP(name)
 #define WK_UNARY_ANY(name, y, dy, iy)      ANY(name) VJP(name)
@@ -238,7 +253,7 @@ static wk_status run(struct job j)
 #define WK_UNARY_TEST(name, y)             REAL(name)
 #define WK_BINARY(name, y, da, db)         REAL(name) VJP_PAIR(name)
 #define WK_BINARY_ANY(name, y, da, db, iy) ANY(name) VJP_PAIR(name)
-#define WK_BINARY_INT(name, iy)            KERNEL(name, NULL, NULL, i64_##name)
+#define WK_BINARY_INT(name, iy)            KERNEL(name, NULL, NULL, I64(i64_##name, NULL))
 #define WK_COMPARE(name, y)                ANY(name)
 #include "core/unary.def"
 #include "core/binary.def"

@@ -14,12 +14,17 @@
         }                                                                                                    \
     }
 #define MAP1(name, f) LOOP(name, const T x = xs[i]; out[i] = (T)(f))
+#define MAP2(name, f) LOOP(name, const T a = xs[i]; const T b = ys[i]; out[i] = (T)(f))
+#if defined WK_SET_256
+#define MAP1_VJP(name, f)
+#define MAP2_VJP(name, f)
+#else
 #define MAP1_VJP(name, f)                                                                                    \
     LOOP(name##_vjp, const T x = xs[i]; const T y = ys[i]; (void)x, (void)y; out[i] = zs[i] * (T)(f))
-#define MAP2(name, f) LOOP(name, const T a = xs[i]; const T b = ys[i]; out[i] = (T)(f))
 #define MAP2_VJP(name, f)                                                                                    \
     LOOP(name##_vjp, const T a = xs[i]; const T b = ys[i]; const T y = zs[i]; (void)a, (void)b, (void)y;     \
          out[i] = gs[i] * (T)(f))
+#endif
 
 #ifdef INTEGERS
 #define WK_UNARY(name, y, dy)

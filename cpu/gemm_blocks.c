@@ -83,26 +83,37 @@ struct unit {
     bool         eights;
 };
 
+/* What the weights' formats have of their own. */
+static const struct format {
+    unpack256 unpack;
+    int16_t   block, offset, kind, parts;
+} formats[WK_DTYPE_COUNT] = {
+#define ROW(t, block, bytes, offset, kind, parts, order) [WK_##t] = {unpack_##t, block, offset, kind, parts},
+    WK_BLOCK_FORMATS(ROW)
+#undef ROW
+};
+
 /* 256 values of rows j0 .. j0 + n of w from `at` on. */
-INLINE void pack(unpack256 f, int block, int offset, enum kind kind, wk_tensor w, int64_t j0, int64_t n,
-                 int64_t at, const struct unit *u, struct columns32 *to)
+static void pack(const struct format *f, wk_tensor w, int64_t j0, int64_t n, int64_t at, const struct unit *u,
+                 struct columns32 *to)
 {
     const int64_t  left = w->shape[1] - at < 256 ? w->shape[1] - at : 256, groups = left / 32;
     const uint8_t *order = CPU(dot_order)(w->dtype);
-    const int      flip = kind == SIGNED ? u->flip : 0;
+    const bool     is_signed = f->kind == SIGNED;
+    const int      flip = is_signed ? u->flip : 0;
     for (int v = 0; v < NV; v++) {
         uint8_t code[W][256];
         float   d[W][16], m[W][16];
         for (int i = 0; i < W; i++) {
             const int64_t   j = j0 + (v * W + i < n ? v * W + i : 0); /* beyond n nothing is used */
             struct codes256 c;
-            f(address(w, j * w->stride[0] + at), left / block, &c);
+            f->unpack(address(w, j * w->stride[0] + at), left / f->block, &c);
             for (int s = 0; s < CODES; s++) b_store(code[i] + BYTES * s, c.v[s] ^ b_set(flip));
             for (int s = 0; s < SCALES; s++) {
                 v_store(d[i] + W * s, c.d[s]);
-                v_store(m[i] + W * s, kind == SIGNED ? c.d[s] * v_set((float)-flip)
-                                      : offset       ? c.d[s] * v_set((float)-offset)
-                                                     : c.m[s]);
+                v_store(m[i] + W * s, is_signed   ? c.d[s] * v_set((float)-flip)
+                                      : f->offset ? c.d[s] * v_set((float)-f->offset)
+                                                  : c.m[s]);
             }
         }
         for (int s = 0; s < 16; s += 4) { /* slots */
@@ -117,14 +128,6 @@ INLINE void pack(unpack256 f, int block, int offset, enum kind kind, wk_tensor w
         place_scales((const float(*)[16])m, order, groups, to->m[0] + v * W);
     }
 }
-
-#define PACK(t, block, bytes, offset, kind, parts, order)                                                    \
-    static void pack_##t(wk_tensor w, int64_t j0, int64_t n, int64_t at, const struct unit *u,               \
-                         struct columns32 *to)                                                               \
-    {                                                                                                        \
-        pack(unpack_##t, block, offset, kind, w, j0, n, at, u, to);                                          \
-    }
-WK_BLOCK_FORMATS(PACK)
 
 /* ---- sums of sixteen products for each row and column ---------------------------------------- */
 
@@ -305,15 +308,6 @@ static const struct unit *best_unit(unsigned features)
     return &unit_pairs;
 }
 
-static const struct format {
-    void (*pack)(wk_tensor, int64_t, int64_t, int64_t, const struct unit *, struct columns32 *);
-    uint8_t kind, parts;
-} formats[WK_DTYPE_COUNT] = {
-#define ROW(t, block, bytes, offset, kind, parts, order) [WK_##t] = {pack_##t, kind, parts},
-    WK_BLOCK_FORMATS(ROW)
-#undef ROW
-};
-
 static int64_t rows_bytes(int64_t m, int64_t k)
 {
     return (m + MR - 1) / MR * (k / 32) * (int64_t)sizeof(struct rows32);
@@ -350,7 +344,7 @@ static void panel(const void *rows, int64_t m, wk_tensor w, int64_t j0, int64_t 
             const int64_t        now = groups - at < GROUPS ? groups - at : GROUPS;
             const struct rows32 *x = (const struct rows32 *)rows + at;
             for (int64_t g = 0; g < now; g += 8)
-                f->pack(w, j0 + j, n - j, 32 * (at + g), u, (struct columns32 *)scratch + g);
+                pack(f, w, j0 + j, n - j, 32 * (at + g), u, (struct columns32 *)scratch + g);
             for (int64_t i = 0; i < m; i += MR, x += groups)
                 u->micro[f->kind][f->parts - 1](x, scratch, now, y + i * WKI_BLOCK_COLUMNS + j, at > 0);
         }
@@ -363,7 +357,7 @@ static size_t panel_bytes(void)
 const struct wki_panels *CPU(block_panels)(wk_dtype t, unsigned features)
 {
     static const struct wki_panels p = {MR, 264, rows_bytes, pack_rows, panel, panel_bytes};
-    return features & WKI_CPU_BYTES && formats[t].pack ? &p : NULL;
+    return features & WKI_CPU_BYTES && formats[t].unpack ? &p : NULL;
 }
 
 #else

@@ -11,7 +11,36 @@
 
 #define WK_PASTE_(a, b, c) a##b##_##c
 #define WK_PASTE(a, b, c)  WK_PASTE_(a, b, c)
-#define CPU(name)          WK_PASTE(wki_cpu_, name, WK_ISA)
+
+/* A set borrows what is not worth compiling for it, see cpu/borrowed.h: CPU(name) is then another set's. */
+#include "cpu/borrowed.h"
+#define CPU(name)                   WK_CPU_1(name, FROM_##name, WK_ISA, )
+#define WK_CPU_1(name, ...)         WK_CPU_2(name, __VA_ARGS__)
+#define WK_CPU_2(name, _, set, ...) WK_PASTE(wki_cpu_, name, set)
+
+/* What of a kernel's three classes is compiled here; a class that another set lends never gets this far. */
+#if defined WK_SET_OF_F64
+#define F64(mine, other) other
+#else
+#define F64(mine, other) mine
+#endif
+#if defined WK_SET_OF_I64
+#define I64(mine, other) other
+#else
+#define I64(mine, other) mine
+#endif
+#define OF_CLASS(cls, f32, f64, i64)                                                                         \
+    ((cls) == WK_CLASS_F32 ? (f32) : (cls) == WK_CLASS_F64 ? F64(f64, f32) : I64(i64, f32))
+/* Calls fn_CLASS. */
+#define BY_CLASS(cls, fn, ...)                                                                               \
+    do {                                                                                                     \
+        if ((cls) == WK_CLASS_F32)                                                                           \
+            fn##_f32(__VA_ARGS__);                                                                           \
+        else if ((cls) == WK_CLASS_F64)                                                                      \
+            F64(fn##_f64, fn##_f32)(__VA_ARGS__);                                                            \
+        else                                                                                                 \
+            I64(fn##_i64, fn##_f32)(__VA_ARGS__);                                                            \
+    } while (0)
 
 #define TILE   1024
 #define INLINE static inline __attribute__((always_inline, unused))

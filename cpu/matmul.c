@@ -75,6 +75,7 @@ INLINE void interleave4_i64(const int64_t *const *v, int64_t n, int64_t *dst, in
 #define GEMM_INTERLEAVE4  interleave4_f32
 #include "cpu/gemm.h"
 
+#if !defined WK_SET_OF_F64
 #define GEMM(name)        name##_f64
 #define GEMM_T            double
 #define GEMM_W            (W / 2)
@@ -103,7 +104,9 @@ INLINE const double *load_f64_strided_any(wk_tensor x, int64_t at, int64_t strid
     return stride == 1 ? load_f64_any(x, at, n, buffer) : load_f64_strided(x, at, stride, n, buffer);
 }
 #include "cpu/gemm.h"
+#endif
 
+#if !defined WK_SET_OF_I64
 #define GEMM(name)        name##_i64
 #define GEMM_T            int64_t
 #define GEMM_W            (W / 2)
@@ -116,6 +119,7 @@ INLINE const double *load_f64_strided_any(wk_tensor x, int64_t at, int64_t strid
 #define GEMM_INTERLEAVE4  interleave4_i64
 typedef uint64_t vec_u64 __attribute__((vector_size(4 * W)));
 #include "cpu/gemm.h"
+#endif
 
 /* ---- tiles of the result --------------------------------------------------------------------- */
 
@@ -173,8 +177,7 @@ int64_t CPU(gemm_tiles)(const struct gemm_plan *p)
 size_t CPU(gemm_scratch)(const struct gemm_plan *p)
 {
     if (p->cls == WK_CLASS_F32) return (size_t)round_up(scratch_values_f32(p), 16) * sizeof(float);
-    if (p->cls == WK_CLASS_F64) return (size_t)round_up(scratch_values_f64(p), 8) * sizeof(double);
-    return (size_t)round_up(scratch_values_i64(p), 8) * sizeof(int64_t);
+    return (size_t)round_up(OF_CLASS(p->cls, 0, scratch_values_f64(p), scratch_values_i64(p)), 8) * 8;
 }
 
 /* Leading dimension of an operand that BLAS can take in place, and whether it is transposed; 0: it cannot. */
@@ -243,12 +246,7 @@ void CPU(gemm_tile)(const struct gemm_plan *p, const struct operand *a, const st
     const int64_t i0 = tile / across * p->tm, j0 = tile % across * p->tn;
     const int64_t m = p->m - i0 < p->tm ? p->m - i0 : p->tm, n = p->n - j0 < p->tn ? p->n - j0 : p->tn;
     if (p->blas && blas_tile(p, a, b, i0, m, j0, n, r)) return;
-    if (p->cls == WK_CLASS_F32)
-        tile_f32(p, a, b, i0, m, j0, n, r, scratch);
-    else if (p->cls == WK_CLASS_F64)
-        tile_f64(p, a, b, i0, m, j0, n, r, scratch);
-    else
-        tile_i64(p, a, b, i0, m, j0, n, r, scratch);
+    BY_CLASS(p->cls, tile, p, a, b, i0, m, j0, n, r, scratch);
 }
 
 /* ---- matmul ---------------------------------------------------------------------------------- */
@@ -383,17 +381,6 @@ static int64_t batch_offset(wk_tensor x, wk_tensor y, int64_t index)
     return at;
 }
 
-/* Calls fn_CLASS of the plan's class. */
-#define BY_CLASS(p, fn, ...)                                                                                 \
-    do {                                                                                                     \
-        if ((p)->cls == WK_CLASS_F32)                                                                        \
-            fn##_f32(__VA_ARGS__);                                                                           \
-        else if ((p)->cls == WK_CLASS_F64)                                                                   \
-            fn##_f64(__VA_ARGS__);                                                                           \
-        else                                                                                                 \
-            fn##_i64(__VA_ARGS__);                                                                           \
-    } while (0)
-
 static void unit(const struct job *j, const struct operand *a, const struct operand *b, int64_t t,
                  const struct result *r, void *scratch)
 {
@@ -414,14 +401,14 @@ static void unit(const struct job *j, const struct operand *a, const struct oper
 #endif
         return;
     case SMALL:
-        BY_CLASS(p, small, p, a, b, first, least(p->m - first, j->unit), r, scratch);
+        BY_CLASS(p->cls, small, p, a, b, first, least(p->m - first, j->unit), r, scratch);
         return;
     case ROW:
     case COLUMN: {
         const bool            row = j->way == ROW;
         const struct operand *w = row ? b : a, *v = row ? a : b;
         const int64_t         n = least((row ? p->n : p->m) - first, j->unit);
-        BY_CLASS(p, vector, w, (const void *)address(v->x, v->at), first, n, p->k,
+        BY_CLASS(p->cls, vector, w, (const void *)address(v->x, v->at), first, n, p->k,
                  (void *)address(r->y, r->at + first));
     }
     }

@@ -37,7 +37,9 @@ static float sum_vectors(const float *x, int64_t n)
         return sum;                                                                                          \
     }
 SUM_ANY(sum_doubles, double)
+#if !defined WK_SET_OF_I64
 SUM_ANY(sum_integers, int64_t)
+#endif
 
 #define POOL(name)  pool_##name##_f32
 #define POOL_T      float
@@ -63,6 +65,7 @@ SUM_ANY(sum_integers, int64_t)
 #define POOL_NAN(x) ((x) != (x))
 #include "cpu/pool_class.h"
 
+#if !defined WK_SET_OF_I64
 #define POOL(name)  pool_##name##_i64
 #define POOL_T      int64_t
 #define POOL_I      int64_t
@@ -74,19 +77,10 @@ SUM_ANY(sum_integers, int64_t)
 #define POOL_SUM    sum_integers
 #define POOL_NAN(x) ((void)(x), false)
 #include "cpu/pool_class.h"
+#endif
 
 /* Columns of a unit's window rows that stay in the first-level cache. */
 #define COLUMNS 2048
-
-#define EACH_CLASS(cls, name, ...)                                                                           \
-    do {                                                                                                     \
-        if (cls == WK_CLASS_F32)                                                                             \
-            pool_##name##_f32(__VA_ARGS__);                                                                  \
-        else if (cls == WK_CLASS_F64)                                                                        \
-            pool_##name##_f64(__VA_ARGS__);                                                                  \
-        else                                                                                                 \
-            pool_##name##_i64(__VA_ARGS__);                                                                  \
-    } while (0)
 
 struct job {
     const wk_call *k;
@@ -164,7 +158,7 @@ static double window_rows(const struct pool *o)
 static void max_piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
-    for (int64_t i = first; i < last; i++) EACH_CLASS(j->k->cls, max_unit, &j->o, j->k, i, worker);
+    for (int64_t i = first; i < last; i++) BY_CLASS(j->k->cls, pool_max_unit, &j->o, j->k, i, worker);
 }
 wk_status CPU(max_pool)(const wk_call *k)
 {
@@ -183,10 +177,10 @@ static void avg_piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
     if (j->o.whole) {
-        EACH_CLASS(j->k->cls, avg_planes, &j->o, first, last, worker);
+        BY_CLASS(j->k->cls, pool_avg_planes, &j->o, first, last, worker);
         return;
     }
-    for (int64_t i = first; i < last; i++) EACH_CLASS(j->k->cls, avg_unit, &j->o, i, worker);
+    for (int64_t i = first; i < last; i++) BY_CLASS(j->k->cls, pool_avg_unit, &j->o, i, worker);
 }
 wk_status CPU(avg_pool)(const wk_call *k)
 {
@@ -205,10 +199,10 @@ static void avg_vjp_piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
     if (j->o.whole) {
-        EACH_CLASS(j->k->cls, avg_vjp_planes, &j->o, first, last, worker);
+        BY_CLASS(j->k->cls, pool_avg_vjp_planes, &j->o, first, last, worker);
         return;
     }
-    for (int64_t i = first; i < last; i++) EACH_CLASS(j->k->cls, avg_vjp_unit, &j->o, i, worker);
+    for (int64_t i = first; i < last; i++) BY_CLASS(j->k->cls, pool_avg_vjp_unit, &j->o, i, worker);
 }
 wk_status CPU(avg_pool_vjp)(const wk_call *k)
 {
@@ -238,7 +232,7 @@ static struct pool plan_unpool(const wk_call *k)
 static void unpool_piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
-    for (int64_t i = first; i < last; i++) EACH_CLASS(j->k->cls, unpool_plane, &j->o, j->k, i, worker);
+    for (int64_t i = first; i < last; i++) BY_CLASS(j->k->cls, pool_unpool_plane, &j->o, j->k, i, worker);
 }
 wk_status CPU(unpool)(const wk_call *k)
 {

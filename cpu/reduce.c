@@ -212,6 +212,7 @@ static void halves_sort(float *sum, int64_t n)
 #define TIMES(a, b)     ((a) * (b))
 #include "cpu/reduce_class.h"
 
+#if !defined WK_SET_OF_F64
 #define HALVES(j, step)                      false
 #define HALVES_ACROSS(v, x, n)               (void)0
 #define HALVES_SORT(v, n)                    (void)0
@@ -232,7 +233,9 @@ static void halves_sort(float *sum, int64_t n)
 #define PLUS(a, b)                           ((a) + (b))
 #define TIMES(a, b)                          ((a) * (b))
 #include "cpu/reduce_class.h"
+#endif
 
+#if !defined WK_SET_OF_I64
 #define HALVES(j, step)                      false
 #define HALVES_ACROSS(v, x, n)               (void)0
 #define HALVES_SORT(v, n)                    (void)0
@@ -253,6 +256,7 @@ static void halves_sort(float *sum, int64_t n)
 #define PLUS(a, b)                           ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
 #define TIMES(a, b)                          ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
 #include "cpu/reduce_class.h"
+#endif
 
 /* ---- running --------------------------------------------------------------------------------- */
 
@@ -315,8 +319,8 @@ static wk_status run(const wk_call *k, enum kind first, enum kind second)
     wk_piece piece, finish;
     if (k->cls == WK_CLASS_F32 ? !CPU(to_f32)[t] : k->cls == WK_CLASS_F64 ? !CPU(to_f64)[t] : !CPU(to_i64)[t])
         return WK_EDTYPE;
-    piece = k->cls == WK_CLASS_F32 ? piece_f32 : k->cls == WK_CLASS_F64 ? piece_f64 : piece_i64;
-    finish = k->cls == WK_CLASS_F32 ? finish_f32 : k->cls == WK_CLASS_F64 ? finish_f64 : finish_i64;
+    piece = OF_CLASS(k->cls, piece_f32, piece_f64, piece_i64);
+    finish = OF_CLASS(k->cls, finish_f32, finish_f64, finish_i64);
     const int64_t set_work = j.kept.n / j.sets * (j.n_chunk > 1 ? j.chunk : j.reduced.n) + 64;
     const int64_t grain = 1 + (1 << 15) / set_work;
     if (j.n_chunk > 1) {

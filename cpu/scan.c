@@ -36,6 +36,7 @@ struct scan {
 #define TIMES(a, b)  ((a) * (b))
 #include "cpu/scan_class.h"
 
+#if !defined WK_SET_OF_F64
 #define T            double
 #define ACC          double
 #define FN(name)     name##_f64
@@ -51,7 +52,9 @@ struct scan {
 #define PLUS(a, b)   ((a) + (b))
 #define TIMES(a, b)  ((a) * (b))
 #include "cpu/scan_class.h"
+#endif
 
+#if !defined WK_SET_OF_I64
 #define T            int64_t
 #define ACC          int64_t
 #define FN(name)     name##_i64
@@ -67,6 +70,7 @@ struct scan {
 #define PLUS(a, b)   ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
 #define TIMES(a, b)  ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
 #include "cpu/scan_class.h"
+#endif
 
 /* attr.i: the dim, reverse. Input and results are dense. */
 static struct scan plan(const wk_call *k, enum kind kind)
@@ -89,16 +93,16 @@ static struct scan plan(const wk_call *k, enum kind kind)
 static size_t scratch_for(const wk_call *k)
 {
     const struct scan o = plan(k, SUM);
-    return o.chunks > 1 ? (size_t)(o.units * o.cols * (GROUP + 1)) * sizeof(struct state_f64) : 0;
+    const size_t      bytes =
+        OF_CLASS(k->cls, sizeof(struct state_f32), sizeof(struct state_f64), sizeof(struct state_i64));
+    return o.chunks > 1 ? (size_t)(o.units * o.cols * (GROUP + 1)) * bytes : 0;
 }
 
 static wk_status run(const wk_call *k, enum kind kind)
 {
     struct scan o = plan(k, kind);
     if (o.units == 0) return WK_OK;
-    if (k->cls == WK_CLASS_F32) run_f32(&o);
-    if (k->cls == WK_CLASS_F64) run_f64(&o);
-    if (k->cls == WK_CLASS_I64) run_i64(&o);
+    BY_CLASS(k->cls, run, &o);
     return WK_OK;
 }
 

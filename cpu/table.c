@@ -2,7 +2,16 @@
 #include "cpu/cpu.h"
 #include "cpu/kernel.h"
 
-static const wk_backend table = {
+const wk_backend CPU(table);
+
+#if defined             WK_SET_OF_F64
+extern const wk_backend WK_PASTE(wki_cpu_, table, WK_SET_OF_F64);
+#endif
+#if defined             WK_SET_OF_I64
+extern const wk_backend WK_PASTE(wki_cpu_, table, WK_SET_OF_I64);
+#endif
+
+const wk_backend CPU(table) = {
     .name = "cpu",
     .abi = WK_BACKEND_ABI,
     .open = wki_cpu_open,
@@ -15,6 +24,15 @@ static const wk_backend table = {
     .describe = wki_cpu_describe,
     .limits = CPU(limits),
     .host_memory = true,
+    .of_class =
+        {
+#if defined WK_SET_OF_F64
+            [WK_CLASS_F64] = &WK_PASTE(wki_cpu_, table, WK_SET_OF_F64),
+#endif
+#if defined WK_SET_OF_I64
+            [WK_CLASS_I64] = &WK_PASTE(wki_cpu_, table, WK_SET_OF_I64),
+#endif
+        },
     .kernels =
         {
 #define WK_OP(name, cpu, cuda, grad, rows) [WK_OP_##name] = WK_SLOT_##cpu(CPU(name)),
@@ -32,5 +50,5 @@ static const wk_backend table = {
 const wk_backend *CPU(backend)(void);
 const wk_backend *CPU(backend)(void)
 {
-    return &table;
+    return &CPU(table);
 }
