@@ -4,6 +4,7 @@
 #include "tests/ops/cases.h"
 #include "tests/ops/quant_golden.h"
 #include "tests/optest/counts.h"
+#include "tests/optest/ends.h"
 #include "tests/optest/transfers.h"
 
 #include <math.h>
@@ -294,6 +295,8 @@ static int on_device(const char *device, int n, char **families)
         alone = replayed(c) && draws(c);
         alone = steady(c, "transforms", spectra_step, fft && *fft) && alone;
         alone = steady(c, "factors", factors_step, solver && *solver) && alone;
+        const char *products = getenv("WK_CUBLASLT");
+        alone = check_ends(c, products && *products) && alone;
         alone = bad_index(c) && late_failures(c) && alone;
         alone = check_transfers(device) && alone;
     }
