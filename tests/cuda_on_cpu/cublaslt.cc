@@ -158,6 +158,7 @@ EXPORTED int cublasLtMatmulAlgoGetHeuristic(void *, void *d, void *a, void *b, v
     const preference *p = (const preference *)wanted;
     const layout     *of[] = {(const layout *)a, (const layout *)b, (const layout *)c, (const layout *)y};
     *count = 0;
+    shim_searches();
     if (!sound((const desc *)d, of[0], of[1], of[3]) || !same(of[2], of[3]) || p->reductions & 1) return 7;
     if (of[3]->type == LT_R_64F && ((const desc *)d)->epilogue & LT_EPILOGUE_RELU) return 15; /* not there */
     for (int i = 0; i < 4; i++)
