@@ -1,4 +1,5 @@
-/* Products with weights in blocks, and of f32 with halves: which way each goes (docs/decisions/0010), the forms of x, scratch. */
+/* Products with weights in blocks, and of f32 with halves: which way each goes (docs/decisions/0010), the
+ * forms of x, scratch. */
 #include "cuda/affine.cuh"
 #include "cuda/product.cuh"
 

@@ -1,5 +1,6 @@
 /* Dense products by cuBLASLt, with bias, activation or a matrix that is added: opened with the device, an
- * algorithm per shape found once and kept with the stream, a workspace of fixed size. Where the library or an algorithm is missing, callers have a kernel. */
+ * algorithm per shape found once and kept with the stream, a workspace of fixed size. Where the library or an
+ * algorithm is missing, callers have a kernel. */
 #include "cuda/blaslt.h"
 #include "cuda/library.h"
 #include "cuda/product.cuh"

@@ -1,5 +1,5 @@
-/* wk_generate on a device: the CPU's tokens; a steady step allocates nothing, waits once and, where the device
- * records, launches little beside what was recorded. */
+/* wk_generate on a device: the CPU's tokens; a steady step allocates nothing, waits once and, where the
+ * device records, launches little beside what was recorded. */
 #include "nn/text/text.h"
 #include "tests/optest/counts.h"
 #include "tests/optest/steps.h"
