@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs bench/gpu_check.sh without a GPU, in a folder where stand-ins play the programs it calls: what it prints and
-# writes where all is well, where a step fails, and where there is no GPU.
+# writes where all is well, where a step fails, and where there is no GPU. And the module's rules for make, which that
+# script uses: an nvcc that only says what it was given.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 place=$(mktemp -d)
@@ -40,7 +41,14 @@ for program in wick-optest wick-modeltest; do
 echo '12 passed, 0 failed'
 E2
 done
-export PATH=$place/bin:$PATH calls=$place/calls
+plays nvcc <<'E2'
+case " $* " in *' -shared '*) cat $(printf '%s\n' "$@" | grep 'table\.a$') >/dev/null || exit 1 ;; esac
+while [ $# -gt 0 ]; do
+    [ "$1" = -o ] && touch "$2"
+    [ "$1" = -MF ] && : >"$2"
+    shift
+done
+E2
 
 passed=0
 failed=0
@@ -53,6 +61,17 @@ check() { # check WHAT COMMAND...
         cat "$place/said"
     fi
 }
+make_module() {
+    cmake -S . -B "$place/build" -G 'Unix Makefiles' -DWK_CUDA=ON -DWK_CUDA_ARCHITECTURES=90a -DWK_OPTEST=ON \
+        -DWK_PROGRAMS=OFF -DWK_MODELS=OFF -DWK_NVCC="$place/nvcc" && cmake --build "$place/build" --target wick_cuda
+}
+if command -v cmake >/dev/null && command -v make >/dev/null; then
+    make_module >"$place/said" 2>&1
+    check 'the module by make' [ $? -eq 0 ]
+    check 'it is there' [ -e "$place/build/libwick_cuda.so.0" ]
+fi
+
+export PATH=$place/bin:$PATH calls=$place/calls
 json=$place/gpu_check.json
 "$place/bench/gpu_check.sh" "$place/out" >"$place/said" 2>&1
 check 'all is well' [ $? -eq 0 ]
