@@ -120,16 +120,17 @@ static void visit_ended(case_fn visit, void *arg)
         visit(arg, &k);
     }
     /* what is added is broadcast, as the composition has it */
-    visit(arg,
-          &(struct op_case){.op = "affine_add",
-                            .note = "a row for all",
-                            .n_in = 3,
-                            .p = ADD,
-                            .run = run_ended,
-                            .in = {{WK_SHAPE(5, 9), WK_f32}, {WK_SHAPE(4, 9), WK_f32}, {WK_SHAPE(4), WK_f32}},
-                            .gradient = true,
-                            .fused = true,
-                            .tolerance = 6e-5});
+    visit(arg, &(struct op_case){.op = "affine_add",
+                                 .note = "a row for all",
+                                 .n_in = 3,
+                                 .p = ADD,
+                                 .run = run_ended,
+                                 .in = {{.shape = WK_SHAPE(5, 9), .dtype = WK_f32},
+                                        {.shape = WK_SHAPE(4, 9), .dtype = WK_f32},
+                                        {.shape = WK_SHAPE(4), .dtype = WK_f32}},
+                                 .gradient = true,
+                                 .fused = true,
+                                 .tolerance = 6e-5});
 }
 
 struct product {
