@@ -1,5 +1,6 @@
-/* Times of a device's main kernels: device [DEVICE] prints a line of JSON for each, the median of runs of
- * recorded steps. Operations count 2 for a multiply and add; attention 4 S^2 d h, half of it when causal.
+/* Times of a device's main kernels: device [DEVICE] prints a line of JSON for what it reads and multiplies at
+ * most, then one for each kernel, the median of runs of recorded steps. What a step reads is more than caches
+ * hold. Operations count 2 for a multiply and add; attention 4 S^2 d h, half of it when causal.
  * Links libwick alone:
  *     cc -O2 -I. bench/device.c build/libwick.a -o build/device -lm -lpthread -ldl */
 #include "core/wick.h"
@@ -22,9 +23,9 @@ static wk_tensor random_of(wk_ctx *c, wk_dtype t, wk_shape shape)
     return wk_cast(c, wk_normal(c, 0, 1, WK_f32, shape), t);
 }
 
-static double unit_of(wk_dtype t)
+static double unit_of(wk_dtype t) /* bytes of a value */
 {
-    return t == WK_f32 ? 4 : 2;
+    return (double)wk_dtype_bytes(t) / (double)wk_dtype_block(t);
 }
 
 static double now(void)
@@ -85,15 +86,15 @@ static void report(wk_ctx *c, const char *name, double seconds, double operation
     fflush(stdout);
 }
 
-static void products(wk_ctx *c, wk_dtype t, int64_t rows, int64_t n)
+static void products(wk_ctx *c, wk_dtype t, wk_dtype weights, int64_t rows, int64_t n)
 {
     char            name[64];
     const wk_scope  s = wk_scope_begin(c);
-    struct operands o = {.a = random_of(c, t, WK_SHAPE(rows, n)), .b = random_of(c, t, WK_SHAPE(n, n))};
-    const double    r = (double)rows, d = (double)n, unit = unit_of(t);
-    snprintf(name, sizeof name, "affine %s %lldx%lldx%lld", wk_dtype_name(t), (long long)rows, (long long)n,
-             (long long)n);
-    report(c, name, measure(c, affine, &o), 2 * r * d * d, unit * (d * d + 2 * r * d));
+    struct operands o = {.a = random_of(c, t, WK_SHAPE(rows, n)), .b = random_of(c, weights, WK_SHAPE(n, n))};
+    const double    r = (double)rows, d = (double)n;
+    snprintf(name, sizeof name, "affine %s by %s %lldx%lldx%lld", wk_dtype_name(t), wk_dtype_name(weights),
+             (long long)rows, (long long)n, (long long)n);
+    report(c, name, measure(c, affine, &o), 2 * r * d * d, unit_of(weights) * d * d + unit_of(t) * 2 * r * d);
     wk_scope_end(c, s, WK_NONE);
 }
 
@@ -124,6 +125,13 @@ static void norms(wk_ctx *c, wk_dtype t, int64_t rows, int64_t n)
     wk_scope_end(c, s, WK_NONE);
 }
 
+static void limits(wk_ctx *c)
+{
+    const wk_limits l = wk_measure_limits(c);
+    printf("{\"limits\": {\"gb_s\": %.0f, \"gflops_f32\": %.0f, \"gflops_bf16\": %.0f}}\n", l.read / 1e9,
+           l.f32 / 1e9, l.bf16 / 1e9);
+}
+
 int main(int argc, char **argv)
 {
     wk_ctx *c = wk_ctx_new(argc > 1 ? argv[1] : "cuda:0");
@@ -134,11 +142,16 @@ int main(int argc, char **argv)
     }
     const int64_t scale =
         argc > 2 && !strcmp(argv[2], "small") ? 32 : 1; /* for a machine that only emulates one */
-    for (int64_t rows = 1; rows <= 4096; rows *= 64)
-        products(c, WK_bf16, rows > scale ? rows / scale : 1, 8192 / scale);
-    products(c, WK_f32, 2048 / scale, 4096 / scale);
+    limits(c);
+    for (int64_t rows = 1; rows <= 4096; rows *= 64) {
+        const int64_t some = rows > scale ? rows / scale : 1;
+        products(c, WK_bf16, WK_bf16, some, 8192 / scale);
+        products(c, WK_f32, WK_bf16, some, 8192 / scale);
+        products(c, WK_f32, WK_q4_k, some, 16384 / scale);
+    }
+    products(c, WK_f32, WK_f32, 2048 / scale, 4096 / scale);
     attention(c, WK_bf16, 32, 8, 4096 / scale, 4096 / scale, 128 / (scale > 1 ? 4 : 1));
-    attention(c, WK_bf16, 32, 8, 1, 8192 / scale, 128 / (scale > 1 ? 4 : 1));
+    attention(c, WK_bf16, 32, 8, 1, 32768 / scale, 128 / (scale > 1 ? 4 : 1));
     attention(c, WK_f32, 8, 8, 1024 / scale, 1024 / scale, 64);
     norms(c, WK_bf16, 8192 / scale, 4096 / scale);
     wk_ctx_free(c);

@@ -24,6 +24,7 @@ driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader | head -n 1
 commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 logs=$build/gpu_check
 mkdir -p "$logs"
+build=$(cd "$build" && pwd)
 rows=()
 failed=0
 
@@ -35,18 +36,21 @@ step() {
     left=$((limit - ($(date +%s) - begin)))
     [ "$left" -lt "$most" ] && most=$left
     from=$(date +%s)
+    code=0
     if [ "$most" -lt 5 ]; then
         verdict='left out'
         : >"$logs/$name.log"
     elif timeout "$most" "$@" >"$logs/$name.log" 2>&1; then
         verdict=ok
     else
+        code=$?
         verdict=FAIL
         failed=$((failed + 1))
     fi
     took=$(($(date +%s) - from))
     summary=$(grep -aE '[0-9]+ passed|ERROR SUMMARY|RACECHECK SUMMARY|same bits' "$logs/$name.log" | tail -n 1 |
         sed 's/^=* *//; s/[\\"]//g')
+    [ "$code" -eq 124 ] && summary="not done in $most s"
     rows+=("$name|$verdict|$took|$summary")
     printf '%-12s %-8s %4d s  %s\n' "$name" "$verdict" "$took" "$summary"
 }
@@ -73,7 +77,7 @@ measure() {
         "$build/device" cuda:0
 }
 
-export WK_MODULE_PATH=$PWD/$build
+export WK_MODULE_PATH=$build
 export -f compile shim sanitize measure
 export build arch nvcc logs models
 nvidia-smi --query-gpu=clocks.sm,temperature.gpu,power.draw --format=csv,noheader >"$logs/clocks.before"
@@ -86,7 +90,7 @@ else
 fi
 step shim 120 bash -c shim
 if command -v compute-sanitizer >/dev/null; then
-    small="attention norm softmax reduce rope matmul affine"
+    small="attention norm softmax reduce rope matmul index"
     for tool in memcheck racecheck initcheck synccheck; do
         step "$tool" 45 bash -c "sanitize $tool $small"
     done

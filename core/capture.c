@@ -16,6 +16,11 @@ static bool call(wk_ctx *c, wk_step_fn fn, void *state)
     return !wki_failed(c);
 }
 
+bool wk_records(const wk_ctx *c)
+{
+    return c && c->device && c->device->backend->capture_begin;
+}
+
 wk_step *wk_capture(wk_ctx *c, wk_step_fn fn, void *state)
 {
     if (wki_failed(c)) return NULL;
@@ -27,7 +32,7 @@ wk_step *wk_capture(wk_ctx *c, wk_step_fn fn, void *state)
     *step = (wk_step){.c = c, .fn = fn, .state = state};
     const wk_backend *b = c->device->backend;
     bool              ok = call(c, fn, state) && call(c, fn, state);
-    if (ok && b->capture_begin) {
+    if (ok && wk_records(c)) {
         wk_status s = b->capture_begin(c->device, c->stream);
         c->capture = 2;
         ok = s == WK_OK && call(c, fn, state);

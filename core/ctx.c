@@ -136,6 +136,12 @@ void wk_cancel(wk_ctx *c)
 {
     if (is_real(c)) atomic_store(&c->cancelled, true);
 }
+bool wk_cancelled(wk_ctx *c)
+{
+    const bool asked = is_real(c) && atomic_load(&c->cancelled);
+    if (asked) wk_fail(c, WK_ECANCELLED, "cancelled");
+    return asked;
+}
 
 wk_scope wk_scope_begin(wk_ctx *c)
 {

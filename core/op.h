@@ -106,6 +106,9 @@ typedef const wk_backend *(*wk_backend_entry)(void);
 /* How values that are written by index meet what is there. */
 enum wki_scatter { WKI_SCATTER_SET, WKI_SCATTER_ADD, WKI_SCATTER_PROD, WKI_SCATTER_AMAX, WKI_SCATTER_AMIN };
 
+/* affine_act, in attr.i[0] */
+enum wki_affine_act { WKI_AFFINE_RELU, WKI_AFFINE_GELU_TANH };
+
 /* Host blocks for backends that live there (core/alloc.c). */
 void *wki_host_block(size_t bytes, size_t alignment);
 void  wki_host_block_free(void *block);

@@ -74,6 +74,8 @@ WK_API bool wk_training(const wk_ctx *c);
 /* Another thread may ask a context to stop: its next op fails with WK_ECANCELLED. The only function that may
  * be called while another thread uses the context; async-signal-safe. */
 WK_API void wk_cancel(wk_ctx *c);
+/* Was c asked to stop? Then it fails, as its next op would. For loops whose ops run in other contexts. */
+WK_API bool wk_cancelled(wk_ctx *c);
 
 /* ---- 3. Scopes ------------------------------------------------------------------------------- */
 
@@ -183,6 +185,12 @@ WK_API wk_tensor wk_affine(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias);
  * bias[i]; bias may be NULL. After an error all of out is WK_NONE. */
 WK_API void wk_affine_n(wk_ctx *c, wk_tensor x, int n, const wk_tensor *w, const wk_tensor *bias,
                         wk_tensor *out);
+/* relu(x w^T + bias); gelu(x w^T + bias), in its form with tanh; r + x w^T + bias, r [.., out]. Where a
+ * product ends that way halves are rounded once, else after each step, and, unless the context is precise,
+ * relu may give 0 for NaN. The rest as wk_affine. */
+WK_API wk_tensor wk_affine_relu(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias);
+WK_API wk_tensor wk_affine_gelu_tanh(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias);
+WK_API wk_tensor wk_affine_add(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias, wk_tensor r);
 
 /* ---- 9. Reductions --------------------------------------------------------------------------- */
 
@@ -285,6 +293,9 @@ typedef struct wk_step wk_step;
 typedef void (*wk_step_fn)(wk_ctx *c, void *state);
 WK_API wk_step  *wk_capture(wk_ctx *c, wk_step_fn fn, void *state); /* NULL after an error */
 WK_API wk_status wk_replay(wk_step *step);
+/* Can c's device record? A recorded step takes the blocks of its context at each replay: what else runs in it
+ * must not outlive one. */
+WK_API bool wk_records(const wk_ctx *c);
 /* Waits for all that c has queued on its device: before another context uses what c has written. */
 WK_API wk_status wk_sync(wk_ctx *c);
 WK_API void      wk_step_free(wk_step *step);

@@ -1,5 +1,7 @@
-/* Products with weights in blocks: which way each goes (docs/decisions/0010), the forms of x, scratch. */
+/* Products with weights in blocks, and of f32 with halves: which way each goes (docs/decisions/0010), the
+ * forms of x, scratch. */
 #include "cuda/affine.cuh"
+#include "cuda/product.cuh"
 
 /* Rows up to which codes serve: more meet the weights on the matrix units. */
 enum { FEW = 8 };
@@ -173,6 +175,37 @@ affine wki_cuda_affine_part(const wk_call *k, int part)
     return p;
 }
 
+bool wki_cuda_affine_formed(const wk_call *k, wk_tensor w)
+{
+    const bool halves = w->dtype == WK_f16 || w->dtype == WK_bf16;
+    return !wki_cuda_plain(w->dtype) || (halves && k->in[0]->dtype == WK_f32);
+}
+
+/* A form in bf16 times a weight that is bf16, by cuBLASLt. */
+static bool by_library(const wk_call *k, const affine &p, following *then, wk_status *status)
+{
+    product a;
+    if (p.w_dtype != WK_bf16) return false;
+    memset((void *)&a, 0, sizeof a);
+    a.batch.of[0].data = (char *)p.y;
+    a.batch.of[0].dtype = p.y_dtype;
+    a.batch.of[1].data = (char *)p.x;
+    a.batch.of[1].dtype = a.batch.of[2].dtype = WK_bf16;
+    a.batch.of[2].data = (char *)p.w;
+    a.batch.n = 1;
+    walk_close(&a.batch);
+    a.m = p.m;
+    a.n = p.n;
+    a.k = p.k;
+    a.am = p.step;
+    a.ak = a.bk = a.yn = 1;
+    a.bn = p.w_row / (int64_t)sizeof(bf16);
+    a.ym = p.n;
+    a.bias = p.bias;
+    a.bias_dtype = p.bias_dtype;
+    return wki_cuda_lt_multiply(k, &a, then, status);
+}
+
 size_t wki_cuda_affine_blocks_scratch(const wk_call *k)
 {
     bool   used[FORMS] = {};
@@ -180,21 +213,21 @@ size_t wki_cuda_affine_blocks_scratch(const wk_call *k)
     for (int o = 0; o < (k->n_out ? k->n_out : 1); o++) {
         const wk_tensor w = k->in[1 + o];
         const enum form f = wki_cuda_form_of(k, w, wki_rows(k->in[0]));
-        if (wki_cuda_plain(w->dtype) || used[f]) continue;
+        if (!wki_cuda_affine_formed(k, w) || used[f]) continue;
         used[f] = true;
         bytes += wki_cuda_form_bytes(k, f);
     }
     return bytes;
 }
 
-wk_status wki_cuda_affine_blocks(const wk_call *k)
+wk_status wki_cuda_affine_blocks(const wk_call *k, following *then)
 {
     char  *to = (char *)k->scratch;
     affine formed[FORMS];
     bool   used[FORMS] = {};
     for (int o = 0; o < (k->n_out ? k->n_out : 1); o++) {
         const wk_tensor w = k->in[1 + o];
-        if (wki_cuda_plain(w->dtype)) continue;
+        if (!wki_cuda_affine_formed(k, w)) continue;
         affine          p = wki_cuda_affine_part(k, o);
         const enum form f = wki_cuda_form_of(k, w, p.m);
         if (p.m * p.n == 0) continue;
@@ -207,6 +240,11 @@ wk_status wki_cuda_affine_blocks(const wk_call *k)
         p.scales = formed[f].scales;
         p.sums = formed[f].sums;
         p.step = formed[f].step;
+        wk_status library;
+        if (f == FORM_BF16 && by_library(k, p, then, &library)) {
+            WK_TRY(library);
+            continue;
+        }
         WK_TRY(f == FORM_CODES               ? wki_cuda_affine_few(k, p)
                : f == FORM_BF16              ? wki_cuda_affine_tiles(k, p, p.m)
                : f == FORM_F32 && p.m <= FEW ? wki_cuda_affine_few_exact(k, p)

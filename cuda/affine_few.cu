@@ -36,8 +36,15 @@ DEVICE float sixteen_products(const uint32_t *w, const int *x)
     return float_of((uint32_t)sum) - 12582912.0f;
 }
 
+/* Blocks of a kernel that a multiprocessor must hold at least, where the compiler would rather spill than
+ * have fewer; 0: as it likes. */
+template <int T, int M> struct held_blocks {
+    enum { least = T == WK_q6_k && M == 8 ? 3 : 0 };
+};
+
 template <int T, int M>
-__global__ void __launch_bounds__(32 * WARPS) few_kernel(const __grid_constant__ affine p)
+__global__ void __launch_bounds__(32 * WARPS, held_blocks<T, M>::least)
+    few_kernel(const __grid_constant__ affine p)
 {
     typedef format<T> F;
     constexpr int     SLOT = slot_of<T, CHUNK>::bytes / 4, GROUPS = F::values / 32;

@@ -1,5 +1,6 @@
-/* Dense products by cuBLASLt: opened with the device, an algorithm per shape found once and kept with the
- * stream, a workspace of fixed size. Where the library or an algorithm is missing, callers have a kernel. */
+/* Dense products by cuBLASLt, with bias, activation or a matrix that is added: opened with the device, an
+ * algorithm per shape found once and kept with the stream, a workspace of fixed size. Where the library or an
+ * algorithm is missing, callers have a kernel. */
 #include "cuda/blaslt.h"
 #include "cuda/library.h"
 #include "cuda/product.cuh"
@@ -15,15 +16,15 @@ struct library {
 
 /* What a product is, but for its addresses: the key of what is kept for it. */
 struct shape {
-    int64_t m, n, k, step_a, step_b, step_y, batch, next_a, next_b, next_y;
-    int     type, bias, align_a, align_b, align_y;
-    bool    turn_a, turn_b;
+    int64_t m, n, k, step_a, step_b, step_c, step_y, batch, next_a, next_b, next_y;
+    int     type, type_y, epilogue, align_a, align_b, align_c, align_y;
+    bool    turn_a, turn_b, adds, ends;
 };
 
 struct found {
     struct shape   shape;
     bool           used, fits;
-    void          *desc, *a, *b, *y;
+    void          *desc, *a, *b, *c, *y;
     struct lt_algo algo;
 };
 
@@ -68,8 +69,9 @@ static void forget(const struct library *l, struct found *f)
     if (f->desc) l->MatmulDescDestroy(f->desc);
     if (f->a) l->MatrixLayoutDestroy(f->a);
     if (f->b) l->MatrixLayoutDestroy(f->b);
+    if (f->c) l->MatrixLayoutDestroy(f->c);
     if (f->y) l->MatrixLayoutDestroy(f->y);
-    f->desc = f->a = f->b = f->y = nullptr;
+    f->desc = f->a = f->b = f->c = f->y = nullptr;
 }
 
 void wki_cuda_lt_stream_free(void *library, void *stream)
@@ -129,14 +131,31 @@ static bool rows_of(int64_t rows, int64_t columns, int64_t row, int64_t column, 
     return (row == 1 || rows == 1) && column >= rows;
 }
 
+/* What follows the product, as the library has it. It does not say how exact its gelu is, so that products
+ * of halves alone take it, nor what its relu makes of NaN: precise contexts take neither. */
+static void follow(const product *p, const following *then, bool halves, bool precise, struct shape *s)
+{
+    const bool gelu = then->end == PRODUCT_GELU_TANH && halves && !precise;
+    const bool relu = then->end == PRODUCT_RELU && !precise;
+    s->epilogue =
+        (p->bias ? LT_EPILOGUE_BIAS : 0) | (relu ? LT_EPILOGUE_RELU : 0) | (gelu ? LT_EPILOGUE_GELU : 0);
+    s->adds = then->end == PRODUCT_ADD && then->step >= p->n;
+    s->step_c = s->adds ? then->step : s->step_y;
+    s->align_c = alignment(s->adds ? then->add : p->batch.of[0].data);
+    s->ends = relu || gelu || s->adds;
+    if (!s->epilogue) s->epilogue = LT_EPILOGUE_NONE;
+}
+
 /* The product in the library's terms, whose matrices have columns one step apart: it makes y's transpose. */
-static bool shape_of(const product *p, struct shape *s)
+static bool shape_of(const wk_call *k, const product *p, const following *then, struct shape *s)
 {
     const operand &y = p->batch.of[0], &a = p->batch.of[1], &b = p->batch.of[2];
+    const bool     halves = a.dtype == WK_f16 || a.dtype == WK_bf16;
     memset((void *)s, 0, sizeof *s);
-    s->type = type_of(y.dtype);
-    s->bias = p->bias != nullptr;
-    if (s->type < 0 || a.dtype != y.dtype || b.dtype != y.dtype) return false;
+    s->type = type_of(a.dtype);
+    s->type_y = type_of(y.dtype);
+    if (s->type < 0 || b.dtype != a.dtype) return false;
+    if (y.dtype != a.dtype && !(halves && y.dtype == WK_f32)) return false;
     if (p->bias && p->bias_dtype != y.dtype) return false;
     if (p->batch.ndim != 1 || p->m >= INT32_MAX || p->n >= INT32_MAX || p->k >= INT32_MAX || p->k == 0)
         return false;
@@ -157,6 +176,7 @@ static bool shape_of(const product *p, struct shape *s)
     s->align_y = alignment(y.data);
     s->align_a = alignment(a.data);
     s->align_b = alignment(b.data);
+    follow(p, then, halves, k->precise, s);
     return true;
 }
 
@@ -170,12 +190,12 @@ static uint64_t mixed(const struct shape *s)
 
 /* ---- algorithms ---- */
 
-static void *layout(const struct library *l, const struct shape *s, int64_t rows, int64_t columns,
+static void *layout(const struct library *l, const struct shape *s, int type, int64_t rows, int64_t columns,
                     int64_t step, int64_t next)
 {
     void         *made = nullptr;
     const int32_t count = (int32_t)s->batch;
-    if (l->MatrixLayoutCreate(&made, s->type, (uint64_t)rows, (uint64_t)columns, step) != 0) return nullptr;
+    if (l->MatrixLayoutCreate(&made, type, (uint64_t)rows, (uint64_t)columns, step) != 0) return nullptr;
     if (s->batch > 1) {
         l->MatrixLayoutSetAttribute(made, LT_LAYOUT_BATCH_COUNT, &count, sizeof count);
         l->MatrixLayoutSetAttribute(made, LT_LAYOUT_BATCH_OFFSET, &next, sizeof next);
@@ -188,36 +208,37 @@ static void describe(const struct library *l, const struct shape *s, struct foun
     const int     one = s->type == LT_R_64F ? LT_R_64F : LT_R_32F;
     const int     compute = s->type == LT_R_64F ? LT_COMPUTE_64F : LT_COMPUTE_32F;
     const int32_t first = s->turn_b, second = s->turn_a;
-    const int32_t bias = LT_EPILOGUE_BIAS;
+    const int32_t epilogue = s->epilogue;
     if (l->MatmulDescCreate(&f->desc, compute, one) != 0) return;
     l->MatmulDescSetAttribute(f->desc, LT_DESC_TRANSA, &first, sizeof first);
     l->MatmulDescSetAttribute(f->desc, LT_DESC_TRANSB, &second, sizeof second);
-    if (s->bias) l->MatmulDescSetAttribute(f->desc, LT_DESC_EPILOGUE, &bias, sizeof bias);
-    f->b = layout(l, s, s->turn_b ? s->k : s->n, s->turn_b ? s->n : s->k, s->step_b, s->next_b);
-    f->a = layout(l, s, s->turn_a ? s->m : s->k, s->turn_a ? s->k : s->m, s->step_a, s->next_a);
-    f->y = layout(l, s, s->n, s->m, s->step_y, s->next_y);
+    l->MatmulDescSetAttribute(f->desc, LT_DESC_EPILOGUE, &epilogue, sizeof epilogue);
+    f->b = layout(l, s, s->type, s->turn_b ? s->k : s->n, s->turn_b ? s->n : s->k, s->step_b, s->next_b);
+    f->a = layout(l, s, s->type, s->turn_a ? s->m : s->k, s->turn_a ? s->k : s->m, s->step_a, s->next_a);
+    f->c = layout(l, s, s->type_y, s->n, s->m, s->step_c, s->next_y);
+    f->y = layout(l, s, s->type_y, s->n, s->m, s->step_y, s->next_y);
 }
 
 static void choose(const struct library *l, const struct lt_stream *w, struct found *f)
 {
     const struct shape *s = &f->shape;
     const uint32_t      in_order = LT_IN_ORDER, a = (uint32_t)s->align_a, b = (uint32_t)s->align_b,
-                   y = (uint32_t)s->align_y;
+                   add = (uint32_t)s->align_c, y = (uint32_t)s->align_y;
     const uint64_t      bytes = w->bytes;
     struct lt_heuristic best;
     void               *wanted = nullptr;
     int                 count = 0;
     memset((void *)&best, 0, sizeof best);
     describe(l, s, f);
-    f->fits = f->desc && f->a && f->b && f->y && l->MatmulPreferenceCreate(&wanted) == 0;
+    f->fits = f->desc && f->a && f->b && f->c && f->y && l->MatmulPreferenceCreate(&wanted) == 0;
     if (!f->fits) return;
     l->MatmulPreferenceSetAttribute(wanted, LT_PREF_WORKSPACE, &bytes, sizeof bytes);
     l->MatmulPreferenceSetAttribute(wanted, LT_PREF_REDUCTIONS, &in_order, sizeof in_order);
     l->MatmulPreferenceSetAttribute(wanted, LT_PREF_ALIGN_A, &b, sizeof b);
     l->MatmulPreferenceSetAttribute(wanted, LT_PREF_ALIGN_B, &a, sizeof a);
-    l->MatmulPreferenceSetAttribute(wanted, LT_PREF_ALIGN_C, &y, sizeof y);
+    l->MatmulPreferenceSetAttribute(wanted, LT_PREF_ALIGN_C, &add, sizeof add);
     l->MatmulPreferenceSetAttribute(wanted, LT_PREF_ALIGN_D, &y, sizeof y);
-    f->fits = l->MatmulAlgoGetHeuristic(l->handle, f->desc, f->b, f->a, f->y, f->y, wanted, 1, &best,
+    f->fits = l->MatmulAlgoGetHeuristic(l->handle, f->desc, f->b, f->a, f->c, f->y, wanted, 1, &best,
                                         &count) == 0 &&
               count > 0 && best.state == 0;
     f->algo = best.algo;
@@ -242,24 +263,35 @@ static struct found *find(const struct library *l, struct lt_stream *w, const st
     return f;
 }
 
-bool wki_cuda_lt_multiply(const wk_call *k, const product *p, wk_status *status)
+/* The shape's product; without what follows where there is no algorithm with it. */
+static struct found *find_either(const wk_call *k, const struct library *l, struct lt_stream *w,
+                                 struct shape *s, const product *p)
+{
+    static const following alone = {};
+    struct found          *f = find(l, w, s);
+    if (f->fits || !s->ends) return f;
+    return shape_of(k, p, &alone, s) ? find(l, w, s) : nullptr;
+}
+
+bool wki_cuda_lt_multiply(const wk_call *k, const product *p, following *then, wk_status *status)
 {
     static const float    one = 1, zero = 0;
     static const double   one_f64 = 1, zero_f64 = 0;
     const struct library *l = (const struct library *)wki_cuda_lt_library(k->device);
     struct shape          s;
-    if (!l || !shape_of(p, &s)) return false;
+    if (!l || !shape_of(k, p, then, &s)) return false;
     cudaSetDevice(k->device->index);
     struct lt_stream *w = part_of(k);
-    struct found     *f = w ? find(l, w, &s) : nullptr;
+    struct found     *f = w ? find_either(k, l, w, &s, p) : nullptr;
     if (!f || !f->fits) return false;
     const bool  wide = s.type == LT_R_64F;
-    const void *alpha = wide ? (const void *)&one_f64 : &one, *beta = wide ? (const void *)&zero_f64 : &zero;
+    const void *unit = wide ? (const void *)&one_f64 : &one, *none = wide ? (const void *)&zero_f64 : &zero;
     void *const y = p->batch.of[0].data;
     if (p->bias) l->MatmulDescSetAttribute(f->desc, LT_DESC_BIAS_POINTER, &p->bias, sizeof p->bias);
-    const int failed =
-        l->Matmul(l->handle, f->desc, alpha, p->batch.of[2].data, f->b, p->batch.of[1].data, f->a, beta, y,
-                  f->y, y, f->y, &f->algo, w->workspace, w->bytes, (void *)wki_cuda_stream(k->stream));
+    const int failed = l->Matmul(l->handle, f->desc, unit, p->batch.of[2].data, f->b, p->batch.of[1].data,
+                                 f->a, s.adds ? unit : none, s.adds ? then->add : y, f->c, y, f->y, &f->algo,
+                                 w->workspace, w->bytes, (void *)wki_cuda_stream(k->stream));
+    then->done = s.ends;
     *status = failed ? WK_EDEVICE : WK_OK;
     if (failed) snprintf(k->message, WKI_CALL_MESSAGE, "cuBLASLt gives status %d", failed);
     return true;

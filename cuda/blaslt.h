@@ -15,7 +15,12 @@ enum { /* cudaDataType, cublasComputeType_t */
        LT_COMPUTE_64F = 70
 };
 enum { LT_DESC_TRANSA = 3, LT_DESC_TRANSB = 4, LT_DESC_EPILOGUE = 7, LT_DESC_BIAS_POINTER = 8 };
-enum { LT_EPILOGUE_BIAS = 4 };
+enum {
+    LT_EPILOGUE_NONE = 1,
+    LT_EPILOGUE_RELU = 2,
+    LT_EPILOGUE_BIAS = 4,
+    LT_EPILOGUE_GELU = 32
+}; /* sums too */
 enum { LT_LAYOUT_BATCH_COUNT = 5, LT_LAYOUT_BATCH_OFFSET = 6 };
 enum {
     LT_PREF_WORKSPACE = 1,

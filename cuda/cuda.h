@@ -59,9 +59,6 @@ void      wki_cuda_graph_free(wk_device *d, void *graph);
 wk_status wki_cuda_recode(const wk_call *k);
 wk_status wki_cuda_embed_blocks(const wk_call *k);
 wk_status wki_cuda_write_blocks(const wk_call *k); /* cache_write into one */
-/* The outputs of affine whose weights are in blocks, and the scratch for them (affine_blocks.cu). */
-wk_status wki_cuda_affine_blocks(const wk_call *k);
-size_t    wki_cuda_affine_blocks_scratch(const wk_call *k);
 
 struct wki_cuda_fault *wki_cuda_fault_of(void *stream);
 char                  *wki_cuda_message(void *stream); /* WKI_CALL_MESSAGE bytes, for explain */

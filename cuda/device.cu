@@ -94,7 +94,11 @@ wk_status wki_cuda_open(wk_device *d, int index, char *message, size_t size)
                  index, driver / 1000, driver % 1000 / 10);
         return WK_EDEVICE;
     }
-    if (counted != cudaSuccess || n == 0 || index >= n) {
+    if (counted != cudaSuccess && counted != cudaErrorNoDevice) {
+        const int at = snprintf(message, size, "device \"cuda:%d\": ", index);
+        return wki_cuda_failed(message + at, size - (size_t)at, counted);
+    }
+    if (index >= n) {
         cudaGetLastError();
         snprintf(message, size, "device \"cuda:%d\": %s", index,
                  n == 0 ? "there is no CUDA device" : "there are fewer CUDA devices");
@@ -103,6 +107,13 @@ wk_status wki_cuda_open(wk_device *d, int index, char *message, size_t size)
     cudaError_t e = cudaSetDevice(index);
     if (e == cudaSuccess) e = cudaGetDeviceProperties(&p, index);
     if (e == cudaSuccess) e = probe();
+    if (e == cudaErrorNoKernelImageForDevice) {
+        cudaGetLastError();
+        snprintf(message, size,
+                 "device \"cuda:%d\": %.100s has architecture sm_%d%d, which this module has no code for",
+                 index, p.name, p.major, p.minor);
+        return WK_EDEVICE;
+    }
     if (e != cudaSuccess) {
         const int at = snprintf(message, size, "device \"cuda:%d\": ", index);
         return wki_cuda_failed(message + at, size - (size_t)at, e);

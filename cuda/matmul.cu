@@ -72,12 +72,12 @@ template <typename C> __global__ void matmul_kernel(const __grid_constant__ prod
     }
 }
 
-static wk_status multiply(const wk_call *k, product *p)
+static wk_status multiply(const wk_call *k, product *p, following *then)
 {
     p->tiles_n = (p->n + TILE - 1) / TILE;
     if (p->batch.n * p->m * p->n == 0) return WK_OK;
     wk_status by_library;
-    if (wki_cuda_lt_multiply(k, p, &by_library)) return by_library;
+    if (wki_cuda_lt_multiply(k, p, then, &by_library)) return by_library;
     const dim3 blocks((unsigned)((p->m + TILE - 1) / TILE * p->tiles_n),
                       (unsigned)(p->batch.n < 65535 ? p->batch.n : 65535));
     WITH_CLASS(k, return launch(k, matmul_kernel<C>, blocks, 256, 0, *p););
@@ -110,17 +110,18 @@ wk_status CUDA(matmul)(const wk_call *k)
     p.bn = b->stride[b->ndim - 1];
     p.ym = y->stride[y->ndim - 2];
     p.yn = y->stride[y->ndim - 1];
+    following then = {};
     if (!wki_cuda_all_plain(k)) return WK_EDTYPE;
-    return multiply(k, &p);
+    return multiply(k, &p, &then);
 }
 
 /* in: x, n weights [outputs, inputs], n biases; rows of x at one step from each other */
-wk_status CUDA(affine)(const wk_call *k)
+static wk_status affine_then(const wk_call *k, following *then)
 {
     const wk_tensor x = k->in[0];
-    WK_TRY(wki_cuda_affine_blocks(k));
+    WK_TRY(wki_cuda_affine_blocks(k, then));
     for (int o = 0; o < k->n_out; o++) {
-        if (!wki_cuda_plain(k->in[1 + o]->dtype)) continue;
+        if (wki_cuda_affine_formed(k, k->in[1 + o])) continue;
         const wk_tensor w = k->in[1 + o], bias = k->in[1 + k->n_out + o], y = k->out[o];
         product         p;
         memset((void *)&p, 0, sizeof p);
@@ -142,12 +143,73 @@ wk_status CUDA(affine)(const wk_call *k)
             p.bias = wki_data(bias);
             p.bias_dtype = (int)bias->dtype;
         }
-        WK_TRY(multiply(k, &p));
+        WK_TRY(multiply(k, &p, then));
     }
     return WK_OK;
+}
+
+wk_status CUDA(affine)(const wk_call *k)
+{
+    following then = {};
+    return affine_then(k, &then);
 }
 
 size_t CUDA(affine_scratch)(const wk_call *k)
 {
     return wki_cuda_affine_blocks_scratch(k);
+}
+
+/* ---- and what follows it: by the library, else in place ---- */
+
+static wk_call affine_of(const wk_call *k)
+{
+    wk_call a = *k;
+    a.op = WK_OP_affine;
+    a.n_in = 3;
+    a.n_out = 1;
+    return a;
+}
+
+wk_status CUDA(affine_act)(const wk_call *k)
+{
+    const bool    relu = k->attr.i[0] == WKI_AFFINE_RELU;
+    const wk_call a = affine_of(k);
+    wk_call       act = *k;
+    following     then = {relu ? PRODUCT_RELU : PRODUCT_GELU_TANH, nullptr, 0, false};
+    WK_TRY(affine_then(&a, &then));
+    if (then.done) return WK_OK;
+    act.op = relu ? WK_OP_relu : WK_OP_gelu_tanh;
+    act.in = k->out;
+    act.n_in = 1;
+    return relu ? CUDA(relu)(&act) : CUDA(gelu_tanh)(&act);
+}
+
+/* in: x, the weight, the bias, what is added */
+wk_status CUDA(affine_add)(const wk_call *k)
+{
+    const wk_tensor r = k->in[3], both[] = {r, k->out[0]};
+    const wk_call   a = affine_of(k);
+    wk_call         sum = *k;
+    following       then = {PRODUCT_ADD, wki_data(r), wki_cols(r), false};
+    for (int i = r->ndim - 2; i >= 0; i--)
+        if (r->shape[i] != 1) {
+            then.step = r->stride[i];
+            break;
+        }
+    WK_TRY(affine_then(&a, &then));
+    if (then.done) return WK_OK;
+    sum.op = WK_OP_add;
+    sum.in = both;
+    sum.n_in = 2;
+    return CUDA(add)(&sum);
+}
+
+size_t CUDA(affine_act_scratch)(const wk_call *k)
+{
+    const wk_call a = affine_of(k);
+    return wki_cuda_affine_blocks_scratch(&a);
+}
+size_t CUDA(affine_add_scratch)(const wk_call *k)
+{
+    return CUDA(affine_act_scratch)(k);
 }

@@ -9,7 +9,8 @@ wk_tensor wki_param_made(wk_params p, const char *name, wk_tensor x);
 /* First values of a matrix and of a bias as PyTorch's linear has them, or as p says. */
 wk_init   wki_weight_init(wk_params p, int64_t fan_in);
 wk_init   wki_bias_init(wk_params p, int64_t fan_in);
-wk_tensor wki_activate(wk_ctx *c, int act, wk_tensor x);              /* enum wk_activation */
+wk_tensor wki_activate(wk_ctx *c, int act, wk_tensor x); /* enum wk_activation */
+wk_tensor wki_affine_activate(wk_ctx *c, int act, wk_tensor x, wk_tensor w, wk_tensor bias);
 wk_tensor wki_gate(wk_ctx *c, int act, wk_tensor gate, wk_tensor up); /* act(gate) up */
 wk_shape  wki_shape_of(wk_tensor x);
 /* Two masks of attention (bool: seen, or real: added; WK_NONE) as one. */

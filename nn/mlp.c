@@ -69,10 +69,17 @@ wk_tensor wki_activate(wk_ctx *c, int act, wk_tensor x)
     }
 }
 
+wk_tensor wki_affine_activate(wk_ctx *c, int act, wk_tensor x, wk_tensor w, wk_tensor bias)
+{
+    if (act == WK_ACT_RELU) return wk_affine_relu(c, x, w, bias);
+    if (act == WK_ACT_GELU_TANH) return wk_affine_gelu_tanh(c, x, w, bias);
+    return wki_activate(c, act, wk_affine(c, x, w, bias));
+}
+
 wk_tensor wk_mlp(wk_ctx *c, const struct wk_mlp *m, wk_tensor x)
 {
     if (wk_is_none(m->gate.weight))
-        return wk_linear(c, &m->down, wki_activate(c, m->act, wk_linear(c, &m->up, x)));
+        return wk_linear(c, &m->down, wki_affine_activate(c, m->act, x, m->up.weight, m->up.bias));
     const wk_tensor w[] = {m->gate.weight, m->up.weight}, bias[] = {m->gate.bias, m->up.bias};
     wk_tensor       h[2];
     wk_affine_n(c, x, 2, w, bias, h);

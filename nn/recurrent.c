@@ -77,12 +77,10 @@ void wk_rnn_free(struct wk_rnn *r)
 /* A step from the input's share of the gates, x [N, gates * hidden]. */
 static struct wk_rnn_state step(wk_ctx *c, const struct wk_rnn_cell *cell, wk_tensor x, struct wk_rnn_state s)
 {
-    const wk_tensor h = wk_affine(c, s.h, cell->weight_hh, cell->bias_hh);
-    const int64_t   n = wk_size(h, -1) / gates(cell->kind);
-    wk_tensor       a[4], b[3];
-    if (cell->kind == WK_RNN_TANH) return (struct wk_rnn_state){wk_tanh(c, wk_add(c, x, h)), WK_NONE};
-    if (cell->kind == WK_RNN_RELU) return (struct wk_rnn_state){wk_relu(c, wk_add(c, x, h)), WK_NONE};
+    const int64_t n = wk_size(x, -1) / gates(cell->kind);
+    wk_tensor     a[4], b[3];
     if (cell->kind == WK_RNN_GRU) {
+        const wk_tensor h = wk_affine(c, s.h, cell->weight_hh, cell->bias_hh);
         for (int i = 0; i < 3; i++) {
             a[i] = wk_narrow(c, x, -1, i * n, n);
             b[i] = wk_narrow(c, h, -1, i * n, n);
@@ -92,7 +90,9 @@ static struct wk_rnn_state step(wk_ctx *c, const struct wk_rnn_cell *cell, wk_te
         const wk_tensor fresh = wk_tanh(c, wk_addcmul(c, a[2], reset, b[2], 1));
         return (struct wk_rnn_state){wk_lerp(c, fresh, s.h, keep), WK_NONE};
     }
-    const wk_tensor all = wk_add(c, x, h);
+    const wk_tensor all = wk_affine_add(c, s.h, cell->weight_hh, cell->bias_hh, x);
+    if (cell->kind == WK_RNN_TANH) return (struct wk_rnn_state){wk_tanh(c, all), WK_NONE};
+    if (cell->kind == WK_RNN_RELU) return (struct wk_rnn_state){wk_relu(c, all), WK_NONE};
     for (int i = 0; i < 4; i++) a[i] = wk_narrow(c, all, -1, i * n, n);
     const wk_tensor in = wk_mul(c, wk_sigmoid(c, a[0]), wk_tanh(c, a[2]));
     const wk_tensor cell_state = wk_addcmul(c, in, wk_sigmoid(c, a[1]), s.c, 1);

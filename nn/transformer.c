@@ -18,16 +18,27 @@ struct wk_feed_forward wk_feed_forward_load(wk_params p, const char *name, wk_fe
         .gated = o.gated};
 }
 
+/* What linear2 takes. */
+static wk_tensor hidden(wk_ctx *c, const struct wk_feed_forward *f, wk_tensor x)
+{
+    if (!f->gated)
+        return dropped(c, f->dropout, wki_affine_activate(c, f->act, x, f->linear1.weight, f->linear1.bias));
+    const wk_tensor h = wk_linear(c, &f->linear1, x);
+    const int64_t   n = wk_size(h, -1) / 2;
+    return dropped(c, f->dropout, wki_gate(c, f->act, wk_narrow(c, h, -1, 0, n), wk_narrow(c, h, -1, n, n)));
+}
+
 wk_tensor wk_feed_forward(wk_ctx *c, const struct wk_feed_forward *f, wk_tensor x)
 {
-    wk_tensor h = wk_linear(c, &f->linear1, x);
-    if (f->gated) {
-        const int64_t n = wk_size(h, -1) / 2;
-        h = wki_gate(c, f->act, wk_narrow(c, h, -1, 0, n), wk_narrow(c, h, -1, n, n));
-    } else {
-        h = wki_activate(c, f->act, h);
-    }
-    return wk_linear(c, &f->linear2, dropped(c, f->dropout, h));
+    return wk_linear(c, &f->linear2, hidden(c, f, x));
+}
+
+/* r + dropout(feed_forward(x)) */
+static wk_tensor feed_onto(wk_ctx *c, const struct wk_feed_forward *f, double dropout, wk_tensor r,
+                           wk_tensor x)
+{
+    if (wk_training(c) && dropout > 0) return wk_add(c, r, dropped(c, dropout, wk_feed_forward(c, f, x)));
+    return wk_affine_add(c, hidden(c, f, x), f->linear2.weight, f->linear2.bias, r);
 }
 
 static struct wk_feed_forward feed_forward(wk_params at, const wk_transformer_opts *o)
@@ -75,7 +86,7 @@ wk_tensor wk_encoder_layer(wk_ctx *c, const struct wk_encoder_layer *l, wk_tenso
     h = dropped(c, l->dropout, wk_multihead(c, &l->self_attn, h, h, h, masks, NULL));
     if (l->norm_first) {
         h = wk_norm_add(c, &l->norm2, &x, h);
-        return wk_add(c, x, dropped(c, l->dropout, wk_feed_forward(c, &l->ff, h)));
+        return feed_onto(c, &l->ff, l->dropout, x, h);
     }
     x = wk_norm_add(c, &l->norm1, &x, h);
     return wk_norm_add(c, &l->norm2, &x, dropped(c, l->dropout, wk_feed_forward(c, &l->ff, x)));
@@ -103,7 +114,7 @@ wk_tensor wk_decoder_layer(wk_ctx *c, const struct wk_decoder_layer *l, wk_tenso
         h = wk_norm_add(c, &l->norm2, &x, h);
         h = dropped(c, l->dropout, wk_multihead(c, &l->multihead_attn, h, memory, memory, cross, NULL));
         h = wk_norm_add(c, &l->norm3, &x, h);
-        return wk_add(c, x, dropped(c, l->dropout, wk_feed_forward(c, &l->ff, h)));
+        return feed_onto(c, &l->ff, l->dropout, x, h);
     }
     x = wk_norm_add(c, &l->norm1, &x, h);
     h = dropped(c, l->dropout, wk_multihead(c, &l->multihead_attn, x, memory, memory, cross, NULL));

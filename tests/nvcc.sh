@@ -2,12 +2,21 @@
 # Compiles every file of cuda/ for real, without warnings; tests/nvcc.sh [ARCHITECTURE...] (80 and 90a by themselves;
 # "all": every one that is shipped). For 80 and 90a the registers and spills of each kernel are held against
 # docs/cuda-registers.txt, which tests/nvcc.sh --table writes anew: more of either is an error, under the compiler that
-# the table names. Where there is no nvcc, one line says that this was left out.
+# the table names. Where there is no nvcc, one line says that this was left out; tests/nvcc.sh --fetch [..] takes the
+# compiler from PyPI into build/ first (250 MB), where later runs find it too.
 set -u
 cd "$(dirname "$0")/.."
-nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)
+fetched=build/nvcc-pypi/nvidia/cu13
+if [ "${1:-}" = --fetch ]; then
+    shift
+    [ -x "$fetched/bin/nvcc" ] || python3 -m pip install --quiet --disable-pip-version-check --no-deps \
+        --target build/nvcc-pypi nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 \
+        nvidia-cuda-runtime==13.0.96 || exit 1
+    chmod +x "$fetched"/bin/* "$fetched"/nvvm/bin/*
+fi
+nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc "$fetched/bin/nvcc" 2>/dev/null | head -n 1)
 if [ -z "$nvcc" ]; then
-    echo "left out: no nvcc on this machine"
+    echo "left out: no nvcc on this machine; tests/nvcc.sh --fetch takes PyPI's"
     exit 0
 fi
 out=build/nvcc

@@ -143,6 +143,53 @@ wk_tensor wk_affine(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias)
     return y;
 }
 
+/* ---- affine and what follows it: their gradients are the compositions' -------------------------- */
+
+/* The fused op's result: one of affine's shape, in x's dtype. */
+static wk_tensor ended(wk_ctx *c, wk_call k)
+{
+    const wk_tensor x = k.in[0], w = k.in[1];
+    if (wki_failed(c)) return WK_NONE;
+    wk_shape shape = wki_shape(x);
+    shape.dim[shape.ndim - 1] = w->shape[0];
+    k.cls = wki_class_of(x->dtype);
+    k.out[0] = wki_new(c, x->dtype, shape);
+    return wki_run(c, &k);
+}
+
+static wk_tensor affine_act(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias, enum wki_affine_act act)
+{
+    if (!affine_fits(c, x, w, bias)) return WK_NONE;
+    if (!wki_has(c, WK_OP_affine_act)) {
+        const wk_tensor y = wk_affine(c, x, w, bias);
+        return act == WKI_AFFINE_RELU ? wk_relu(c, y) : wk_gelu_tanh(c, y);
+    }
+    x = even_rows(c, x);
+    return ended(c, (wk_call){.op = WK_OP_affine_act, WK_IN(x, w, bias), .attr.i = {act}});
+}
+
+wk_tensor wk_affine_relu(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias)
+{
+    return affine_act(c, x, w, bias, WKI_AFFINE_RELU);
+}
+
+wk_tensor wk_affine_gelu_tanh(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias)
+{
+    return affine_act(c, x, w, bias, WKI_AFFINE_GELU_TANH);
+}
+
+wk_tensor wk_affine_add(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias, wk_tensor r)
+{
+    if (!affine_fits(c, x, w, bias)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(r), WK_EARG, "affine_add: an operand is empty");
+    bool same = r->ndim == x->ndim && r->dtype == x->dtype && wki_cols(r) == w->shape[0];
+    for (int i = 0; same && i + 1 < x->ndim; i++) same = r->shape[i] == x->shape[i];
+    if (!same || !wki_has(c, WK_OP_affine_add)) return wk_add(c, r, wk_affine(c, x, w, bias));
+    x = even_rows(c, x);
+    r = even_rows(c, r);
+    return ended(c, (wk_call){.op = WK_OP_affine_add, WK_IN(x, w, bias, r)});
+}
+
 static wk_tensor to_dtype(wk_ctx *c, wk_tensor x, wk_dtype t)
 {
     return x->dtype == t ? x : wk_cast(c, x, t);

@@ -32,6 +32,15 @@ static wk_tensor project(wk_ctx *c, const struct projection *p, wk_tensor x)
     return wk_add(c, wk_matmul(c, x, l->weight), l->bias);
 }
 
+/* The activation of a projection. */
+static wk_tensor project_act(wk_ctx *c, const struct projection *p, int act, wk_tensor x)
+{
+    const struct wk_linear *l = &p->linear;
+    if (!p->columns) return wki_affine_activate(c, act, x, l->weight, l->bias);
+    if (l->weight == p->stored) return wki_affine_activate(c, act, x, p->turned, l->bias);
+    return wki_activate(c, act, project(c, p, x));
+}
+
 /* Part i of the fused projection, [.., T, 3 dim], by heads: [.., H, T, d]. */
 static wk_tensor part(wk_ctx *c, wk_tensor qkv, int64_t i, int64_t heads)
 {
@@ -51,7 +60,7 @@ static wk_tensor attention(wk_ctx *c, const struct gpt2 *m, const struct block *
 
 static wk_tensor mlp(wk_ctx *c, const struct gpt2 *m, const struct block *b, wk_tensor h)
 {
-    return project(c, &b->mlp_proj, wki_activate(c, m->act, project(c, &b->mlp_fc, h)));
+    return project(c, &b->mlp_proj, project_act(c, &b->mlp_fc, m->act, h));
 }
 
 static wk_tensor forward(wk_ctx *c, const void *model, wk_tensor tokens, const struct wki_step *s)

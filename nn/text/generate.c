@@ -13,6 +13,13 @@ struct writer { /* holds back text that may turn out to be the start of a stop s
     size_t                  n, size, longest_stop;
 };
 
+/* The steps, recorded where the device can: in a context of their own, whose blocks they keep. */
+struct steps {
+    wk_ctx   *c;
+    wk_step  *recorded;
+    wk_tensor token, logits; /* i32 [1]; f32 [1, vocab] */
+};
+
 struct run {
     wk_ctx             *c;
     const wk_model     *m;
@@ -25,6 +32,7 @@ struct run {
     float              *logits;
     wk_decoder          decoder;
     struct writer       writer;
+    struct steps        steps;
     wk_generated        made;
 };
 
@@ -103,6 +111,64 @@ static bool feed(struct run *r, const int32_t *id, int64_t n, bool want_logits)
     return !wk_ctx_status(c);
 }
 
+/* Steps that run as they are called, before the rest is recorded; how many more there must be to come. */
+enum { RECORD_AFTER = 3, RECORD_FROM = 8 };
+
+static bool worth_recording(const struct run *r)
+{
+    const int64_t room = r->cache->capacity - r->cache->length;
+    const int64_t most = r->o.max_tokens ? r->o.max_tokens - r->made.tokens : room;
+    return r->made.tokens > RECORD_AFTER && most >= RECORD_FROM && room >= RECORD_FROM && wk_records(r->c);
+}
+
+static void step(wk_ctx *c, void *state)
+{
+    struct run           *r = state;
+    const wk_forward_opts o = {.last_only = true, .on_device = true};
+    wk_copy_into(c, r->steps.logits, wk_model_forward(c, r->m, r->steps.token, r->cache, o));
+}
+
+/* What a recording writes into the cache on its way is written again by the steps. */
+static bool record(struct run *r)
+{
+    struct steps *s = &r->steps;
+    const int64_t length = r->cache->length;
+    s->c = wk_ctx_new(wk_ctx_device(r->c));
+    wk_set_precise(s->c, wk_precise(r->c));
+    s->token = wk_zeros(s->c, WK_i32, WK_SHAPE(1));
+    s->logits = wk_zeros(s->c, WK_f32, WK_SHAPE(1, r->vocab));
+    wk_cache_place(s->c, r->cache, length);
+    s->recorded = wk_capture(s->c, step, r);
+    wk_cache_place(s->c, r->cache, length);
+    return wk_ctx_status(s->c) == WK_OK;
+}
+
+/* As feed, by the recorded step. */
+static bool feed_recorded(struct run *r, int32_t id, bool want_logits)
+{
+    struct steps *s = &r->steps;
+    if (wk_cancelled(r->c)) return false;
+    if (s->recorded || record(r)) {
+        const wk_scope scope = wk_scope_begin(s->c);
+        wk_copy_into(s->c, s->token, wk_full(s->c, id, WK_i32, WK_SHAPE(1)));
+        wk_replay(s->recorded);
+        if (want_logits)
+            wk_read(s->c, s->logits, r->logits);
+        else
+            wk_sync(s->c); /* the last one: c goes on with the cache */
+        wk_scope_end(s->c, scope, WK_NONE);
+        r->cache->length++;
+    }
+    if (wk_ctx_status(s->c)) wk_fail(r->c, wk_ctx_status(s->c), "generate: %s", wk_ctx_message(s->c));
+    return !wk_ctx_status(r->c);
+}
+
+static bool feed_token(struct run *r, int32_t id, bool want_logits)
+{
+    if (r->steps.recorded || worth_recording(r)) return feed_recorded(r, id, want_logits);
+    return feed(r, &id, 1, want_logits);
+}
+
 static bool feed_prompt(struct run *r, const wk_tokens *prompt)
 {
     const int64_t batch = r->o.batch > 0 ? r->o.batch : 512;
@@ -154,7 +220,7 @@ static void loop(struct run *r)
         const bool full = r->cache->length >= r->cache->capacity;
         bool       last = !write_token(r, id) || end || full;
         last = last || (r->o.max_tokens && r->made.tokens >= r->o.max_tokens);
-        if (!full && !feed(r, &id, 1, !last))
+        if (!full && !feed_token(r, id, !last))
             break; /* the last one too, so that the cache has the whole answer */
         if (last) break;
     }
@@ -220,6 +286,8 @@ wk_generated wk_generate(wk_ctx *c, const wk_model *m, const wk_tokenizer *t, wk
 {
     struct run r = {.c = c, .m = m, .t = t, .cache = cache, .o = o, .out = out};
     if (!wk_ctx_status(c) && check(&r, prompt) && prepare(&r, prompt) && feed_prompt(&r, prompt)) loop(&r);
+    wk_step_free(r.steps.recorded);
+    wk_ctx_free(r.steps.c);
     wk_sampler_free(r.sampler);
     wk_free(r.logits);
     wk_free(r.writer.held);

@@ -62,6 +62,43 @@ static bool feed(struct session *s, const int32_t *id, int64_t n, int64_t batch,
     return true;
 }
 
+/* A step of one token, as wk_generate records it where the device can. */
+struct stepping {
+    struct session *s;
+    wk_tensor       token, next; /* i32 [1]; i64 [1]: the likeliest one */
+    wk_step        *recorded;
+};
+
+static void step(wk_ctx *c, void *state)
+{
+    struct stepping      *g = state;
+    const wk_forward_opts o = {.last_only = true, .on_device = true};
+    const wk_tensor       y = wk_model_forward(c, g->s->model, g->token, g->s->cache, o);
+    wk_copy_into(c, g->next, wk_argmax(c, wk_flatten(c, y, 0, -1), 0, true));
+}
+
+static void record(struct stepping *g, struct session *s)
+{
+    *g = (struct stepping){
+        .s = s, .token = wk_zeros(s->c, WK_i32, WK_SHAPE(1)), .next = wk_zeros(s->c, WK_i64, WK_SHAPE(1))};
+    wk_cache_place(s->c, s->cache, s->cache->length);
+    g->recorded = wk_capture(s->c, step, g);
+}
+
+static bool feed_recorded(struct stepping *g, const int32_t *id, int64_t n, int64_t depth)
+{
+    struct session *s = g->s;
+    wk_cache_place(s->c, s->cache, depth);
+    for (int64_t at = 0; at < n && !wk_ctx_status(s->c); at++) {
+        const wk_scope scope = wk_scope_begin(s->c);
+        wk_copy_into(s->c, g->token, wk_full(s->c, id[at], WK_i32, WK_SHAPE(1)));
+        wk_replay(g->recorded);
+        wk_item(s->c, g->next); /* waits for the device */
+        wk_scope_end(s->c, scope, WK_NONE);
+    }
+    return !wk_ctx_status(s->c);
+}
+
 /* A table of [vocab, dim] is looked up, unless it is the only one: then the output layer reads it. */
 static void look_at_tables(const wk_model_info *info, const wk_param_list *p, struct work *w)
 {
@@ -123,15 +160,20 @@ static bool measure(struct session *s, const struct options *o, const int32_t *i
     r->reps = o->repetitions < MAX_REPS ? o->repetitions : MAX_REPS;
     wk_cache_truncate(s->cache, 0);
     if (!feed(s, id, o->depth, o->batch, false)) return false;
+    struct stepping g = {0};
+    if (one_by_one && wk_records(s->c)) record(&g, s);
     for (int64_t i = -1; i < r->reps; i++) {
         const int64_t count = i < 0 && one_by_one && n > 8 ? 8 : n;
         const double  from = seconds_now();
-        if (!feed(s, id + o->depth, count, one_by_one ? 1 : o->batch, o->all_logits)) return false;
+        if (!(g.recorded ? feed_recorded(&g, id + o->depth, count, o->depth)
+                         : feed(s, id + o->depth, count, one_by_one ? 1 : o->batch, o->all_logits)))
+            break;
         if (i >= 0) r->rate[i] = (double)count / (seconds_now() - from);
         wk_cache_truncate(s->cache, o->depth);
     }
+    wk_step_free(g.recorded);
     qsort(r->rate, (size_t)r->reps, sizeof *r->rate, compare);
-    return true;
+    return !wk_ctx_status(s->c);
 }
 
 static json_t *result_json(const struct session *s, const struct options *o, const struct result *r,

@@ -161,6 +161,7 @@ Test(basics, a_captured_step_replays_without_allocating)
     wk_tensor x = wk_zeros(c, WK_f32, WK_SHAPE(64));
     wk_step  *s = wk_capture(c, step, &x);
     cr_assert_not_null(s, "%s", wk_ctx_message(c));
+    cr_assert_not(wk_records(c));
     const int64_t before = wk_alloc_count();
     for (int i = 0; i < 40; i++) cr_assert_eq(wk_replay(s), WK_OK);
     cr_assert_eq(wk_alloc_count(), before, "%lld allocations", (long long)(wk_alloc_count() - before));

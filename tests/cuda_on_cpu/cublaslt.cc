@@ -46,12 +46,25 @@ bool sound(const desc *o, const layout *a, const layout *b, const layout *y)
     const int64_t m = o->turn[0] ? a->columns : a->rows, k = o->turn[0] ? a->rows : a->columns;
     const int64_t n = o->turn[1] ? b->rows : b->columns, depth = o->turn[1] ? b->columns : b->rows;
     return m == y->rows && n == y->columns && k == depth && a->step >= a->rows && b->step >= b->rows &&
-           y->step >= y->rows && a->batch == y->batch && b->batch == y->batch && a->type == y->type &&
-           b->type == y->type;
+           y->step >= y->rows && a->batch == y->batch && b->batch == y->batch && a->type == b->type &&
+           (a->type == y->type || (bytes_of(a->type) == 2 && y->type == LT_R_32F));
+}
+bool same(const layout *c, const layout *y) /* all but the steps */
+{
+    return c->type == y->type && c->rows == y->rows && c->columns == y->columns && c->batch == y->batch &&
+           c->step >= c->rows;
 }
 
-cudaError_t multiply(const desc &o, const layout &a, const layout &b, const layout &y, const void *pa,
-                     const void *pb, void *py)
+double ended(const desc &o, double v)
+{
+    if (o.epilogue & LT_EPILOGUE_RELU) return v > 0 ? v : 0;
+    if (o.epilogue & LT_EPILOGUE_GELU)
+        return 0.5 * v * (1 + tanh(0.7978845608028654 * (v + 0.044715 * v * v * v)));
+    return v;
+}
+
+cudaError_t multiply(const desc &o, const layout &a, const layout &b, const layout &c, const layout &y,
+                     const void *pa, const void *pb, double beta, const void *pc, void *py)
 {
     const int64_t k = o.turn[0] ? a.rows : a.columns;
     for (int64_t batch = 0; batch < y.batch; batch++)
@@ -61,8 +74,9 @@ cudaError_t multiply(const desc &o, const layout &a, const layout &b, const layo
                 for (int64_t p = 0; p < k; p++)
                     sum += get(pa, a.type, batch * a.next + (o.turn[0] ? i * a.step + p : p * a.step + i)) *
                            get(pb, b.type, batch * b.next + (o.turn[1] ? p * b.step + j : j * b.step + p));
-                if (o.epilogue == LT_EPILOGUE_BIAS) sum += get(o.bias, y.type, i);
-                put(py, y.type, batch * y.next + j * y.step + i, sum);
+                if (beta != 0) sum += beta * get(pc, c.type, batch * c.next + j * c.step + i);
+                if (o.epilogue & LT_EPILOGUE_BIAS) sum += get(o.bias, y.type, i);
+                put(py, y.type, batch * y.next + j * y.step + i, ended(o, sum));
             }
     return cudaSuccess;
 }
@@ -138,13 +152,15 @@ EXPORTED int cublasLtMatmulPreferenceSetAttribute(void *made, int what, const vo
         memcpy(&p->align[what - LT_PREF_ALIGN_A], value, sizeof p->align[0]);
     return 0;
 }
-EXPORTED int cublasLtMatmulAlgoGetHeuristic(void *, void *d, void *a, void *b, void *, void *y, void *wanted,
+EXPORTED int cublasLtMatmulAlgoGetHeuristic(void *, void *d, void *a, void *b, void *c, void *y, void *wanted,
                                             int, struct lt_heuristic *found, int *count)
 {
     const preference *p = (const preference *)wanted;
-    const layout     *of[] = {(const layout *)a, (const layout *)b, (const layout *)y, (const layout *)y};
+    const layout     *of[] = {(const layout *)a, (const layout *)b, (const layout *)c, (const layout *)y};
     *count = 0;
-    if (!sound((const desc *)d, of[0], of[1], of[2]) || p->reductions & 1) return 7;
+    shim_searches();
+    if (!sound((const desc *)d, of[0], of[1], of[3]) || !same(of[2], of[3]) || p->reductions & 1) return 7;
+    if (of[3]->type == LT_R_64F && ((const desc *)d)->epilogue & LT_EPILOGUE_RELU) return 15; /* not there */
     for (int i = 0; i < 4; i++)
         if (p->align[i] == 0 || (int)p->align[i] < bytes_of(of[i]->type)) return 7;
     for (int i = 0; i < 4; i++) found->algo.data[i] = p->align[i];
@@ -154,14 +170,17 @@ EXPORTED int cublasLtMatmulAlgoGetHeuristic(void *, void *d, void *a, void *b, v
     return 0;
 }
 EXPORTED int cublasLtMatmul(void *, void *d, const void *, const void *a, void *la, const void *b, void *lb,
-                            const void *, const void *, void *, void *y, void *ly, const struct lt_algo *algo,
-                            void *, size_t, void *stream)
+                            const void *scale, const void *c, void *lc, void *y, void *ly,
+                            const struct lt_algo *algo, void *, size_t, void *stream)
 {
     const desc   o = *(const desc *)d;
-    const layout x = *(const layout *)la, w = *(const layout *)lb, r = *(const layout *)ly;
-    if (!sound(&o, &x, &w, &r) || (o.epilogue == LT_EPILOGUE_BIAS && !o.bias)) return 7;
-    if ((uintptr_t)a % algo->data[0] || (uintptr_t)b % algo->data[1] || (uintptr_t)y % algo->data[3])
+    const layout x = *(const layout *)la, w = *(const layout *)lb, e = *(const layout *)lc,
+                 r = *(const layout *)ly;
+    const double beta = r.type == LT_R_64F ? *(const double *)scale : *(const float *)scale;
+    if (!sound(&o, &x, &w, &r) || !same(&e, &r) || (o.epilogue & LT_EPILOGUE_BIAS && !o.bias)) return 7;
+    if ((uintptr_t)a % algo->data[0] || (uintptr_t)b % algo->data[1] || (uintptr_t)c % algo->data[2] ||
+        (uintptr_t)y % algo->data[3])
         return 7;
-    const auto step = [=] { return multiply(o, x, w, r, a, b, y); };
+    const auto step = [=] { return multiply(o, x, w, e, r, a, b, beta, c, y); };
     return shim_submit((cudaStream_t)stream, step, true) == cudaSuccess ? 0 : 14;
 }

@@ -69,6 +69,7 @@ n=$(sed -nE 's/^([0-9]+) passed.*/\1/p' "$shim/libraries.log" | tail -1)
 echo "with cuFFT and cuSOLVER: ${n:-0} passed"
 passed=$((passed + ${n:-0}))
 "$shim/planted" || failed=$((failed + 1))
+[ "${2:-}" = sanitized ] || tests/cuda_on_cpu/gpu_check.sh || failed=$((failed + 1))
 
 # The committed cases: the same verdicts as on the CPU.
 if [ -x "$build/wick-case" ]; then

@@ -55,10 +55,10 @@ static struct {
     char        message[256];
 } trouble;
 
-/* What the host asked of the device, for tests: allocations, waits, launches, calls of cuFFT and
- * cuSOLVER. */
+/* What the host asked of the device, for tests: allocations, waits, launches, calls of cuFFT and cuSOLVER,
+ * algorithms looked for by cuBLASLt. */
 static struct {
-    int64_t allocations, waits, launches, library;
+    int64_t allocations, waits, launches, library, searches;
 } counted;
 extern "C" __attribute__((visibility("default"))) void shim_counts(int64_t *out)
 {
@@ -66,6 +66,11 @@ extern "C" __attribute__((visibility("default"))) void shim_counts(int64_t *out)
     out[1] = counted.waits;
     out[2] = counted.launches;
     out[3] = counted.library;
+    out[4] = counted.searches;
+}
+void shim_searches()
+{
+    counted.searches++;
 }
 
 const char *cudaGetErrorString(cudaError_t e)
@@ -116,6 +121,17 @@ cudaError_t shim_submit(cudaStream_t s, std::function<cudaError_t()> step, bool 
     return submit(s, step);
 }
 
+static int architecture()
+{
+    const char *text = getenv("WK_SHIM_ARCHITECTURE");
+    return text ? atoi(text) : 90;
+}
+static int driver()
+{
+    const char *text = getenv("WK_SHIM_DRIVER");
+    return text ? atoi(text) : 13000;
+}
+
 cudaError_t shim_launch(const cudaLaunchConfig_t *c, std::function<void()> thread)
 {
     const uint64_t threads = (uint64_t)c->blockDim.x * c->blockDim.y * c->blockDim.z;
@@ -123,6 +139,7 @@ cudaError_t shim_launch(const cudaLaunchConfig_t *c, std::function<void()> threa
         c->gridDim.z == 0 || c->gridDim.x > 0x7fffffffu || c->gridDim.y > 65535 || c->gridDim.z > 65535 ||
         c->dynamicSmemBytes > 227 << 10)
         return failed(cudaErrorInvalidConfiguration);
+    if (architecture() < 75) return failed(cudaErrorNoKernelImageForDevice);
     const cudaLaunchConfig_t config = *c;
     counted.launches++;
     return submit(c->stream, [config, thread] {
@@ -134,7 +151,8 @@ cudaError_t shim_launch(const cudaLaunchConfig_t *c, std::function<void()> threa
 cudaError_t cudaGetDeviceCount(int *n)
 {
     const char *text = getenv("WK_SHIM_DEVICES");
-    *n = text ? atoi(text) : 2;
+    *n = driver() < 12000 ? 0 : text ? atoi(text) : 2;
+    if (driver() < 12000) return failed(cudaErrorInsufficientDriver);
     return *n > 0 ? cudaSuccess : failed(cudaErrorNoDevice);
 }
 cudaError_t cudaSetDevice(int device)
@@ -151,20 +169,20 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
     snprintf(p->name, sizeof p->name, "cuda (emulated on the host)");
     p->totalGlobalMem = (size_t)4 << 30;
     p->sharedMemPerBlockOptin = 227 << 10;
-    const char *text = getenv("WK_SHIM_ARCHITECTURE");
-    p->major = (text ? atoi(text) : 90) / 10;
-    p->minor = (text ? atoi(text) : 90) % 10;
+    p->major = architecture() / 10;
+    p->minor = architecture() % 10;
     p->multiProcessorCount = 4;
     return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int *v)
 {
-    *v = 13000;
+    *v = driver();
     return cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int *v)
 {
-    return cudaDriverGetVersion(v);
+    *v = 13000;
+    return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)
 {

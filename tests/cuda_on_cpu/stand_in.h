@@ -13,5 +13,6 @@
 cudaError_t shim_submit(cudaStream_t s, std::function<cudaError_t()> step, bool product = false);
 /* A library makes something that has memory of the device: counted; false while a stream is captured. */
 bool shim_allocates();
+void shim_searches(); /* it looks for an algorithm: counted */
 
 #endif

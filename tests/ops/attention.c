@@ -5,7 +5,7 @@ struct attend_case {
     const char *note;
     wk_shape    q, k, v;
     bool        causal;
-    int         window, mask; /* mask: 1 bool, 2 real, 3 real and learnt (input 3) */
+    int         window, mask; /* mask: 1 bool, 2 real, 3 real and learnt (input 3), 4 lengths of a batch */
     double      softcap;
     bool        turned; /* inputs [T, H, d] in memory */
     int         start;  /* plus 1: the place of the first query; 0: the last places */
@@ -22,6 +22,11 @@ static wk_tensor attend(wk_ctx *c, const wk_tensor *x, const struct op_case *giv
         const int64_t t = wk_size(in[0], -2), s = wk_size(in[1], -2);
         mask = wk_reshape(c, wk_cos(c, wk_arange(c, 0, (double)(t * s), 1, WK_f32)), WK_SHAPE(t, s));
         if (k->mask == 1) mask = wk_gt(c, mask, wk_scalar(c, 0));
+    }
+    if (k->mask == 4) { /* all, a third, one */
+        const int64_t   s = wk_size(in[1], -2);
+        const wk_tensor n = wk_make(c, (const int64_t[]){s, s / 3, 1}, WK_i64, WK_SHAPE(3, 1, 1, 1));
+        mask = wk_lt(c, wk_arange(c, 0, (double)s, 1, WK_i64), n);
     }
     for (int i = 1; i < 3 && k->cache; i++) in[i] = wk_cast(c, in[i], k->cache);
     const wk_attend_opts o = {.causal = k->causal,
@@ -166,6 +171,16 @@ void family_attention(case_fn visit, void *arg)
          .q = WK_SHAPE(2, 3, 20),
          .k = WK_SHAPE(1, 140, 20),
          .v = WK_SHAPE(1, 140, 12)},
+        {.note = "sequences of different lengths",
+         .mask = 4,
+         .q = WK_SHAPE(3, 2, 20, 64),
+         .k = WK_SHAPE(3, 1, 37, 64),
+         .v = WK_SHAPE(3, 1, 37, 64)},
+        {.note = "decoding, sequences of different lengths",
+         .mask = 4,
+         .q = WK_SHAPE(3, 4, 1, 32),
+         .k = WK_SHAPE(3, 2, 150, 32),
+         .v = WK_SHAPE(3, 2, 150, 32)},
         {.note = "q8_0 cache, decoding",
          .causal = true,
          .cache = WK_q8_0,

@@ -1,6 +1,7 @@
 /* Cases of the products of plain dtypes; tests/ops/affine.c has the block formats. */
 #include "tests/ops/cases.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static wk_tensor run_matmul(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
@@ -58,6 +59,78 @@ static void exact_affine(const struct op_case *kase, const struct values *x, str
             for (int64_t l = 0; l < k; l++) sum += x[0].v[i * k + l] * x[1].v[j * k + l];
             y->v[i * n + j] = sum;
         }
+}
+
+/* ---- affine and what follows: p tells what ---- */
+
+enum { RELU, GELU_TANH, ADD };
+
+static wk_tensor run_ended(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    const wk_tensor bias = k->keep ? x[2] : WK_NONE;
+    wk_set_precise(c, x[0]->dtype == WK_f32 && x[1]->dtype != WK_f32); /* else halves may be used as bf16 */
+    if ((int)k->p == RELU) return wk_affine_relu(c, x[0], x[1], bias);
+    if ((int)k->p == GELU_TANH) return wk_affine_gelu_tanh(c, x[0], x[1], bias);
+    return wk_affine_add(c, x[0], x[1], bias, x[k->n_in - 1]);
+}
+
+static void exact_ended(const struct op_case *kase, const struct values *x, struct values *y)
+{
+    const int64_t k = x[1].shape[1], n = x[1].shape[0], m = n ? y->n / n : 0;
+    for (int64_t at = 0; at < m * n; at++) {
+        double v = kase->keep ? x[2].v[at % n] : 0;
+        for (int64_t l = 0; l < k; l++) v += x[0].v[at / n * k + l] * x[1].v[at % n * k + l];
+        const double u = 0.7978845608028654 * (v + 0.044715 * v * v * v);
+        y->v[at] = (int)kase->p == RELU        ? (v > 0 ? v : 0)
+                   : (int)kase->p == GELU_TANH ? 0.5 * v * (1 + tanh(u))
+                                               : v + x[kase->n_in - 1].v[at];
+    }
+}
+
+static void visit_ended(case_fn visit, void *arg)
+{
+    static const wk_shape lead[] = {{1, {1}}, {1, {4}}, {2, {3, 6}}, {1, {20}}};
+    static const wk_dtype of_w[] = {WK_f32, WK_bf16, WK_f16, WK_f64};
+    static const wk_dtype of_x[] = {WK_f32, WK_f64, WK_f16, WK_bf16};
+    for (int i = 0; i < 3 * 4 * 16 * 2; i++) {
+        const int      what = i % 3, size = i / 3 % 4, tw = i / 12 % 4, tx = i / 48 % 4, bias = i / 192;
+        const wk_dtype t = of_x[tx];
+        if (tx > 1 && of_w[tw] != t) continue; /* halves with their like */
+        wk_shape  x = lead[size], y = lead[size];
+        const int last = x.ndim;
+        x.ndim = y.ndim = last + 1;
+        x.dim[last] = 40;
+        y.dim[last] = 24;
+        struct op_case k = {.op = what == ADD ? "affine_add" : "affine_act",
+                            .note = what == RELU        ? "relu"
+                                    : what == GELU_TANH ? "gelu, tanh"
+                                                        : "sum",
+                            .p = what,
+                            .keep = bias,
+                            .run = run_ended,
+                            .exact = exact_ended,
+                            .gradient = t == WK_f32 && tw == 0,
+                            .fused = true,
+                            .tolerance = 6e-5};
+        k.in[k.n_in++] = (struct input){.shape = x, .dtype = t, .layout = size == 1 ? TURNED : DENSE};
+        k.in[k.n_in++] = (struct input){.shape = WK_SHAPE(24, 40), .dtype = of_w[tw]};
+        if (bias) k.in[k.n_in++] = (struct input){.shape = WK_SHAPE(24), .dtype = tw == 1 ? t : of_w[tw]};
+        if (what == ADD)
+            k.in[k.n_in++] = (struct input){.shape = y, .dtype = t, .layout = size == 2 ? STEPPED : DENSE};
+        visit(arg, &k);
+    }
+    /* what is added is broadcast, as the composition has it */
+    visit(arg, &(struct op_case){.op = "affine_add",
+                                 .note = "a row for all",
+                                 .n_in = 3,
+                                 .p = ADD,
+                                 .run = run_ended,
+                                 .in = {{.shape = WK_SHAPE(5, 9), .dtype = WK_f32},
+                                        {.shape = WK_SHAPE(4, 9), .dtype = WK_f32},
+                                        {.shape = WK_SHAPE(4), .dtype = WK_f32}},
+                                 .gradient = true,
+                                 .fused = true,
+                                 .tolerance = 6e-5});
 }
 
 struct product {
@@ -153,4 +226,5 @@ void family_matmul(case_fn visit, void *arg)
 {
     visit_matmul(visit, arg);
     visit_affine(visit, arg);
+    visit_ended(visit, arg);
 }

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 
 struct counts {
-    int64_t allocations, waits, launches, library; /* library: calls of cuFFT and cuSOLVER */
+    int64_t allocations, waits, launches;
+    int64_t library, searches; /* calls of cuFFT and cuSOLVER; algorithms looked for by cuBLASLt */
 };
 
 static inline bool device_counts(struct counts *out)
@@ -24,9 +25,9 @@ static inline bool device_counts(struct counts *out)
     } count = {.object = module ? dlsym(module, "shim_counts") : NULL};
     if (module) dlclose(module); /* it stays open: the device has it */
     if (!count.object) return false;
-    int64_t all[4];
+    int64_t all[5];
     count.fn(all);
-    *out = (struct counts){all[0], all[1], all[2], all[3]};
+    *out = (struct counts){all[0], all[1], all[2], all[3], all[4]};
     return true;
 }
 

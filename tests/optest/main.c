@@ -4,6 +4,8 @@
 #include "tests/ops/cases.h"
 #include "tests/ops/quant_golden.h"
 #include "tests/optest/counts.h"
+#include "tests/optest/ends.h"
+#include "tests/optest/opening.h"
 #include "tests/optest/transfers.h"
 
 #include <math.h>
@@ -286,14 +288,17 @@ static int on_device(const char *device, int n, char **families)
 {
     struct tally t = {0};
     char         text[1024] = "";
+    const bool   others = named("alone", n, families), opening = !others || check_opening(device);
     wk_ctx      *c = wk_ctx_new(device);
-    bool         alone = true;
+    bool         alone = opening;
     wk_ctx_describe(c, text, sizeof text);
-    if (named("alone", n, families)) {
+    if (others) {
         const char *fft = getenv("WK_CUFFT"), *solver = getenv("WK_CUSOLVER");
-        alone = replayed(c) && draws(c);
+        alone = replayed(c) && draws(c) && alone;
         alone = steady(c, "transforms", spectra_step, fft && *fft) && alone;
         alone = steady(c, "factors", factors_step, solver && *solver) && alone;
+        const char *products = getenv("WK_CUBLASLT");
+        alone = check_ends(c, products && *products) && alone;
         alone = bad_index(c) && late_failures(c) && alone;
         alone = check_transfers(device) && alone;
     }

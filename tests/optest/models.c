@@ -3,6 +3,7 @@
  * allocates nothing and waits once. */
 #include "nn/nn.h"
 #include "tests/optest/counts.h"
+#include "tests/optest/steps.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -43,12 +44,14 @@ struct golden {
     float       logits[TOKENS * VOCAB];
 };
 
-static bool open_golden(struct golden *g, const char *device, const char *name)
+/* expected: the golden file's name, or NULL: that of the model up to its dot */
+static bool open_golden(struct golden *g, const char *device, const char *name, const char *expected)
 {
     char path[1024];
     *g = (struct golden){.name = name, .c = wk_ctx_new(device)};
     wk_ctx *cpu = wk_ctx_new("cpu");
-    snprintf(path, sizeof path, FOLDER "%.*s.expected.safetensors", (int)strcspn(name, "."), name);
+    if (!expected) expected = name;
+    snprintf(path, sizeof path, FOLDER "%.*s.expected.safetensors", (int)strcspn(expected, "."), expected);
     g->files = wk_files_open(cpu, path);
     wk_read(cpu, wk_files_tensor(cpu, g->files, "tokens"), g->tokens);
     wk_read(cpu, wk_files_tensor(cpu, g->files, "logits"), g->logits);
@@ -245,7 +248,7 @@ static void training(const char *device, const char *name)
     enum { ROOM = 1 << 18 };
     static float  here[ROOM], there[ROOM];
     struct golden a, b;
-    if (open_golden(&a, device, name) && open_golden(&b, "cpu", name)) {
+    if (open_golden(&a, device, name, NULL) && open_golden(&b, "cpu", name, NULL)) {
         const int64_t n = train(&a, here, ROOM), m = train(&b, there, ROOM);
         const double  e = difference(here, there, m);
         verdict(n == m && n > 1000 && e <= 2e-4, name, "gradients", a.c, e);
@@ -256,18 +259,26 @@ static void training(const char *device, const char *name)
 
 int main(int argc, char **argv)
 {
-    static const char *const names[] = {"llama", "gpt2", "qwen3", "mistral", "llama-bf16", "llama.gguf"};
-    const char              *device = argc > 1 ? argv[1] : "cpu";
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    /* every row of models.def, and a quantised one */
+    static const struct {
+        const char *name, *expected;
+    } models[] = {{"llama", NULL},      {"mistral", NULL},        {"qwen2", NULL},
+                  {"qwen3", NULL},      {"gpt2", NULL},           {"llama-bf16", NULL},
+                  {"llama.gguf", NULL}, {"qwen3.gguf", NULL},     {"qwen2.gguf", "qwen2-gguf"},
+                  {"gpt2.gguf", NULL},  {"llama-q8_0.gguf", NULL}};
+    const char *device = argc > 1 ? argv[1] : "cpu";
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct golden g;
-        if (argc > 2 && strcmp(argv[2], names[i]) != 0) continue;
-        if (open_golden(&g, device, names[i])) {
+        if (argc > 2 && strcmp(argv[2], models[i].name) != 0) continue;
+        if (open_golden(&g, device, models[i].name, models[i].expected)) {
             eager(&g);
             captured(&g);
             steady(&g);
         }
         close_golden(&g);
     }
+    check_layer_steps(device, &passed, &failed);
+    check_answers(device, &passed, &failed);
     refused(device);
     training(device, "llama");
     training(device, "gpt2");
