@@ -116,13 +116,23 @@ struct job {
     void (*i64)(const int64_t *const *, int64_t *restrict, int64_t, const wk_call *);
 };
 
-/* Two operands and a result that lie side by side in the class's own dtype need no tiles. */
-static bool in_place(const struct job *j, wk_dtype own)
+/* Two operands and a result of one dtype that lie side by side need no tiles between. */
+static bool in_place(const struct job *j, wk_dtype t)
 {
     const wk_call *k = j->k;
-    bool           plain = k->n_in == 2 && k->out[0]->dtype == own && j->w.ndim == 1;
-    for (int o = 0; plain && o < 2; o++) plain = k->in[o]->dtype == own && j->w.stride[o][0] == 1;
+    bool           plain = k->n_in == 2 && k->out[0]->dtype == t && j->w.ndim == 1;
+    for (int o = 0; plain && o < 2; o++) plain = k->in[o]->dtype == t && j->w.stride[o][0] == 1;
     return plain;
+}
+
+static void plain_f32(void *arg, int64_t first, int64_t last, int worker)
+{
+    const struct job *j = arg;
+    const wk_call    *k = j->k;
+    const float      *in[] = {(const float *)(const void *)address(k->in[0], first),
+                              (const float *)(const void *)address(k->in[1], first)};
+    (void)worker;
+    j->f32(in, (float *)(void *)address(k->out[0], first), last - first, k);
 }
 
 /* Results [first, last) of a job; operands that are one value are read once. */
@@ -141,9 +151,8 @@ static bool in_place(const struct job *j, wk_dtype own)
             constant[o] = walk_constant(&j->w, o);                                                           \
             if (constant[o]) in[o] = load_##cls##_strided(k->in[o], 0, 0, most, buffer[o]);                  \
         }                                                                                                    \
-        const int64_t step = in_place(j, WK_##cls) ? last - first : TILE;                                    \
-        for (int64_t at = first; at < last; at += step) {                                                    \
-            const int64_t n = last - at < step ? last - at : step;                                           \
+        for (int64_t at = first; at < last; at += TILE) {                                                    \
+            const int64_t n = last - at < TILE ? last - at : TILE;                                           \
             for (int o = 0; o < k->n_in; o++)                                                                \
                 if (!constant[o]) in[o] = walk_##cls(&j->w, o, k->in[o], at, n, buffer[o]);                  \
             type *to = dest_##cls(y, at, out);                                                               \
@@ -187,14 +196,17 @@ HALVES(add, +)
 HALVES(sub, -)
 HALVES(mul, *)
 
-static wk_piece halves_of(const struct job *j)
+static wk_piece piece_of(const struct job *j)
 {
     const wk_call *k = j->k;
-    if (!in_place(j, WK_bf16)) return NULL;
-    return k->op == WK_OP_add   ? halves_add
-           : k->op == WK_OP_sub ? halves_sub
-           : k->op == WK_OP_mul ? halves_mul
-                                : NULL;
+    if (in_place(j, WK_bf16)) {
+        if (k->op == WK_OP_add) return halves_add;
+        if (k->op == WK_OP_sub) return halves_sub;
+        if (k->op == WK_OP_mul) return halves_mul;
+    } else if (k->cls == WK_CLASS_F32 && in_place(j, WK_f32)) {
+        return plain_f32;
+    }
+    return OF_CLASS(k->cls, piece_f32, piece_f64, piece_i64);
 }
 
 /* Halves that are converted on the way are worth a second thread sooner. */
@@ -205,11 +217,11 @@ static int64_t grain_of(const struct job *j, wk_piece piece)
     return !converted || j->w.n > GRAIN ? GRAIN : j->w.n > GRAIN / 4 ? (j->w.n + 127) / 128 * 64 : j->w.n;
 }
 
-static wk_status run(struct job j)
+static wk_status run(struct job *j)
 {
-    const wk_call *k = j.k;
-    walk_over(&j.w, k->out[0], k->n_in, k->in);
-    if (j.w.n == 0) return WK_OK;
+    const wk_call *k = j->k;
+    walk_over(&j->w, k->out[0], k->n_in, k->in);
+    if (j->w.n == 0) return WK_OK;
     for (int o = 0; o < k->n_in; o++) {
         const wk_dtype t = k->in[o]->dtype;
         if (k->cls == WK_CLASS_F32   ? !CPU(to_f32)[t]
@@ -217,17 +229,22 @@ static wk_status run(struct job j)
                                      : !CPU(to_i64)[t])
             return WK_EDTYPE;
     }
-    const wk_piece halves = halves_of(&j);
-    const wk_piece piece = halves ? halves : OF_CLASS(k->cls, piece_f32, piece_f64, piece_i64);
-    if (!OF_CLASS(k->cls, j.f32 != NULL, j.f64 != NULL, j.i64 != NULL)) return WK_EDTYPE;
-    wki_parallel(k->device, j.w.n, grain_of(&j, piece), piece, &j);
+    if (!OF_CLASS(k->cls, j->f32 != NULL, j->f64 != NULL, j->i64 != NULL)) return WK_EDTYPE;
+    const wk_piece piece = piece_of(j);
+    wki_parallel(k->device, j->w.n, grain_of(j, piece), piece, j);
     return WK_OK;
 }
 
+/* The walk is large and written before it is read: no zeros for it. */
 #define KERNEL(name, f, d, i)                                                                                \
     wk_status CPU(name)(const wk_call *k)                                                                    \
     {                                                                                                        \
-        return run((struct job){.k = k, .f32 = f, .f64 = d, .i64 = i});                                      \
+        struct job j;                                                                                        \
+        j.k = k;                                                                                             \
+        j.f32 = f;                                                                                           \
+        j.f64 = d;                                                                                           \
+        j.i64 = i;                                                                                           \
+        return run(&j);                                                                                      \
     }
 #define REAL(name) KERNEL(name, f32_##name, F64(f64_##name, NULL), NULL)
 #define ANY(name)  KERNEL(name, f32_##name, F64(f64_##name, NULL), I64(i64_##name, NULL))
