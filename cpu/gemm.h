@@ -78,6 +78,17 @@ static int64_t GEMM(scratch_values)(const struct gemm_plan *p)
     return KC * (p->tm + p->tn) + p->tm * p->tn + (4 * KC > p->tn ? 4 * KC : p->tn);
 }
 
+/* m rows of n sums, `step` apart, with their bias into the result at row i0, column j0. */
+static void GEMM(finish)(const struct gemm_plan *p, GEMM_T *c, int64_t step, int64_t i0, int64_t m,
+                         int64_t j0, int64_t n, const struct result *r, GEMM_T *row)
+{
+    const GEMM_T *v = wk_is_none(r->bias) ? NULL : GEMM_LOAD(r->bias, j0, n, row);
+    for (int64_t i = 0; i < m; i++, c += step) {
+        for (int64_t j = 0; v && j < n; j++) c[j] += v[j];
+        GEMM_STORE(r->y, r->at + (i0 + i) * p->n + j0, n, c);
+    }
+}
+
 /* One tile of the result: rows i0 .. i0 + m, columns j0 .. j0 + n. */
 static void GEMM(tile)(const struct gemm_plan *p, const struct operand *a, const struct operand *b,
                        int64_t i0, int64_t m, int64_t j0, int64_t n, const struct result *r, GEMM_T *scratch)
@@ -97,14 +108,7 @@ static void GEMM(tile)(const struct gemm_plan *p, const struct operand *a, const
                 else
                     GEMM(micro)(MR - 1, pa + i * kc, pb + j * kc, kc, c + i * np + j, np, k0 > 0);
     }
-    for (int64_t i = 0; i < m; i++) {
-        GEMM_T *y = c + i * np;
-        if (!wk_is_none(r->bias)) {
-            const GEMM_T *v = GEMM_LOAD(r->bias, j0, n, row);
-            for (int64_t j = 0; j < n; j++) y[j] += v[j];
-        }
-        GEMM_STORE(r->y, r->at + (i0 + i) * p->n + j0, n, y);
-    }
+    GEMM(finish)(p, c, np, i0, m, j0, n, r, row);
 }
 
 #include "cpu/gemm_small.h"

@@ -180,6 +180,10 @@ size_t CPU(gemm_scratch)(const struct gemm_plan *p)
     return (size_t)round_up(OF_CLASS(p->cls, 0, scratch_values_f64(p), scratch_values_i64(p)), 8) * 8;
 }
 
+#if !defined __AVX512F__ /* twice the registers and sums of twice the lanes: not measured there */
+#include "cpu/gemm_lines.h"
+#endif
+
 /* Leading dimension of an operand that BLAS can take in place, and whether it is transposed; 0: it cannot. */
 static int blas_lead(const struct operand *o, wk_dtype t, int64_t outer, int64_t along, bool *across)
 {
@@ -246,6 +250,12 @@ void CPU(gemm_tile)(const struct gemm_plan *p, const struct operand *a, const st
     const int64_t i0 = tile / across * p->tm, j0 = tile % across * p->tn;
     const int64_t m = p->m - i0 < p->tm ? p->m - i0 : p->tm, n = p->n - j0 < p->tn ? p->n - j0 : p->tn;
     if (p->blas && blas_tile(p, a, b, i0, m, j0, n, r)) return;
+#if !defined __AVX512F__
+    if (lines_fit(p, a, b)) {
+        lines_tile(p, a, b, i0, m, j0, n, r, scratch);
+        return;
+    }
+#endif
     BY_CLASS(p->cls, tile, p, a, b, i0, m, j0, n, r, scratch);
 }
 
