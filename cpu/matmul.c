@@ -311,6 +311,19 @@ static enum way choose(const struct job *j)
     return fits && a_lines ? SMALL : TILES;
 }
 
+/* At least `fewest` of m rows, so many that two threads, or an even number of them, end together. */
+static int64_t unit_of_rows(int64_t m, int64_t fewest)
+{
+    int64_t best = 0, least_load = INT64_MAX;
+    for (int64_t u = round_up(fewest, SMALL_ROWS); u < fewest + 5 * SMALL_ROWS; u += SMALL_ROWS) {
+        const int64_t one = least(tiles_of(m, u) / 2 * u, m), load = one > m - one ? one : m - one;
+        if (load > least_load) continue;
+        least_load = load;
+        best = u;
+    }
+    return best;
+}
+
 static void lay_out(struct job *j)
 {
     const struct gemm_plan *p = &j->plan;
@@ -322,7 +335,7 @@ static void lay_out(struct job *j)
         /* rows of a unit: few where b stays in the first cache, else as many as make up for reading it again */
         const int64_t fewest = p->k * p->n * bytes <= SMALL_NEAR ? 2 * SMALL_ROWS : 32;
         const int64_t worth = least(262144 / (p->k * (p->n + 1)), 64);
-        j->unit = round_up(worth < fewest ? fewest : worth, SMALL_ROWS);
+        j->unit = unit_of_rows(p->m, worth < fewest ? fewest : worth);
         j->tiles = tiles_of(p->m, j->unit);
         j->bytes = (size_t)(p->k * round_up(p->n, 16) * bytes);
     } else if (j->way == ROW || j->way == COLUMN) {

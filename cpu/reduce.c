@@ -157,6 +157,22 @@ static int64_t sum_pairs_along(const struct job *j, int64_t at, int64_t n, int64
     return n / 2 * 2;
 }
 
+/* Adds eight rows of n values to n sums. */
+#define FOUR(x, i) (((x)[0][i] + (x)[1][i]) + ((x)[2][i] + (x)[3][i]))
+static void across_eight_f32(float *restrict sum, const float *const *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        vf v[8];
+#pragma GCC unroll 8
+        for (int r = 0; r < 8; r++) v[r] = v_load(x[r] + i);
+        v_store(sum + i,
+                v_load(sum + i) + (((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]))));
+    }
+    for (; i < n; i++) sum[i] += FOUR(x, i) + FOUR(x + 4, i);
+}
+#undef FOUR
+
 /* Adds eight rows of n bf16 to n sums, of which every 2 W have those at even places first. */
 #define FOUR(half, w)  ((half((w)[0]) + half((w)[1])) + (half((w)[2]) + half((w)[3])))
 #define EIGHT(half, w) (FOUR(half, w) + FOUR(half, w + 4))
@@ -192,6 +208,7 @@ static void halves_sort(float *sum, int64_t n)
 /* ---- one class ------------------------------------------------------------------------------- */
 
 #define HALVES(j, step) ((j)->x->dtype == WK_bf16 && (step) == 1)
+#define ACROSS_EIGHT    across_eight_f32
 #define HALVES_ACROSS   halves_across
 #define HALVES_SORT     halves_sort
 #define SUM_ALONG       sum_along

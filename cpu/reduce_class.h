@@ -181,6 +181,7 @@ static void FN(across)(enum kind kind, ACC *restrict v, int64_t *restrict best, 
     }
 }
 
+#if !defined ACROSS_EIGHT
 /* Adds eight rows of n values to sums of n. */
 #define FOUR(x, i) PLUS(PLUS((x)[0][i], (x)[1][i]), PLUS((x)[2][i], (x)[3][i]))
 static void FN(across_eight)(T *restrict sum, const T *const *restrict x, int64_t n)
@@ -188,6 +189,8 @@ static void FN(across_eight)(T *restrict sum, const T *const *restrict x, int64_
     for (int64_t i = 0; i < n; i++) sum[i] = PLUS(sum[i], PLUS(FOUR(x, i), FOUR(x + 4, i)));
 }
 #undef FOUR
+#define ACROSS_EIGHT FN(across_eight)
+#endif
 
 /* Adds rows r0 .. r1 to n results, 64 at a time in T, then in ACC; returns the first one left. */
 static int64_t FN(sum_rows)(const struct job *j, int64_t from, int64_t step, int64_t n, int64_t r0,
@@ -208,7 +211,7 @@ static int64_t FN(sum_rows)(const struct job *j, int64_t from, int64_t step, int
             if (halves)
                 HALVES_ACROSS(sum, x, n);
             else
-                FN(across_eight)(sum, x, n);
+                ACROSS_EIGHT(sum, x, n);
         }
         if (halves) HALVES_SORT(sum, n);
         for (int64_t i = 0; i < n; i++) v[i] = PLUS(v[i], (ACC)sum[i]);
@@ -398,6 +401,7 @@ static void FN(finish)(void *arg, int64_t first, int64_t last, int worker)
 #undef STORE
 #undef LANES
 #undef HALVES
+#undef ACROSS_EIGHT
 #undef HALVES_ACROSS
 #undef HALVES_SORT
 #undef SUM_ALONG
