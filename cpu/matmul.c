@@ -333,7 +333,8 @@ static void lay_out(struct job *j)
     j->bytes = CPU(gemm_scratch)(p);
     if (j->way == SMALL) {
         /* rows of a unit: few where b stays in the first cache, else as many as make up for reading it again */
-        const int64_t fewest = p->k * p->n * bytes <= SMALL_NEAR ? 2 * SMALL_ROWS : 32;
+        const int64_t again = p->k * p->n * bytes;
+        const int64_t fewest = again <= SMALL_NEAR ? 2 * SMALL_ROWS : again <= SMALL_BYTES / 2 ? 32 : 64;
         const int64_t worth = least(262144 / (p->k * (p->n + 1)), 64);
         j->unit = unit_of_rows(p->m, worth < fewest ? fewest : worth);
         j->tiles = tiles_of(p->m, j->unit);
