@@ -1,6 +1,6 @@
 """PyTorch's OpInfo samples through wick-case: a table of pass rates, worst ops first.
 
-usage: opinfo.py [--driver build/wick-case] [--cases FOLDER] [--below 99] [--reasons] [--reuse]
+usage: opinfo.py [--driver build/wick-case] [--device cpu] [--cases FOLDER] [--below 99] [--reasons] [--reuse]
                  [make_cases.py's options: --seed, --samples, --ops, ..]
 
 Samples are written by make_cases.py into FOLDER (a temporary one if none is given; --reuse: they are there already). Of
@@ -36,6 +36,7 @@ def reason(dtype, text):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--driver", default="build/wick-case")
+    p.add_argument("--device", default="cpu")
     p.add_argument("--cases")
     p.add_argument("--below", type=float, default=99, help="ops shown by name: those with a lower rate")
     p.add_argument("--reasons", action="store_true")
@@ -47,7 +48,7 @@ def main():
             command = [sys.executable, os.path.join(HERE, "make_cases.py"), folder, *rest]
             subprocess.run(command + ["--exact"] * o.reasons, check=True, stderr=subprocess.DEVNULL)
         files = sorted(glob.glob(os.path.join(folder, "*.safetensors")))
-        out = subprocess.run([o.driver, *files], stdout=subprocess.PIPE, text=True).stdout
+        out = subprocess.run([o.driver, "--device", o.device, *files], stdout=subprocess.PIPE, text=True).stdout
     ops, dtypes, reasons = (collections.defaultdict(collections.Counter) for _ in range(3))
     absent = set()
     for line in out.splitlines():

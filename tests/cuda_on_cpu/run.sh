@@ -1,7 +1,8 @@
 #!/bin/bash
 # Runs the CUDA backend without a GPU: builds it for the host and passes the op cases through it in three orders of the
-# threads of a block, beside the CPU, and the committed cases of others. tests/cuda_on_cpu/run.sh BUILD [sanitized]
-# (BUILD has wick-optest and wick-case); sanitized: one order, with AddressSanitizer and UBSan. Needs g++ alone.
+# threads of a block, beside the CPU, and the committed cases of others. tests/cuda_on_cpu/run.sh BUILD [sanitized
+# [ORDER...]] (BUILD has wick-optest and wick-case); sanitized: with AddressSanitizer and UBSan, in one order where none
+# is named (forward, reverse or a number to shuffle by). Needs g++ and OpenBLAS alone.
 set -u
 cd "$(dirname "$0")/../.."
 build=$1
@@ -10,7 +11,8 @@ orders="forward reverse 7"
 flags=
 if [ "${2:-}" = sanitized ]; then
     shim=build/cuda-shim-asan
-    orders=7
+    orders=${*:3}
+    orders=${orders:-7}
     flags="-fsanitize=address,undefined -fno-omit-frame-pointer"
     asan="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)"
     export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1
