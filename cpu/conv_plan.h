@@ -7,8 +7,8 @@
 
 /* ---- how a call is cut ------------------------------------------------------------------------------ */
 
-/* The copy that a task works on should stay in the second-level cache, weights beside it: a megabyte where there
- * is AVX-512, elsewhere often half of that. */
+/* The copy that a task works on should stay in the second-level cache, weights beside it: a megabyte where
+ * there is AVX-512, elsewhere often half of that. */
 #define COPY_VALUES 98304
 #if defined __AVX512F__
 #define WEIGHT_VALUES 65536

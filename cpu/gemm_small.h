@@ -77,13 +77,11 @@ static void GEMM(small)(const struct gemm_plan *p, const struct operand *a, cons
     for (int64_t j = 0; j < p->n; j += step) {
         const int64_t left = p->n - j, b_row = ready || j < whole ? b->along : width;
         const GEMM_T *pb = ready || j < whole ? in_place + j : scratch + (j - whole);
-        if (SMALL_VECTORS > 2 && left > 2 * GEMM_W)
-            GEMM(blocks)
-            (SMALL_VECTORS, pa, a->outer, a->along, pb, b_row, m, p->k, y + j, p->n, left - 2 * GEMM_W);
+        if (SMALL_VECTORS > 2 && left > 2 * GEMM_W) GEMM(blocks)
+        (SMALL_VECTORS, pa, a->outer, a->along, pb, b_row, m, p->k, y + j, p->n, left - 2 * GEMM_W);
         else if (left > GEMM_W)
             GEMM(blocks)(2, pa, a->outer, a->along, pb, b_row, m, p->k, y + j, p->n, left - GEMM_W);
-        else
-            GEMM(blocks)(1, pa, a->outer, a->along, pb, b_row, m, p->k, y + j, p->n, left);
+        else GEMM(blocks)(1, pa, a->outer, a->along, pb, b_row, m, p->k, y + j, p->n, left);
     }
 }
 

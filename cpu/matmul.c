@@ -332,7 +332,7 @@ static void lay_out(struct job *j)
     j->tiles = CPU(gemm_tiles)(p);
     j->bytes = CPU(gemm_scratch)(p);
     if (j->way == SMALL) {
-        /* rows of a unit: few where b stays in the first cache, else as many as make up for reading it again */
+        /* few rows where b stays in the first cache, else enough to make up for reading it again */
         const int64_t again = p->k * p->n * bytes;
         const int64_t fewest = again <= SMALL_NEAR ? 2 * SMALL_ROWS : again <= SMALL_BYTES / 2 ? 32 : 64;
         const int64_t worth = least(262144 / (p->k * (p->n + 1)), 64);

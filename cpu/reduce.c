@@ -59,8 +59,8 @@ INLINE double fold64(vf *s)
 typedef float v8 __attribute__((vector_size(32)));
 typedef float v8_any __attribute__((vector_size(32), aligned(4), may_alias));
 
-/* The sums of R runs of n values, each in the same order whatever R: two runs far apart come from memory faster
- * than one. */
+/* The sums of R runs of n values, each in the same order whatever R: two runs far apart come from memory
+ * faster than one. */
 INLINE void run_sums(const int R, const float *const *x, int64_t n, double *sum)
 {
     v8      s[2][8], last[2] = {{0}};
