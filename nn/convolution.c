@@ -49,7 +49,8 @@ static wk_tensor convolve(wk_ctx *c, const struct wk_conv *l, wk_tensor x, wk_co
     static wk_tensor (*const transposed[])(wk_ctx *, wk_tensor, wk_tensor, wk_tensor, wk_conv_opts) = {
         wk_conv_transpose1d, wk_conv_transpose2d, wk_conv_transpose3d};
     if (!dims_are(c, "conv", l->dims)) return WK_NONE;
-    return (l->transposed ? transposed : plain)[l->dims - 1](c, x, l->weight, l->bias, o);
+    if (l->transposed) return transposed[l->dims - 1](c, x, l->weight, l->bias, o);
+    return plain[l->dims - 1](c, x, l->weight, l->bias, o);
 }
 
 /* x with its edges continued as the layer says; the convolution then pads no more. */

@@ -61,8 +61,14 @@ sanitized() { # sanitized FOLDER FILTER (plain: the suite of threads, without Cr
     export UBSAN_OPTIONS=log_path=$root/$1/finding:print_stacktrace=1
     export TSAN_OPTIONS="log_path=$root/$1/finding:exitcode=99 suppressions=$root/tests/tsan.txt"
     export LSAN_OPTIONS=suppressions=$root/tests/lsan.txt
-    if [ "$2" = plain ]; then "$1/wick-threads"; else unit "$1" "$2" 600; fi
+    output=$root/$1/output # UBSan's reports of test processes arrive here, not in files
+    if [ "$2" = plain ]; then "$1/wick-threads"; else unit "$1" "$2" 600; fi >"$output" 2>&1
     code=$?
+    cat "$output"
+    if grep -aq 'runtime error' "$output"; then
+        echo "error: undefined behaviour"
+        return 1
+    fi
     found=$(ls "$root/$1"/finding.* 2>/dev/null | wc -l)
     if [ "$found" -gt 0 ]; then
         head -n 60 "$root/$1"/finding.* | head -n 120
