@@ -181,26 +181,26 @@ INLINE void unpack_q8_0(const char *p, int64_t n, struct codes *c)
     c->m = c->d;
 }
 
-/* d, dmin, then twelve bytes of 6-bit scales and minima (q4_k, q5_k): those of sub-block order[l] to lane
- * l. */
-INLINE void scales_k4(const char *p, __m128i order, struct codes *c)
+/* d, dmin, then twelve bytes of 6-bit scales and minima (q4_k, q5_k): those of sub-block order[l] / 2 to
+ * lane l. Bits are brought together outside the vectors, whose units the products need. */
+INLINE void scales_k4(const char *p, __m512i order, struct codes *c)
 {
-    /* words: d dmin, s0, s1, s2; the scales' four high ones take 4 bits of s2 and 2 of s0, the minima's of
-     * s2 and s1 */
-    const __m128i h = _mm_loadu_si128((const __m128i *)(const void *)p);
-    const __m128i low = _mm_and_si128(_mm_srlv_epi32(_mm_shuffle_epi32(h, 0xed), _mm_setr_epi32(0, 0, 0, 4)),
-                                      _mm_setr_epi32(0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f));
-    const __m128i high = _mm_and_si128(_mm_srli_epi32(_mm_shuffle_epi32(h, 0x94), 2),
-                                       _mm_setr_epi32(0, 0x30303030, 0, 0x30303030));
-    const __m128i all = _mm_or_si128(low, high);
-    const __m512i d = _mm512_cvtepu8_epi32(_mm_shuffle_epi8(all, order));
-    const __m512i m = _mm512_cvtepu8_epi32(_mm_shuffle_epi8(all, _mm_add_epi8(order, _mm_set1_epi8(8))));
-    const __m128  both = _mm_xor_ps(_mm_cvtph_ps(h), _mm_setr_ps(0.0f, -0.0f, 0.0f, 0.0f));
-    c->d = _mm512_mul_ps(_mm512_cvtepi32_ps(d), _mm512_broadcastss_ps(both));
-    c->m = _mm512_mul_ps(_mm512_cvtepi32_ps(m), _mm512_broadcastss_ps(_mm_movehdup_ps(both)));
+    uint32_t s[4]; /* d dmin, scales' low bits, minima's, the rest of both */
+    for (int i = 0; i < 4; i++) memcpy(&s[i], p + 4 * i, sizeof *s);
+    const uint64_t low = 0x0f0f0f0f, two = 0x30303030, six = 0x3f3f3f3f, top = 0x8080808080808080;
+    uint64_t       scale = (s[1] & six) | ((s[3] & low) | (s[1] >> 2 & two)) << 32;
+    const uint64_t minimum = (s[2] & six) | ((s[3] >> 4 & low) | (s[2] >> 2 & two)) << 32;
+    uint64_t       minus = (top - minimum) ^ top; /* byte by byte */
+    __asm__("" : "+r"(scale), "+r"(minus));       /* gcc would do two rows' at once, in vectors */
+    const __m128i pairs =
+        _mm_unpacklo_epi8(_mm_cvtsi64_si128((int64_t)scale), _mm_cvtsi64_si128((int64_t)minus));
+    const __m512 both = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(pairs)),
+                                      _mm512_cvtph_ps(_mm256_set1_epi32((int)s[0])));
+    c->d = _mm512_permutexvar_ps(order, both);
+    c->m = _mm512_permutexvar_ps(_mm512_add_epi32(order, _mm512_set1_epi32(1)), both);
 }
 /* Sub-block of 32 in lane 4 L + j: L / 2 * 2 + j % 2 + j / 2 * 4. */
-#define ORDER_K4 _mm_setr_epi8(0, 1, 4, 5, 0, 1, 4, 5, 2, 3, 6, 7, 2, 3, 6, 7)
+#define ORDER_K4 _mm512_setr_epi32(0, 2, 8, 10, 0, 2, 8, 10, 4, 6, 12, 14, 4, 6, 12, 14)
 
 INLINE void unpack_q4_k(const char *p, int64_t n, struct codes *c)
 {

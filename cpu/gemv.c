@@ -8,39 +8,63 @@
 
 typedef void (*lanes)(const char *p, int64_t n, struct codes *c);
 
-INLINE_VNNI void step(const struct codes *c, bool min, const struct chunk *x, __m512 *acc)
-{
-    __m512i s = _mm512_dpbusd_epi32(_mm512_setzero_si512(), c->v[0], load512(x->code));
-    for (int i = 1; i < 4; i++) s = _mm512_dpbusd_epi32(s, c->v[i], load512(x->code + 64 * i));
-    const __m512 sum = _mm512_loadu_ps(x->sum), scale = _mm512_loadu_ps(x->scale), y = _mm512_cvtepi32_ps(s);
-    if (min)
-        *acc = _mm512_fmadd_ps(_mm512_mul_ps(y, scale), c->d, _mm512_fmadd_ps(c->m, sum, *acc));
-    else
-        *acc = _mm512_fmadd_ps(_mm512_fmadd_ps(y, scale, sum), c->d, *acc);
-}
-
 /* Rows of x whose sums stay in registers. */
 #define MOST 8
+
+/* What R rows of weights use. */
+INLINE __m512i read_by(const int R, const void *p)
+{
+    return R > 1 ? load_once(p) : load512(p);
+}
+
+/* 256 weights of R rows with row i of x. */
+INLINE_VNNI void step(const int R, const struct codes *c, bool min, const struct chunk *x,
+                      __m512 acc[2][MOST], const int i)
+{
+    __m512i s[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) {
+        const __m512i code = read_by(R, x->code + 64 * v);
+#pragma GCC unroll 2
+        for (int r = 0; r < R; r++) s[r] = _mm512_dpbusd_epi32(s[r], c[r].v[v], code);
+    }
+    const __m512 scale = (__m512)read_by(R, x->scale), sum = (__m512)read_by(R, x->sum);
+#pragma GCC unroll 2
+    for (int r = 0; r < R; r++) {
+        const __m512 y = _mm512_cvtepi32_ps(s[r]);
+        if (min)
+            acc[r][i] =
+                _mm512_fmadd_ps(_mm512_mul_ps(y, scale), c[r].d, _mm512_fmadd_ps(c[r].m, sum, acc[r][i]));
+        else
+            acc[r][i] = _mm512_fmadd_ps(_mm512_fmadd_ps(y, scale, sum), c[r].d, acc[r][i]);
+    }
+}
 
 /* 256 weights of R rows, `blocks` blocks of them, with M rows of x. */
 INLINE_VNNI void rows_step(lanes f, int64_t blocks, bool min, const int R, const int M, const char **p,
                            const struct chunk *x, int64_t chunks, __m512 acc[2][MOST])
 {
     struct codes c[2];
+#pragma GCC unroll 2
     for (int r = 0; r < R; r++) f(p[r], blocks, &c[r]);
-    for (int i = 0; i < M; i++)
-        for (int r = 0; r < R; r++) step(&c[r], min, x + i * chunks, &acc[r][i]);
+#pragma GCC unroll 8
+    for (int i = 0; i < M; i++) step(R, c, min, x + i * chunks, acc, i);
 }
 
+/* Bytes asked for ahead; bytes of weights that are worth reading as two streams. */
+enum { AHEAD = 4096, LONG = 65536 };
+
 /* n rows of w, R at a time, against M <= MOST rows of x; the format's block and bytes, and whether it has
- * minima. One row of x meets one row of w at a time, a single steady stream from memory; with more, two rows
- * halve the reads of x. The order of sums is the same for every R and M. */
+ * minima. Two rows halve the reads of x and hide each other's latencies. One row of x meets one row of w, a
+ * single steady stream, where codes are bytes, which take memory's time, or where there are few rows. The
+ * order of sums is the same for every R and M. */
 INLINE_VNNI void rows(lanes f, int64_t block, int64_t bytes, bool min, const int R, const int M,
                       const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int64_t k, float *y,
                       int64_t y_step)
 {
-    const int64_t per = 256 / block, chunks = (k + 255) / 256, full = k / 256, rest = k % 256 / block;
+    const int64_t per = 256 / block, chunks = (k + 255) / 256, full = k / 256, left = k % 256 / block;
     const int64_t half = (n + R - 1) / R; /* far apart: two steady streams from memory */
+    const char   *last = w + half * row_bytes - AHEAD;
     for (int64_t j = 0; j < half; j++) {
         __m512      acc[2][MOST];
         const char *p[2];
@@ -49,10 +73,13 @@ INLINE_VNNI void rows(lanes f, int64_t block, int64_t bytes, bool min, const int
             for (int i = 0; i < M; i++) acc[r][i] = _mm512_setzero_ps();
         }
         for (int64_t t = 0; t < full; t++) {
+            if (R > 1 && p[0] < last) /* one stream the CPU follows by itself (docs/decisions/0012) */
+                for (int r = 0; r < R; r++)
+                    for (int64_t i = 0; i < per * bytes; i += 64) __builtin_prefetch(p[r] + AHEAD + i, 0, 2);
             rows_step(f, per, min, R, M, p, x + t, chunks, acc);
             for (int r = 0; r < R; r++) p[r] += per * bytes;
         }
-        if (rest) rows_step(f, rest, min, R, M, p, x + full, chunks, acc);
+        if (left) rows_step(f, left, min, R, M, p, x + full, chunks, acc);
         for (int r = 0; r < R && j + r * half < n; r++)
             for (int i = 0; i < M; i++) y[i * y_step + j + r * half] = _mm512_reduce_add_ps(acc[r][i]);
     }
@@ -68,9 +95,14 @@ INLINE_VNNI void rows_any(lanes f, int64_t block, int64_t bytes, bool min, const
         rows(f, block, bytes, min, 2, 4, w, row_bytes, n, x, k, y, y_step);
         m -= 4, x += 4 * chunks, y += 4 * y_step;
     }
-    if (m == 3) rows(f, block, bytes, min, 2, 3, w, row_bytes, n, x, k, y, y_step);
-    if (m == 2) rows(f, block, bytes, min, 2, 2, w, row_bytes, n, x, k, y, y_step);
-    if (m == 1) rows(f, block, bytes, min, 1, 1, w, row_bytes, n, x, k, y, y_step);
+    if (m >= 2) {
+        rows(f, block, bytes, min, 2, 2, w, row_bytes, n, x, k, y, y_step);
+        m -= 2, x += 2 * chunks, y += 2 * y_step;
+    }
+    if (m == 1 && bytes < block && n * row_bytes >= LONG)
+        rows(f, block, bytes, min, 2, 1, w, row_bytes, n, x, k, y, y_step);
+    else if (m == 1)
+        rows(f, block, bytes, min, 1, 1, w, row_bytes, n, x, k, y, y_step);
 }
 
 #define DOT(t, block, bytes, offset, order)                                                                  \

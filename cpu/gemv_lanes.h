@@ -75,7 +75,7 @@ INLINE void lanes_runs(const char *p, struct codes *c)
         c->v[i] = _mm512_and_si512(q, _mm512_set1_epi8(15));
     }
 }
-#define ORDER_RUNS _mm_setr_epi8(0, 0, 2, 2, 4, 4, 6, 6, 1, 1, 3, 3, 5, 5, 7, 7)
+#define ORDER_RUNS _mm512_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12, 2, 2, 6, 6, 10, 10, 14, 14)
 
 INLINE void lanes_q4_k(const char *p, int64_t n, struct codes *c)
 {
