@@ -49,9 +49,15 @@ template <int T, int M> __global__ void few_exact_kernel(const __grid_constant__
     }
 }
 
+#if defined __CUDA_ARCH__ && __CUDA_ARCH__ < 800
+enum { MOST_BLOCKS = 8 }; /* what a multiprocessor of Turing can hold */
+#else
+enum { MOST_BLOCKS = 12 };
+#endif
+
 /* 1, 4 and 8 rows want at most 40, 64 and 128 registers. */
 template <typename E, int M>
-__global__ void __launch_bounds__(32 * WARPS, M > 1 ? 32 / M : 12)
+__global__ void __launch_bounds__(32 * WARPS, M > 1 ? 32 / M : MOST_BLOCKS)
     few_plain_kernel(const __grid_constant__ affine p)
 {
     enum { PACK = pack_of<E>::values };
