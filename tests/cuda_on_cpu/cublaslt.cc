@@ -68,13 +68,17 @@ double ended(const desc &o, double v)
     return v;
 }
 
-decltype(wki_blas::dgemm) find()
+/* CBLAS's product of doubles, or NULL. */
+decltype(wki_blas::dgemm) product()
 {
-    void                     *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
-    void                     *entry = library ? dlsym(library, "cblas_dgemm") : nullptr;
-    decltype(wki_blas::dgemm) dgemm = nullptr;
-    memcpy((void *)&dgemm, &entry, sizeof entry);
-    return dgemm;
+    static const auto found = [] {
+        void                     *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+        void                     *entry = library ? dlsym(library, "cblas_dgemm") : nullptr;
+        decltype(wki_blas::dgemm) dgemm = nullptr;
+        memcpy((void *)&dgemm, &entry, sizeof entry);
+        return dgemm;
+    }();
+    return found;
 }
 
 /* A batch's matrix as rows of values side by side. */
@@ -92,8 +96,8 @@ std::vector<double> rows_of(const layout &l, bool turned, const void *p, int64_t
 cudaError_t multiply(const desc &o, const layout &a, const layout &b, const layout &c, const layout &y,
                      const void *pa, const void *pb, double beta, const void *pc, void *py)
 {
-    static const auto dgemm = find();
-    const int64_t     k = o.turn[0] ? a.rows : a.columns, m = y.rows, n = y.columns;
+    const auto    dgemm = product();
+    const int64_t k = o.turn[0] ? a.rows : a.columns, m = y.rows, n = y.columns;
     for (int64_t batch = 0; batch < y.batch; batch++) {
         const std::vector<double> left = rows_of(a, o.turn[0] != 0, pa, batch, m, k);
         const std::vector<double> right = rows_of(b, o.turn[1] != 0, pb, batch, k, n);
@@ -114,8 +118,9 @@ cudaError_t multiply(const desc &o, const layout &a, const layout &b, const layo
 
 EXPORTED int cublasLtCreate(void **handle)
 {
+    if (!product()) return 1;
     *handle = new int(1);
-    return find() ? 0 : 1;
+    return 0;
 }
 EXPORTED int cublasLtDestroy(void *handle)
 {
