@@ -10,6 +10,12 @@
 
 /* Rows of x up to which weights go row by row: unpacking a panel of them pays later. */
 #define FEW 24
+/* The same of block weights by integers. */
+#if defined __AVX512F__
+#define FEW_CODES 40
+#else
+#define FEW_CODES FEW
+#endif
 
 /* No tile of a plan is larger. */
 #define MOST_TILE 576
@@ -48,7 +54,7 @@ static enum path choose(const struct affine *j, wk_tensor w, unsigned features)
 {
     const bool block = wk_dtype_block(w->dtype) > 1, quick = block && !j->k->precise;
     if (j->k->cls != WK_CLASS_F32) return BLOCKED;
-    if (j->m <= FEW && quick && CPU(dot)(w->dtype, features).rows) return INTEGER;
+    if (j->m <= FEW_CODES && quick && CPU(dot)(w->dtype, features).rows) return INTEGER;
 #if defined __AVX512F__
     if (quick && CPU(i8_offset)(w->dtype, features) >= 0) return CODES;
 #endif
@@ -173,7 +179,7 @@ void CPU(affine_bounds)(const wk_call *k, int64_t rows, int64_t products, size_t
     for (int path = 0; path < PATHS; path++) {
         p->path = (enum path)path;
         if (p->path == PANEL && !p->panels) continue;
-        j.m = p->path == PANEL ? p->panels->most : FEW;
+        j.m = p->path == PANEL ? p->panels->most : FEW_CODES;
         size_t own = plan_part(&j, p, w);
         if (p->path == BLOCKED) {
             p->plan.tm = p->plan.tn = MOST_TILE;
