@@ -54,7 +54,8 @@ BF16 void CPU(bf16_pack_rows)(wk_tensor x, int64_t step, int64_t first, int64_t 
 /* n rows of w from row j0 (zeros beyond): panel[k / 2][NR] pairs. */
 BF16 static void unpack(wk_tensor w, int64_t j0, int64_t n, int64_t k, uint32_t *panel, float *buffer)
 {
-    const bool raw = w->dtype == WK_bf16;
+    const bool    raw = w->dtype == WK_bf16;
+    const int64_t bytes = BLOCK / wk_dtype_block(w->dtype) * wk_dtype_bytes(w->dtype);
     for (int half = 0; half < 2; half++)
         for (int64_t at = 0; at < k; at += BLOCK) {
             const int64_t len = k - at < BLOCK ? k - at : BLOCK;
@@ -62,10 +63,10 @@ BF16 static void unpack(wk_tensor w, int64_t j0, int64_t n, int64_t k, uint32_t 
                 float *to = buffer + i * BLOCK;
                 if (half * 16 + i < n) {
                     const int64_t from = (j0 + half * 16 + i) * w->stride[0] + at;
-                    for (int64_t ahead = BLOCK; ahead < 2 * BLOCK; ahead += 32)
-                        __builtin_prefetch(address(w, from + ahead));
+                    const char   *p = address(w, from);
+                    for (int64_t ahead = bytes; ahead < 2 * bytes; ahead += 64) __builtin_prefetch(p + ahead);
                     if (raw) {
-                        memcpy(to, address(w, from), (size_t)len * 2);
+                        memcpy(to, p, (size_t)len * 2);
                         memset((char *)to + len * 2, 0, 64);
                         continue;
                     }
