@@ -142,11 +142,16 @@ static int64_t sum_along(const struct job *j, int64_t from, int64_t r0, int64_t 
     return r1;
 }
 
+/* Values from which rows are summed by twos: with AVX-512, Zen 4's caches give one row more, memory two
+ * (docs/benchmarks/zen4.md). */
+enum { PAIRS_FROM = W == 16 ? 1 << 24 : 0 };
+
 /* The same for results at .. at + n, by twos; returns how many. */
 static int64_t sum_pairs_along(const struct job *j, int64_t at, int64_t n, int64_t r0, int64_t r1, double *v)
 {
     int64_t first, left;
-    if (W < 8 || r0 == r1 || j->x->dtype != WK_f32 || !lies_dense(j, r0, r1, &first)) return 0;
+    if (W < 8 || j->kept.n * j->reduced.n < PAIRS_FROM) return 0;
+    if (r0 == r1 || j->x->dtype != WK_f32 || !lies_dense(j, r0, r1, &first)) return 0;
     const float *data = (const float *)wki_data(j->x) + first;
     for (int64_t i = 0; i < n / 2; i++) {
         const float *x[2] = {data + walk_offset(&j->kept, 0, at + i, &left),
