@@ -29,9 +29,9 @@ static int64_t panels_of(int64_t n, int64_t width)
 }
 
 /* Rows of a that hold its pairs already are read where they lie. */
-static bool in_place(const struct gemm_plan *p, const struct operand *a)
+static bool in_place(const struct gemm_plan *p, int64_t along)
 {
-    return a->along == 1 && p->k % 2 == 0;
+    return along == 1 && p->k % 2 == 0;
 }
 
 /* n cut into even tiles of at most `most`, multiples of `step`. */
@@ -42,9 +42,9 @@ static int64_t even(int64_t n, int64_t most, int step)
 
 /* A tile packs its part of b, so it is tall where rows of a need no packing, and two share the rows, so that
  * two threads do. */
-void CPU(half_tiles)(struct gemm_plan *p, const struct operand *a)
+void CPU(half_tiles)(struct gemm_plan *p, int64_t along)
 {
-    const bool direct = in_place(p, a);
+    const bool direct = in_place(p, along);
     p->tm = even(p->m, direct ? least(512, even(p->m, panels_of(p->m, 2), MR)) : 224, MR);
     p->tn = even(p->n, direct ? 2 * NR : 5 * NR, NR);
     while (p->tn > NR && panels_of(p->m, p->tm) * panels_of(p->n, p->tn) < 16)
@@ -221,7 +221,7 @@ void CPU(half_tile)(const struct gemm_plan *p, const struct operand *a, const st
     const int64_t part = even(p->k, KC, 2), ldc = panels_of(n, NR) * NR;
     float        *c = scratch;
     uint32_t     *pb = (uint32_t *)(void *)(c + p->tm * p->tn), *pa = pb + KC / 2 * p->tn;
-    const bool    direct = in_place(p, a);
+    const bool    direct = in_place(p, a->along);
     for (int64_t k0 = 0; k0 < p->k; k0 += part) {
         const int64_t kc = least(p->k - k0, part), pairs = (kc + 1) / 2;
         struct rows   rows = {(const char *)pa, 4, MR * 4, MR * 4 * pairs};

@@ -1,6 +1,6 @@
 /* Products of rows with rows, both in place, for matmul.c: nothing is packed, which few rows would not pay
  * back. f32; sums are by lanes, so rows should be long. */
-enum { LINES_A = W == 16 ? 4 : 2, LINES_B = 6, LINES_K = 1024, LINES_FROM = 64 };
+enum { LINES_A = 2, LINES_B = 6, LINES_K = 1024, LINES_FROM = 64 };
 
 /* In a register: the compiler would read it again for each use. */
 INLINE vf lines_load(const float *p)

@@ -320,25 +320,6 @@ static int64_t unit_of_rows(int64_t m, int64_t fewest)
     return best;
 }
 
-/* Where matrix number `index` of the result's batch begins in x. */
-static int64_t batch_offset(wk_tensor x, wk_tensor y, int64_t index)
-{
-    int64_t at = 0;
-    for (int i = y->ndim - 3, j = x->ndim - 3; i >= 0; i--, j--) {
-        if (j >= 0 && x->shape[j] != 1) at += index % y->shape[i] * x->stride[j];
-        index /= y->shape[i];
-    }
-    return at;
-}
-
-/* The operands of product `i` of the batch. */
-static void operands(const struct job *j, int64_t i, struct operand *oa, struct operand *ob)
-{
-    const wk_tensor a = j->k->in[0], b = j->k->in[1], y = j->k->out[0];
-    *oa = (struct operand){a, batch_offset(a, y, i), j->a_row, a->stride[a->ndim - 1]};
-    *ob = (struct operand){b, batch_offset(b, y, i), b->stride[b->ndim - 1], b->stride[b->ndim - 2]};
-}
-
 static void lay_out(struct job *j)
 {
     const struct gemm_plan *p = &j->plan;
@@ -364,9 +345,8 @@ static void lay_out(struct job *j)
     }
 #if defined __AVX512F__
     if (j->way != HALF) return;
-    struct operand x, w;
-    operands(j, 0, &x, &w);
-    CPU(half_tiles)(&j->plan, &x);
+    const wk_tensor a = j->k->in[0];
+    CPU(half_tiles)(&j->plan, a->stride[a->ndim - 1]);
     j->tiles = CPU(gemm_tiles)(p);
     j->bytes = CPU(half_scratch)(p);
 #endif
@@ -408,6 +388,17 @@ size_t CPU(matmul_scratch)(const wk_call *k)
     return j.bytes * (size_t)wki_workers(k->device);
 }
 
+/* Where matrix number `index` of the result's batch begins in x. */
+static int64_t batch_offset(wk_tensor x, wk_tensor y, int64_t index)
+{
+    int64_t at = 0;
+    for (int i = y->ndim - 3, j = x->ndim - 3; i >= 0; i--, j--) {
+        if (j >= 0 && x->shape[j] != 1) at += index % y->shape[i] * x->stride[j];
+        index /= y->shape[i];
+    }
+    return at;
+}
+
 static void unit(const struct job *j, const struct operand *a, const struct operand *b, int64_t t,
                  const struct result *r, void *scratch)
 {
@@ -438,6 +429,14 @@ static void unit(const struct job *j, const struct operand *a, const struct oper
                  (void *)address(r->y, r->at + first));
     }
     }
+}
+
+/* The operands of product `i` of the batch. */
+static void operands(const struct job *j, int64_t i, struct operand *oa, struct operand *ob)
+{
+    const wk_tensor a = j->k->in[0], b = j->k->in[1], y = j->k->out[0];
+    *oa = (struct operand){a, batch_offset(a, y, i), j->a_row, a->stride[a->ndim - 1]};
+    *ob = (struct operand){b, batch_offset(b, y, i), b->stride[b->ndim - 1], b->stride[b->ndim - 2]};
 }
 
 static void piece(void *arg, int64_t first, int64_t last, int worker)
