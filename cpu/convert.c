@@ -144,14 +144,16 @@ static void f32_to_bf16(const float *src, void *dst, int64_t n)
     const __m512i         pick = _mm512_loadu_si512(high), half = _mm512_set1_epi32(0x7fff),
                   odd = _mm512_set1_epi32(0x10000), one = _mm512_set1_epi32(1);
     for (; i + 32 <= n; i += 32) {
-        __m512i v[2];
+        const __m512 x[2] = {_mm512_loadu_ps(src + i), _mm512_loadu_ps(src + i + 16)};
+        __m512i      v[2];
         for (int j = 0; j < 2; j++) {
-            const __m512    x = _mm512_loadu_ps(src + i + 16 * j);
-            const __m512i   u = _mm512_castps_si512(x), up = _mm512_add_epi32(u, half);
-            const __mmask16 tie = _mm512_test_epi32_mask(u, odd), nan = _mm512_cmpunord_ps_mask(x, x);
-            v[j] = _mm512_mask_add_epi32(up, tie, up, one);
-            v[j] = _mm512_mask_or_epi32(v[j], nan, u, _mm512_set1_epi32(0x400000));
+            const __m512i u = _mm512_castps_si512(x[j]), up = _mm512_add_epi32(u, half);
+            v[j] = _mm512_mask_add_epi32(up, _mm512_test_epi32_mask(u, odd), up, one);
         }
+        if (_mm512_cmpunord_ps_mask(x[0], x[1])) /* a NaN in either */
+            for (int j = 0; j < 2; j++)
+                v[j] = _mm512_mask_or_epi32(v[j], _mm512_cmpunord_ps_mask(x[j], x[j]),
+                                            _mm512_castps_si512(x[j]), _mm512_set1_epi32(0x400000));
         _mm512_storeu_si512(y + i, _mm512_permutex2var_epi16(v[0], pick, v[1]));
     }
 #endif

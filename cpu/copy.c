@@ -2,7 +2,7 @@
 #include "cpu/walk.h"
 
 #define GRAIN      (32 * TILE)
-#define BYTE_GRAIN ((int64_t)1 << 18)
+#define BYTE_GRAIN ((int64_t)1 << 18) /* a piece of a long copy; of a shorter one an eighth */
 
 struct job {
     wk_tensor   y, x;
@@ -40,6 +40,12 @@ static void move(void *y, int64_t sy, const void *x, int64_t sx, int64_t n, int6
      : bytes == 2 ? move_any16
      : bytes == 4 ? move_any32
                   : move_any64)(y, sy, x, sx, n);
+}
+
+static int64_t byte_grain(int64_t bytes)
+{
+    const int64_t part = bytes / 8 / 64 * 64;
+    return bytes <= BYTE_GRAIN || part > BYTE_GRAIN ? BYTE_GRAIN : part;
 }
 
 /* ---- one dtype ------------------------------------------------------------------------------- */
@@ -156,7 +162,7 @@ static void copy_same(wk_device *d, struct job *j)
     const int     inner = j->w.ndim - 1;
     const int64_t sy = j->w.stride[0][inner], sx = j->w.stride[1][inner];
     if (inner == 0 && ((sy == 1 && sx == 1) || j->w.n == 1)) {
-        wki_parallel(d, wk_bytes(j->y), BYTE_GRAIN, copy_dense, j);
+        wki_parallel(d, wk_bytes(j->y), byte_grain(wk_bytes(j->y)), copy_dense, j);
         return;
     }
     j->turned = -1;

@@ -214,7 +214,7 @@ static int64_t grain_of(const struct job *j, wk_piece piece)
 {
     const wk_dtype t = j->k->out[0]->dtype;
     const bool     converted = piece == piece_f32 && (t == WK_bf16 || t == WK_f16);
-    return !converted || j->w.n > GRAIN ? GRAIN : j->w.n > GRAIN / 4 ? (j->w.n + 127) / 128 * 64 : j->w.n;
+    return converted && j->w.n > GRAIN / 4 && j->w.n <= GRAIN ? (j->w.n + 127) / 128 * 64 : GRAIN;
 }
 
 static wk_status run(struct job *j)
@@ -224,9 +224,7 @@ static wk_status run(struct job *j)
     if (j->w.n == 0) return WK_OK;
     for (int o = 0; o < k->n_in; o++) {
         const wk_dtype t = k->in[o]->dtype;
-        if (k->cls == WK_CLASS_F32   ? !CPU(to_f32)[t]
-            : k->cls == WK_CLASS_F64 ? !CPU(to_f64)[t]
-                                     : !CPU(to_i64)[t])
+        if (!OF_CLASS(k->cls, CPU(to_f32)[t] != NULL, CPU(to_f64)[t] != NULL, CPU(to_i64)[t] != NULL))
             return WK_EDTYPE;
     }
     if (!OF_CLASS(k->cls, j->f32 != NULL, j->f64 != NULL, j->i64 != NULL)) return WK_EDTYPE;

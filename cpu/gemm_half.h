@@ -6,16 +6,9 @@
 
 /* Does an operand have rows that can be packed? */
 bool   CPU(half_fits)(wk_tensor x, int64_t outer, int64_t along);
-size_t CPU(half_scratch)(const struct gemm_plan *p); /* bytes per worker */
-/* Both operands of one product may be packed before its tiles: bytes of that, 0 where it does not pay or is
- * too large; units of the work, and one of them. */
-size_t  CPU(half_shared)(const struct gemm_plan *p);
-int64_t CPU(half_units)(const struct gemm_plan *p, const struct operand *a, const struct operand *b);
-void CPU(half_pack)(const struct gemm_plan *p, const struct operand *a, const struct operand *b, int64_t unit,
-                    void *shared);
-/* shared: where half_pack packed, or NULL */
-void CPU(half_tile)(const struct gemm_plan *p, const struct operand *a, const struct operand *b, int64_t i0,
-                    int64_t m, int64_t j0, int64_t n, const struct result *r, const void *shared,
-                    void *scratch);
+void   CPU(half_tiles)(struct gemm_plan *p, int64_t along); /* sets their size; along: stride of a */
+size_t CPU(half_scratch)(const struct gemm_plan *p);        /* bytes per worker */
+void   CPU(half_tile)(const struct gemm_plan *p, const struct operand *a, const struct operand *b, int64_t i0,
+                    int64_t m, int64_t j0, int64_t n, const struct result *r, void *scratch);
 
 #endif

@@ -180,9 +180,7 @@ size_t CPU(gemm_scratch)(const struct gemm_plan *p)
     return (size_t)round_up(OF_CLASS(p->cls, 0, scratch_values_f64(p), scratch_values_i64(p)), 8) * 8;
 }
 
-#if !defined __AVX512F__ /* twice the registers and sums of twice the lanes: not measured there */
 #include "cpu/gemm_lines.h"
-#endif
 
 /* Leading dimension of an operand that BLAS can take in place, and whether it is transposed; 0: it cannot. */
 static int blas_lead(const struct operand *o, wk_dtype t, int64_t outer, int64_t along, bool *across)
@@ -250,12 +248,10 @@ void CPU(gemm_tile)(const struct gemm_plan *p, const struct operand *a, const st
     const int64_t i0 = tile / across * p->tm, j0 = tile % across * p->tn;
     const int64_t m = p->m - i0 < p->tm ? p->m - i0 : p->tm, n = p->n - j0 < p->tn ? p->n - j0 : p->tn;
     if (p->blas && blas_tile(p, a, b, i0, m, j0, n, r)) return;
-#if !defined __AVX512F__
     if (lines_fit(p, a, b)) {
         lines_tile(p, a, b, i0, m, j0, n, r, scratch);
         return;
     }
-#endif
     BY_CLASS(p->cls, tile, p, a, b, i0, m, j0, n, r, scratch);
 }
 
@@ -271,7 +267,7 @@ struct job {
     struct gemm_plan plan;
     enum way         way;
     int64_t          batch, tiles, unit;
-    size_t           bytes, shared; /* scratch of a worker, and before that for all */
+    size_t           bytes; /* scratch of a worker */
     int64_t          a_row;
 };
 
@@ -296,13 +292,13 @@ static enum way choose(const struct job *j)
     const struct gemm_plan *p = &j->plan;
     const int64_t           a_along = a->stride[a->ndim - 1], b_along = b->stride[b->ndim - 2],
                   b_outer = b->stride[b->ndim - 1];
+    if (wk_count(j->k->out[0]) == 0 || p->k == 0) return TILES;
 #if defined __AVX512F__
     if (wki_cpu_features(j->k->device) & WKI_CPU_BF16 && CPU(half_fits)(a, j->a_row, a_along) &&
-        CPU(half_fits)(b, b_outer, b_along) && p->k > 0)
+        CPU(half_fits)(b, b_outer, b_along))
         return HALF;
 #endif
-    if (!in_class(p->cls, a) || !in_class(p->cls, b) || !in_class(p->cls, j->k->out[0]) || p->k == 0)
-        return TILES;
+    if (!in_class(p->cls, a) || !in_class(p->cls, b) || !in_class(p->cls, j->k->out[0])) return TILES;
     const bool b_lines = b_along == 1 || b_outer == 1, a_lines = a_along == 1 || j->a_row == 1;
     if (p->m == 1 && p->k > 1 && a_along == 1 && b_lines) return ROW;
     if (p->n == 1 && p->k > 1 && b_along == 1 && a_lines) return COLUMN;
@@ -349,10 +345,8 @@ static void lay_out(struct job *j)
     }
 #if defined __AVX512F__
     if (j->way != HALF) return;
-    j->shared = j->batch == 1 ? CPU(half_shared)(p) : 0;
-    /* nothing is packed for a tile then: small ones share the work out better */
-    j->plan.tm = even(p->m, j->shared ? 84 : 224, MR_F32);
-    if (j->shared) j->plan.tn = even(p->n, 64, 2 * W);
+    const wk_tensor a = j->k->in[0];
+    CPU(half_tiles)(&j->plan, a->stride[a->ndim - 1]);
     j->tiles = CPU(gemm_tiles)(p);
     j->bytes = CPU(half_scratch)(p);
 #endif
@@ -391,7 +385,7 @@ static struct job describe(const wk_call *k)
 size_t CPU(matmul_scratch)(const wk_call *k)
 {
     const struct job j = describe(k);
-    return j.shared + j.bytes * (size_t)wki_workers(k->device);
+    return j.bytes * (size_t)wki_workers(k->device);
 }
 
 /* Where matrix number `index` of the result's batch begins in x. */
@@ -419,8 +413,7 @@ static void unit(const struct job *j, const struct operand *a, const struct oper
     {
         const int64_t across = columns_of_tiles(p), i0 = t / across * p->tm, j0 = t % across * p->tn;
         CPU(half_tile)
-        (p, a, b, i0, least(p->m - i0, p->tm), j0, least(p->n - j0, p->tn), r,
-         j->shared ? j->k->scratch : NULL, scratch);
+        (p, a, b, i0, least(p->m - i0, p->tm), j0, least(p->n - j0, p->tn), r, scratch);
     }
 #endif
         return;
@@ -449,7 +442,7 @@ static void operands(const struct job *j, int64_t i, struct operand *oa, struct 
 static void piece(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct job *j = arg;
-    char             *scratch = (char *)j->k->scratch + j->shared + (size_t)worker * j->bytes;
+    char             *scratch = (char *)j->k->scratch + (size_t)worker * j->bytes;
     for (int64_t t = first; t < last; t++) {
         const int64_t       i = t / j->tiles;
         const struct result r = {j->k->out[0], wk_none(), i * j->plan.m * j->plan.n};
@@ -459,26 +452,6 @@ static void piece(void *arg, int64_t first, int64_t last, int worker)
     }
 }
 
-#if defined __AVX512F__
-static void pack_piece(void *arg, int64_t first, int64_t last, int worker)
-{
-    const struct job *j = arg;
-    struct operand    a, b;
-    (void)worker;
-    operands(j, 0, &a, &b);
-    for (int64_t i = first; i < last; i++) CPU(half_pack)(&j->plan, &a, &b, i, j->k->scratch);
-}
-
-static void pack_both(struct job *j)
-{
-    struct operand a, b;
-    operands(j, 0, &a, &b);
-    const int64_t units = CPU(half_units)(&j->plan, &a, &b);
-    const double  work = (double)(j->plan.m + j->plan.n) * (double)j->plan.k / (double)units;
-    wki_parallel(j->k->device, units, work < 16384 ? (int64_t)(16384 / work) + 1 : 1, pack_piece, j);
-}
-#endif
-
 wk_status CPU(matmul)(const wk_call *k)
 {
     if (wk_count(k->out[0]) == 0) return WK_OK;
@@ -486,9 +459,6 @@ wk_status CPU(matmul)(const wk_call *k)
     const double  all = (double)j.plan.m * (double)j.plan.n * (double)(j.plan.k + 1);
     const double  work = all / (double)j.tiles, want = j.way == TILES ? 16384 : 65536;
     const int64_t grain = work < want ? (int64_t)(want / work) + 1 : 1;
-#if defined __AVX512F__
-    if (j.shared) pack_both(&j);
-#endif
     wki_parallel(k->device, j.batch * j.tiles, grain, piece, &j);
     return WK_OK;
 }

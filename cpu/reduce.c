@@ -74,7 +74,7 @@ INLINE void run_sums(const int R, const float *const *x, int64_t n, double *sum)
 #pragma GCC unroll 8
             for (int j = 0; j < 8; j++) s[r][j] += *(const v8_any *)(const void *)(x[r] + i + 8 * j);
     for (int r = 0; r < R; r++) {
-        memcpy(&last[r], x[r] + n / 8 * 8, (size_t)(n % 8) * sizeof **x);
+        if (n % 8) memcpy(&last[r], x[r] + n / 8 * 8, (size_t)(n % 8) * sizeof **x);
 #pragma GCC unroll 8
         for (int j = 0; j < 8; j++)
             if (i + 8 * j + 8 <= n)
@@ -83,10 +83,14 @@ INLINE void run_sums(const int R, const float *const *x, int64_t n, double *sum)
                 s[r][j] += last[r];
 #pragma GCC unroll 4
         for (int j = 0; j < 4; j++) s[r][j] += s[r][j + 4];
-        const v8 t = (s[r][0] + s[r][2]) + (s[r][1] + s[r][3]);
-        const v4 q = __builtin_shufflevector(t, t, 0, 1, 2, 3) + __builtin_shufflevector(t, t, 4, 5, 6, 7);
-        sum[r] = (double)((q[0] + q[2]) + (q[1] + q[3]));
+        s[r][0] = (s[r][0] + s[r][2]) + (s[r][1] + s[r][3]);
     }
+    /* both in one vector from here on */
+    const v8 t = s[0][0], u = s[R - 1][0];
+    const v8 q = __builtin_shufflevector(t, u, 0, 1, 2, 3, 8, 9, 10, 11) +
+                 __builtin_shufflevector(t, u, 4, 5, 6, 7, 12, 13, 14, 15);
+    const v8 p = q + __builtin_shufflevector(q, q, 2, 3, 2, 3, 6, 7, 6, 7);
+    for (int r = 0; r < R; r++) sum[r] = (double)(p[4 * r] + p[4 * r + 1]);
 }
 
 static double run_sum(const float *x, int64_t n)
@@ -138,11 +142,16 @@ static int64_t sum_along(const struct job *j, int64_t from, int64_t r0, int64_t 
     return r1;
 }
 
+/* Values from which rows are summed by twos: with AVX-512, Zen 4's caches give one row more, memory two
+ * (docs/benchmarks/zen4.md). */
+enum { PAIRS_FROM = W == 16 ? 1 << 24 : 0 };
+
 /* The same for results at .. at + n, by twos; returns how many. */
 static int64_t sum_pairs_along(const struct job *j, int64_t at, int64_t n, int64_t r0, int64_t r1, double *v)
 {
     int64_t first, left;
-    if (W < 8 || r0 == r1 || j->x->dtype != WK_f32 || !lies_dense(j, r0, r1, &first)) return 0;
+    if (W < 8 || j->kept.n * j->reduced.n < PAIRS_FROM) return 0;
+    if (r0 == r1 || j->x->dtype != WK_f32 || !lies_dense(j, r0, r1, &first)) return 0;
     const float *data = (const float *)wki_data(j->x) + first;
     for (int64_t i = 0; i < n / 2; i++) {
         const float *x[2] = {data + walk_offset(&j->kept, 0, at + i, &left),
@@ -162,12 +171,11 @@ static int64_t sum_pairs_along(const struct job *j, int64_t at, int64_t n, int64
 static void across_eight_f32(float *restrict sum, const float *const *x, int64_t n)
 {
     int64_t i = 0;
-    for (; i + W <= n; i += W) {
-        vf v[8];
+    for (; i + 8 <= n; i += 8) {
+        v8 v[8], *to = (v8 *)(void *)(sum + i);
 #pragma GCC unroll 8
-        for (int r = 0; r < 8; r++) v[r] = v_load(x[r] + i);
-        v_store(sum + i,
-                v_load(sum + i) + (((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]))));
+        for (int r = 0; r < 8; r++) v[r] = *(const v8_any *)(const void *)(x[r] + i);
+        *to += ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]));
     }
     for (; i < n; i++) sum[i] += FOUR(x, i) + FOUR(x + 4, i);
 }
@@ -303,13 +311,14 @@ static void plan(struct job *j, const wk_call *k)
     const int64_t worth = (1 << 15) / (j->reduced.n + 1) + 1; /* results that are a piece of work */
     const int64_t work = j->kept.n * j->reduced.n;
     /* columns of a small input are shared out; a larger one is cut into chunks of rows */
-    const int64_t columns = work >= LARGE || worth > RESULTS ? RESULTS
-                            : worth < 512                    ? 512
-                                                             : (worth + 63) / 64 * 64;
+    const int64_t columns = work >= 4 * LARGE || worth > RESULTS ? RESULTS
+                            : worth < 512                        ? 512
+                                                                 : (worth + 63) / 64 * 64;
     j->set = side ? columns : worth > RESULTS ? RESULTS : worth;
     const int64_t in_run = (run + j->set - 1) / j->set;
     j->sets = side ? j->kept.n / run * in_run : (j->kept.n + j->set - 1) / j->set;
-    int64_t chunks = j->sets < 8 && work >= LARGE ? work / j->sets >> 17 : 1;
+    int64_t chunks =
+        j->sets < 8 && work >= (side && j->sets > 1 ? 4 * LARGE : LARGE) ? work / j->sets >> 17 : 1;
     chunks = chunks < 1 ? 1 : chunks > 64 ? 64 : chunks > 2 ? (chunks + 3) / 4 * 4 : chunks;
     j->chunk = (j->reduced.n + chunks - 1) / chunks;
     const int64_t whole = side ? 8 : TILE;
@@ -334,7 +343,7 @@ static wk_status run(const wk_call *k, enum kind first, enum kind second)
     j.first = first;
     j.second = second;
     wk_piece piece, finish;
-    if (k->cls == WK_CLASS_F32 ? !CPU(to_f32)[t] : k->cls == WK_CLASS_F64 ? !CPU(to_f64)[t] : !CPU(to_i64)[t])
+    if (!OF_CLASS(k->cls, CPU(to_f32)[t] != NULL, CPU(to_f64)[t] != NULL, CPU(to_i64)[t] != NULL))
         return WK_EDTYPE;
     piece = OF_CLASS(k->cls, piece_f32, piece_f64, piece_i64);
     finish = OF_CLASS(k->cls, finish_f32, finish_f64, finish_i64);

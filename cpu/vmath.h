@@ -155,13 +155,13 @@ INLINE float vm_erf(float x)
  * 1/2 - |x| P(x^2) / Q(x^2) and off by at most 1.5e-7. */
 INLINE float vm_gelu(float x)
 {
-    const float a = x < 0 ? -x : x, c = a > 5.6f ? 5.6f : a, z = c * c;
+    const float a = fabsf(x), c = a > 5.6f ? 5.6f : a, z = c * c;
     float       p = vm_fma(vm_fma(2.215179825e-08f, z, 6.353528551e-06f), z, 1.736330997e-04f);
     p = vm_fma(vm_fma(vm_fma(p, z, 4.705942177e-03f), z, 3.435636437e-02f), z, 3.989422249e-01f);
     float q = vm_fma(vm_fma(1.180175946e-06f, z, 7.502382457e-05f), z, 1.911766476e-03f);
     q = vm_fma(vm_fma(vm_fma(q, z, 2.892849927e-02f), z, 2.527843808e-01f), z, 1.0f);
     const float beyond = a > 5.6f ? 0.0f : vm_fma(-c, p / q, 0.5f);
-    return vm_fma(x < 0 ? x : -c, beyond, x < 0 ? 0.0f : x);
+    return vm_fma(x < -c ? x : -c, beyond, x < 0 ? 0.0f : x);
 }
 
 /* x = r + k pi/2, in double: exact enough up to |x| = 2^20. */
