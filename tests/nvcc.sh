@@ -23,30 +23,26 @@ out=build/nvcc
 table=docs/cuda-registers.txt
 mkdir -p "$out"
 launcher=$(command -v ccache || true)
-export nvcc out launcher
-compile() { # compile FILE ARCHITECTURE
-    log=$out/$(basename "$1" .cu).$2.log
-    $launcher "$nvcc" -std=c++17 -O3 -arch="sm_$2" -I. -Xptxas -v -Xcompiler -fPIC,-Wall -c "$1" \
-        -o "$out/$(basename "$1" .cu).$2.o" >"$log" 2>&1
+compile() { # compile FILE: for every architecture in one call, which share what is read and the host's code
+    log=$out/$(basename "$1" .cu).log
+    $launcher "$nvcc" -std=c++17 -O3 $code_for -I. -Xptxas -v -Xcompiler -fPIC,-Wall -c "$1" \
+        -o "$out/$(basename "$1" .cu).o" >"$log" 2>&1
     code=$?
-    grep -E 'warning|error' "$log" | grep -v 'bytes spill' | sed "s/^/sm_$2: /"
+    grep -E 'warning|error' "$log" | grep -v 'bytes spill'
     [ $code -eq 0 ] && ! grep -qE 'warning|error' "$log"
 }
 export -f compile
 
 # A line for each kernel: architecture, file, name, registers, bytes spilled.
-figures() { # figures ARCHITECTURE...
-    for a in "$@"; do
-        for f in cuda/*.cu; do
-            name=$(basename "$f" .cu)
-            awk -v arch="$a" -v file="$name" '
-                /Compiling entry function/ { split($0, part, "\047"); kernel = part[2]; spilled = -1 }
-                /bytes stack frame/ && spilled < 0 { spilled = $5 + 0 }
-                /Used [0-9]+ registers/ {
-                    match($0, /Used [0-9]+/)
-                    print arch, file, kernel, substr($0, RSTART + 5, RLENGTH - 5), spilled
-                }' "$out/$name.$a.log"
-        done
+figures() {
+    for log in "$out"/*.log; do
+        awk -v file="$(basename "$log" .log)" '
+            /Compiling entry function/ { split($0, part, "\047"); kernel = part[2]; arch = part[4]; spilled = -1 }
+            /bytes stack frame/ && spilled < 0 { spilled = $5 + 0 }
+            /Used [0-9]+ registers/ {
+                match($0, /Used [0-9]+/)
+                print substr(arch, 4), file, kernel, substr($0, RSTART + 5, RLENGTH - 5), spilled
+            }' "$log"
     done | sort
 }
 
@@ -57,19 +53,22 @@ all) set -- 75 80 86 87 89 90a 100 ;;
 esac
 [ $# -gt 0 ] || set -- 80 90a
 rm -f "$out"/*.log "$out"/*.o
-for a in "$@"; do
-    for f in cuda/*.cu; do echo "$f $a"; done
-done | xargs -P "$(nproc)" -L 1 bash -c 'compile "$@"' compile
+code_for=$(for a in "$@"; do echo "-gencode arch=compute_$a,code=sm_$a"; done)
+export nvcc out launcher code_for
+# Those with most kernels first, so that no core waits for the last.
+for f in cuda/*.cu; do
+    echo "$(grep -c " $(basename "$f" .cu) " "$table") $f"
+done | sort -rn | cut -d ' ' -f 2 | xargs -P "$(nproc)" -L 1 bash -c 'compile "$@"' compile
 code=$?
 version=$("$nvcc" --version | sed -nE 's/.*release [0-9.]+, (V[0-9.]+)/\1/p')
 if [ -n "$write" ] && [ $code -eq 0 ]; then
     {
         echo "# Registers and bytes spilled of every kernel, by nvcc $version; written by tests/nvcc.sh --table."
         echo "# architecture file kernel registers spilled"
-        figures "$@"
+        figures
     } >"$table"
 elif [ $code -eq 0 ] && grep -qs "nvcc $version;" "$table"; then
-    figures "$@" | awk -v table="$table" '
+    figures | awk -v table="$table" '
         BEGIN { while ((getline line < table) > 0) if (split(line, f, " ") == 5) { r[f[1] f[3]] = f[4]; s[f[1] f[3]] = f[5] } }
         !(($1 $3) in r) { next }
         $4 + 0 > r[$1 $3] + 0 || $5 + 0 > s[$1 $3] + 0 {
@@ -78,6 +77,6 @@ elif [ $code -eq 0 ] && grep -qs "nvcc $version;" "$table"; then
         }
         END { exit bad }' || code=1
 fi
-n=$(ls "$out"/*.o | wc -l)
+n=$(($(ls "$out"/*.o | wc -l) * $#))
 [ $code -eq 0 ] && echo "$n passed, 0 failed" || echo "$n passed, 1 failed"
 exit $code

@@ -86,8 +86,8 @@ const char *describe(const struct op_case *k, char *text, size_t size);
 /* Visits a case as it is and with its real inputs that are not fixed in f16 and bf16. */
 void visit_dtypes(case_fn visit, void *arg, const struct op_case *k);
 
-/* Visits the cases of all families. */
-void all_cases(case_fn visit, void *arg);
+/* Visits the cases of the families named; none: of all. */
+void cases_of(int n, char **families, case_fn visit, void *arg);
 
 /* Each returns true, or false with a message. */
 bool check_value(wk_ctx *c, const struct op_case *k, char *message, size_t size);
@@ -100,15 +100,15 @@ bool check_coverage(char *message, size_t size);
 /* Every row with a gradient was seen by check_gradient in every layout, or there is no input for it. */
 bool check_gradient_coverage(char *message, size_t size);
 
-/* The whole run on one context, and on every instruction set of this machine. Counts go up; the message has
- * the first failures, a line each. */
+/* Counts go up; the message has the first failures, a line each. */
 struct tally {
     int64_t passed, failed, left; /* left out: the device has no kernel for it */
     char    message[4096];
 };
-void run_cases(wk_ctx *c, bool gradients, struct tally *t);
-void run_everywhere(struct tally *t);
-/* The cases of the families named (none: of all) on another device: value and gradient against the CPU's. */
+/* The cases of the families named (none: of all) on one of this machine's instruction sets, counted from 0;
+ * gradients on the first. False where there are none so many. */
+bool run_set(int which, int n, char **families, struct tally *t);
+/* Likewise on another device: value and gradient against the CPU's. */
 void run_on_device(const char *device, int n, char **families, struct tally *t);
 
 #endif

@@ -57,33 +57,41 @@ static struct geometry geometry_of(const struct shape_case *r, const wk_shape *x
     return g;
 }
 
-/* Calls visit for every value of x, weight and result that meet; indices are dense. */
-typedef void (*meeting)(void *arg, int64_t x, int64_t w, int64_t y);
+/* Values of x, weight and result that meet: n neighbours of the result from y, of x from x by step. */
+struct line {
+    int64_t x, step, w, y, n;
+};
+typedef void (*meeting)(void *arg, const struct line *l);
+
+/* Calls visit for all there are; indices are dense. */
 static void meet(const struct geometry *g, int64_t channels, int64_t results, meeting visit, void *arg)
 {
-    const int64_t c = channels / g->groups, o = results / g->groups;
-    int64_t       p[3], k[3], at[3];
-    for (int64_t i = 0; i < g->images * results * c; i++) {
-        const int64_t in = i % c, row = i / c % results, image = i / c / results;
-        for (p[0] = 0; p[0] < g->out[0]; p[0]++)
-            for (p[1] = 0; p[1] < g->out[1]; p[1]++)
-                for (p[2] = 0; p[2] < g->out[2]; p[2]++)
-                    for (int64_t t = 0; t < g->ker[0] * g->ker[1] * g->ker[2]; t++) {
-                        bool inside = true;
-                        k[2] = t % g->ker[2];
-                        k[1] = t / g->ker[2] % g->ker[1];
-                        k[0] = t / g->ker[2] / g->ker[1];
-                        for (int d = 0; d < 3; d++) {
-                            at[d] = p[d] * g->stride[d] + k[d] * g->dil[d] - g->pad[d];
-                            inside &= at[d] >= 0 && at[d] < g->in[d];
-                        }
-                        if (!inside) continue;
-                        const int64_t channel = image * channels + row / o * c + in;
-                        visit(arg, ((channel * g->in[0] + at[0]) * g->in[1] + at[1]) * g->in[2] + at[2],
-                              (row * c + in) * g->ker[0] * g->ker[1] * g->ker[2] + t,
-                              (((image * results + row) * g->out[0] + p[0]) * g->out[1] + p[1]) * g->out[2] +
-                                  p[2]);
-                    }
+    const int64_t c = channels / g->groups, o = results / g->groups, *ker = g->ker, *in = g->in;
+    const int64_t taps = ker[0] * ker[1] * ker[2];
+    for (int64_t i = 0; i < g->images * results * c * taps; i++) {
+        const int64_t t = i % taps, of = i / taps % c, row = i / taps / c % results;
+        const int64_t image = i / taps / c / results, channel = image * channels + row / o * c + of;
+        const int64_t k[3] = {t / ker[2] / ker[1], t / ker[2] % ker[1], t % ker[2]};
+        int64_t       first[3], low[3], high[3]; /* of x at place 0; the places that lie inside */
+        for (int d = 0; d < 3; d++) {
+            first[d] = k[d] * g->dil[d] - g->pad[d];
+            for (low[d] = 0; low[d] < g->out[d] && first[d] + low[d] * g->stride[d] < 0;) low[d]++;
+            for (high[d] = g->out[d]; high[d] > low[d];) {
+                if (first[d] + (high[d] - 1) * g->stride[d] < in[d]) break;
+                high[d]--;
+            }
+        }
+        for (int64_t p = low[0]; p < high[0]; p++)
+            for (int64_t q = low[1]; q < high[1]; q++) {
+                const int64_t plane = channel * in[0] + first[0] + p * g->stride[0];
+                const int64_t x = plane * in[1] + first[1] + q * g->stride[1];
+                const int64_t y = ((image * results + row) * g->out[0] + p) * g->out[1] + q;
+                visit(arg, &(struct line){.x = x * in[2] + first[2] + low[2] * g->stride[2],
+                                          .step = g->stride[2],
+                                          .w = (row * c + of) * taps + t,
+                                          .y = y * g->out[2] + low[2],
+                                          .n = high[2] - low[2]});
+            }
     }
 }
 
@@ -91,20 +99,22 @@ struct sum {
     double       *to;
     const double *a, *b;
 };
-static void add_y(void *arg, int64_t x, int64_t w, int64_t y)
+static void add_y(void *arg, const struct line *l)
 {
-    struct sum *s = arg;
-    s->to[y] += s->a[x] * s->b[w];
+    const struct sum *s = arg;
+    for (int64_t i = 0; i < l->n; i++) s->to[l->y + i] += s->a[l->x + i * l->step] * s->b[l->w];
 }
-static void add_x(void *arg, int64_t x, int64_t w, int64_t y)
+static void add_x(void *arg, const struct line *l)
 {
-    struct sum *s = arg;
-    s->to[x] += s->a[y] * s->b[w];
+    const struct sum *s = arg;
+    for (int64_t i = 0; i < l->n; i++) s->to[l->x + i * l->step] += s->a[l->y + i] * s->b[l->w];
 }
-static void add_w(void *arg, int64_t x, int64_t w, int64_t y)
+static void add_w(void *arg, const struct line *l)
 {
-    struct sum *s = arg;
-    s->to[w] += s->a[x] * s->b[y];
+    const struct sum *s = arg;
+    double            sum = s->to[l->w];
+    for (int64_t i = 0; i < l->n; i++) sum += s->a[l->x + i * l->step] * s->b[l->y + i];
+    s->to[l->w] = sum;
 }
 
 static void start(const struct op_case *k, const struct values *x, struct values *y, int64_t channels)

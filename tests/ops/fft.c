@@ -53,19 +53,26 @@ static void exact_one(const struct op_case *k, const struct values *x, struct va
     const double  scale = norm == WK_FFT_ORTHO                     ? 1 / sqrt((double)n)
                           : (norm == WK_FFT_FORWARD) == (sign < 0) ? 1 / (double)n
                                                                    : 1;
+    double       *root = wk_alloc((size_t)n * 2 * sizeof *root); /* cos and sin of each part of the circle */
+    if (!root) return;
+    for (int64_t j = 0; j < n; j++) {
+        const double a = sign * TAU * (double)j / (double)n;
+        root[2 * j] = cos(a), root[2 * j + 1] = sin(a);
+    }
     for (int64_t o = 0; o < outer * inner; o++)
         for (int64_t f = 0; f < out; f++) {
             const double *from = x->v + (o / inner * size * inner + o % inner) * px;
             double       *to = y->v + ((o / inner * out + f) * inner + o % inner) * py, sum[2] = {0, 0};
             for (int64_t j = 0; j < n; j++) {
-                double       re, im;
-                const double a = sign * TAU * (double)(f * j % n) / (double)n;
+                double        re, im;
+                const double *a = root + f * j % n * 2;
                 value_of(w, from, inner * px, size, n, j, &re, &im);
-                sum[0] += re * cos(a) - im * sin(a);
-                sum[1] += re * sin(a) + im * cos(a);
+                sum[0] += re * a[0] - im * a[1];
+                sum[1] += re * a[1] + im * a[0];
             }
             for (int p = 0; p < py; p++) to[p] = sum[p] * scale;
         }
+    wk_free(root);
 }
 
 /* Shape of x without the two, the dim, and the length asked for. */

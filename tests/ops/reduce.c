@@ -99,23 +99,26 @@ static void exact(const struct op_case *k, const struct values *x, struct values
     unsigned mask = k->dims.ndim ? 0 : ~0u;
     for (int i = 0; i < k->dims.ndim; i++)
         mask |= 1u << (k->dims.dim[i] < 0 ? k->dims.dim[i] + x->ndim : k->dims.dim[i]);
-    for (int64_t i = 0; i < y->n; i++) {
-        struct set s = {.product = 1};
-        for (int pass = 0; pass < 2; pass++) {
-            for (int64_t j = 0; j < x->n; j++) {
-                int64_t at = 0, step = 1, left = j;
-                for (int d = x->ndim - 1; d >= 0; d--) {
-                    at += mask >> d & 1 ? 0 : left % x->shape[d] * step;
-                    step *= mask >> d & 1 ? 1 : x->shape[d];
-                    left /= x->shape[d];
-                }
-                if (at == i) take(&s, x->v[j], pass, k->p);
+    struct set *sets = wk_alloc((size_t)(y->n + 1) * sizeof *sets);
+    if (!sets) return;
+    for (int64_t i = 0; i < y->n; i++) sets[i] = (struct set){.product = 1};
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t j = 0; j < x->n; j++) {
+            int64_t at = 0, step = 1, left = j;
+            for (int d = x->ndim - 1; d >= 0; d--) {
+                at += mask >> d & 1 ? 0 : left % x->shape[d] * step;
+                step *= mask >> d & 1 ? 1 : x->shape[d];
+                left /= x->shape[d];
             }
-            s.mean = s.sum / (double)s.n;
-            s.shift = isinf(s.most) ? 0 : s.most;
+            take(&sets[at], x->v[j], pass, k->p);
         }
-        y->v[i] = result(k, &s);
+        for (int64_t i = 0; i < y->n; i++) {
+            sets[i].mean = sets[i].sum / (double)sets[i].n;
+            sets[i].shift = isinf(sets[i].most) ? 0 : sets[i].most;
+        }
     }
+    for (int64_t i = 0; i < y->n; i++) y->v[i] = result(k, &sets[i]);
+    wk_free(sets);
 }
 
 static void over_shapes(case_fn visit, void *arg, struct op_case k, wk_dtype t)

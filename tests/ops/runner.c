@@ -8,11 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-void all_cases(case_fn visit, void *arg)
+void cases_of(int n, char **families, case_fn visit, void *arg)
 {
-#define FAMILY(name) family_##name(visit, arg);
+    static const struct {
+        const char *name;
+        void (*visit)(case_fn visit, void *arg);
+    } all[] = {
+#define FAMILY(name) {#name, family_##name},
 #include "tests/ops/families.def"
 #undef FAMILY
+    };
+    for (size_t f = 0; f < sizeof all / sizeof *all; f++) {
+        bool wanted = n == 0;
+        for (int i = 0; i < n; i++) wanted |= strcmp(families[i], all[f].name) == 0;
+        if (wanted) all[f].visit(visit, arg);
+    }
 }
 
 void visit_dtypes(case_fn visit, void *arg, const struct op_case *k)
@@ -304,7 +314,7 @@ bool check_coverage(char *message, size_t size)
 {
     struct coverage v = {{false}, {false}};
     size_t          n = 0;
-    all_cases(cover, &v);
+    cases_of(0, NULL, cover, &v);
     message[0] = '\0';
     for (wk_op op = 0; op < WK_OP_COUNT; op++) {
         const char  *name = wki_op_name(op);
@@ -351,23 +361,19 @@ static void run_case(void *arg, const struct op_case *k)
     if (r->gradients && k->gradient) note(r->t, check_gradient(r->c, k, message, sizeof message), message);
 }
 
-void run_cases(wk_ctx *c, bool gradients, struct tally *t)
-{
-    all_cases(run_case, &(struct running){c, gradients, t});
-}
-
-void run_everywhere(struct tally *t)
+bool run_set(int which, int n, char **families, struct tally *t)
 {
     static const char *const isas[] = {"base", "v2", "v3", "v4"};
     int                      found = 0;
-    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
+    for (size_t i = 0; i < sizeof isas / sizeof *isas && found <= which; i++) {
         setenv("WK_ISA", isas[i], 1);
         wk_ctx *c = wk_ctx_new("cpu");
-        if (wk_ctx_status(c) == WK_OK) run_cases(c, found++ == 0, t);
+        if (wk_ctx_status(c) == WK_OK && found++ == which)
+            cases_of(n, families, run_case, &(struct running){c, which == 0, t});
         wk_ctx_free(c);
     }
     unsetenv("WK_ISA");
-    if (found == 0) note(t, false, "no instruction set could be opened");
+    return found > which;
 }
 
 /* ---- another device ---- */
@@ -426,21 +432,11 @@ static void run_beside(void *arg, const struct op_case *k)
 
 void run_on_device(const char *device, int n, char **families, struct tally *t)
 {
-    static const struct {
-        const char *name;
-        void (*visit)(case_fn visit, void *arg);
-    } all[] = {
-#define FAMILY(name) {#name, family_##name},
-#include "tests/ops/families.def"
-#undef FAMILY
-    };
     struct beside b = {.c = wk_ctx_new(device), .cpu = wk_ctx_new("cpu"), .t = t};
-    if (wk_ctx_status(b.c) != WK_OK) note(t, false, wk_ctx_message(b.c));
-    for (size_t f = 0; f < sizeof all / sizeof *all && wk_ctx_status(b.c) == WK_OK; f++) {
-        bool wanted = n == 0;
-        for (int i = 0; i < n; i++) wanted |= strcmp(families[i], all[f].name) == 0;
-        if (wanted) all[f].visit(run_beside, &b);
-    }
+    if (wk_ctx_status(b.c) == WK_OK)
+        cases_of(n, families, run_beside, &b);
+    else
+        note(t, false, wk_ctx_message(b.c));
     wk_ctx_free(b.c);
     wk_ctx_free(b.cpu);
 }
