@@ -12,8 +12,10 @@ struct attend {
     wk_tensor      q, k, v, mask;             /* mask WK_NONE or [.., H, T, S] */
     int64_t        batch, heads, groups, rep; /* rep: query heads per key head */
     int64_t        queries, keys, d, dv;
-    int64_t        dp, dvp;     /* padded to whole vectors */
-    int64_t        start, seen; /* place of the first query; keys that exist */
+    int64_t        dp, dvp; /* padded to whole vectors */
+    const int64_t *starts;  /* places of the batch entries' first queries, or NULL: */
+    int64_t        start;   /* that of all */
+    int64_t        seen;    /* keys that exist, where most do */
     int64_t        window;
     bool           causal;
     float          scale, softcap;
@@ -45,17 +47,34 @@ INLINE struct attend attend_of(const wk_call *call)
     return a;
 }
 
-/* Reads the place of the first query; false if it is not within the keys. */
-INLINE bool attend_start(struct attend *a)
+/* The place of the first query of batch entry b; the keys that exist there. */
+INLINE int64_t start_of(const struct attend *a, int64_t b)
+{
+    return a->starts ? a->starts[b] : a->start;
+}
+INLINE int64_t seen_of(const struct attend *a, int64_t b)
+{
+    return a->starts ? a->starts[b] + a->queries : a->seen;
+}
+
+/* Reads the places of the first queries. The first that is not within the keys, or -1. */
+INLINE int64_t attend_start(struct attend *a)
 {
     const wk_tensor start = a->call->in[3];
+    int64_t         value;
     a->start = a->keys - a->queries;
     a->seen = a->keys;
-    if (start->storage == NULL) return true;
-    int64_t value;
+    if (start->storage == NULL) return -1;
+    const int64_t n = wk_count(start);
+    if (n > 1) a->starts = load_i64(start, 0, n, NULL);
     a->start = *load_i64(start, 0, 1, &value);
-    a->seen = a->start + a->queries;
-    return a->start >= 0 && a->seen <= a->keys;
+    a->seen = 0;
+    for (int64_t b = 0; b < n; b++) {
+        const int64_t seen = start_of(a, b) + a->queries;
+        if (seen > a->keys || seen < a->queries) return b;
+        if (seen > a->seen) a->seen = seen;
+    }
+    return -1;
 }
 
 /* Element where the rows of head h in batch entry b begin. */
@@ -73,15 +92,16 @@ INLINE int64_t row_step(wk_tensor x)
     return x->stride[x->ndim - 2];
 }
 
-/* Keys first .. last that query t sees. */
-INLINE int64_t first_seen(const struct attend *a, int64_t t)
+/* Keys first .. last that query t of batch entry b sees. */
+INLINE int64_t first_seen(const struct attend *a, int64_t b, int64_t t)
 {
-    const int64_t from = a->start + t - a->window + 1;
+    const int64_t from = start_of(a, b) + t - a->window + 1;
     return a->window && from > 0 ? from : 0;
 }
-INLINE int64_t last_seen(const struct attend *a, int64_t t)
+INLINE int64_t last_seen(const struct attend *a, int64_t b, int64_t t)
 {
-    return a->causal && a->start + t + 1 < a->seen ? a->start + t + 1 : a->seen;
+    const int64_t to = start_of(a, b) + t + 1, seen = seen_of(a, b);
+    return a->causal && to < seen ? to : seen;
 }
 
 /* n rows of x from element `at` as f32, in place where they are dense enough: *step apart, readable and
@@ -141,7 +161,7 @@ INLINE void mask_scores(wk_tensor m, int64_t at, int64_t n, float *s)
 INLINE void limit_scores(const struct attend *a, int64_t b, int64_t head, int64_t query, int64_t key,
                          int64_t n, float *s)
 {
-    int64_t from = first_seen(a, query) - key, to = last_seen(a, query) - key;
+    int64_t from = first_seen(a, b, query) - key, to = last_seen(a, b, query) - key;
     from = from < 0 ? 0 : from > KEYS ? KEYS : from;
     to = to > n ? n : to;
     to = to < from ? from : to;

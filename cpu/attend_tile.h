@@ -34,7 +34,7 @@ INLINE bool sees_all(const struct tile *t, int64_t key, int64_t n)
 {
     const struct attend *a = t->a;
     return n == KEYS && a->softcap <= 0.0f && !a->mask->storage &&
-           first_seen(a, t->first + t->n - 1) <= key && last_seen(a, t->first) >= key + n;
+           first_seen(a, t->b, t->first + t->n - 1) <= key && last_seen(a, t->b, t->first) >= key + n;
 }
 
 /* ---- few rows: t->s = scores with n <= KEYS keys from `key` on; t->o += t->s times their values ---- */

@@ -301,8 +301,8 @@ static void span_pieces(void *arg, int64_t from, int64_t to, int worker)
     const struct attend *a = &p->a;
     for (int64_t i = from; i < to; i++) {
         struct tile   t = tile_at(p, i / p->used);
-        const int64_t begin = first_seen(a, t.first) / KEYS * KEYS + i % p->used * p->span;
-        int64_t       end = last_seen(a, t.first + t.n - 1);
+        const int64_t begin = first_seen(a, t.b, t.first) / KEYS * KEYS + i % p->used * p->span;
+        int64_t       end = last_seen(a, t.b, t.first + t.n - 1);
         if (end > begin + p->span) end = begin + p->span;
         start_tile(p, &t, (float *)a->call->scratch + worker * p->floats);
         for (int64_t key = begin; key < end; key += KEYS)
@@ -352,10 +352,11 @@ static void merge_pieces(void *arg, int64_t from, int64_t to, int worker)
 
 wk_status CPU(attend)(const wk_call *k)
 {
-    struct plan p = plan_of(k);
-    if (!attend_start(&p.a)) {
+    struct plan   p = plan_of(k);
+    const int64_t bad = attend_start(&p.a);
+    if (bad >= 0) {
         snprintf(k->message, WKI_CALL_MESSAGE, "start %lld with %lld queries: k has %lld keys",
-                 (long long)p.a.start, (long long)p.a.queries, (long long)p.a.keys);
+                 (long long)start_of(&p.a, bad), (long long)p.a.queries, (long long)p.a.keys);
         return WK_EINDEX;
     }
     const struct attend *a = &p.a;

@@ -156,14 +156,15 @@ static void key_block(const struct group *t, int64_t key, int64_t n)
     const wk_tensor      dk = a->call->out[1], dv = a->call->out[2];
     memset(t->dk, 0, (size_t)(KEYS * a->dp) * sizeof(float));
     memset(t->dv, 0, (size_t)(KEYS * a->dvp) * sizeof(float));
-    if (key < a->seen) {
-        const int64_t seen = a->seen - key < n ? a->seen - key : n;
+    const int64_t exist = seen_of(a, t->b);
+    if (key < exist) {
+        const int64_t seen = exist - key < n ? exist - key : n;
         load_block(a->k, head_at(a->k, t->b, t->g) + key * row_step(a->k), seen, a->dp, t->k, t->k_columns);
         load_block(a->v, head_at(a->v, t->b, t->g) + key * row_step(a->v), seen, a->dvp, t->v, t->v_columns);
         for (int64_t h = 0; h < a->rep; h++)
             for (int64_t i = 0; i < a->queries; i += BLOCK) {
                 const int64_t rows = a->queries - i < BLOCK ? a->queries - i : BLOCK;
-                if (last_seen(a, i + rows - 1) <= key || first_seen(a, i) >= key + seen) continue;
+                if (last_seen(a, t->b, i + rows - 1) <= key || first_seen(a, t->b, i) >= key + seen) continue;
                 rows_and_keys(t, h * a->queries + i, rows, key, seen);
             }
     }
@@ -192,7 +193,7 @@ static void groups(void *arg, int64_t from, int64_t to, int worker)
 wk_status CPU(attend_vjp)(const wk_call *k)
 {
     struct vjp o = vjp_of(k);
-    if (!attend_start(&o.a)) return WK_EINDEX;
+    if (attend_start(&o.a) >= 0) return WK_EINDEX;
     wki_parallel(k->device, o.a.batch * o.a.groups, 1, groups, &o);
     return WK_OK;
 }

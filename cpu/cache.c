@@ -5,7 +5,8 @@
 
 struct write {
     wk_tensor x, cache;
-    int64_t   heads, queries, columns, start; /* heads over all leading dims */
+    wk_tensor start;                   /* one place, or one for each batch entry */
+    int64_t   heads, queries, columns; /* heads over all leading dims */
 };
 
 static int64_t head_at(wk_tensor x, int64_t h)
@@ -18,6 +19,13 @@ static int64_t head_at(wk_tensor x, int64_t h)
     return at;
 }
 
+static int64_t start_of(const struct write *w, int64_t h)
+{
+    int64_t       value;
+    const int64_t n = wk_count(w->start);
+    return *load_i64(w->start, n > 1 ? h / (w->heads / n) : 0, 1, &value);
+}
+
 static void write_rows(void *arg, int64_t first, int64_t last, int worker)
 {
     const struct write *w = arg;
@@ -26,7 +34,7 @@ static void write_rows(void *arg, int64_t first, int64_t last, int worker)
     for (int64_t i = first; i < last; i++) {
         const int64_t h = i / w->queries, t = i % w->queries;
         const int64_t from = head_at(w->x, h) + t * w->x->stride[w->x->ndim - 2];
-        const int64_t to = head_at(w->cache, h) + (w->start + t) * w->cache->stride[w->cache->ndim - 2];
+        const int64_t to = head_at(w->cache, h) + (start_of(w, h) + t) * w->cache->stride[w->cache->ndim - 2];
         for (int64_t e = 0; e < w->columns; e += TILE) {
             const int64_t n = w->columns - e < TILE ? w->columns - e : TILE;
             char         *out = address(w->cache, to + e);
@@ -41,19 +49,22 @@ static void write_rows(void *arg, int64_t first, int64_t last, int worker)
 
 wk_status CPU(cache_write)(const wk_call *k)
 {
-    struct write  w = {.x = k->in[0], .cache = k->out[0]};
-    int64_t       value;
+    struct write  w = {.x = k->in[0], .start = k->in[1], .cache = k->out[0]};
     const int64_t capacity = w.cache->shape[w.cache->ndim - 2];
     w.queries = w.x->shape[w.x->ndim - 2];
     w.columns = wki_cols(w.x);
-    w.start = *load_i64(k->in[1], 0, 1, &value);
-    if (w.start < 0 || w.start > capacity - w.queries) {
-        snprintf(k->message, WKI_CALL_MESSAGE, "%lld positions from %lld, room for %lld",
-                 (long long)w.queries, (long long)w.start, (long long)capacity);
-        return WK_EINDEX;
+    w.heads = 1;
+    for (int i = 0; i + 2 < w.x->ndim; i++) w.heads *= w.x->shape[i];
+    const int64_t each = w.heads > 0 ? w.heads / wk_count(w.start) : 0; /* heads under a start of their own */
+    for (int64_t h = 0; h == 0 || h<w.heads; h += each> 0 ? each : w.heads) {
+        const int64_t start = start_of(&w, h);
+        if (start < 0 || start > capacity - w.queries) {
+            snprintf(k->message, WKI_CALL_MESSAGE, "%lld positions from %lld, room for %lld",
+                     (long long)w.queries, (long long)start, (long long)capacity);
+            return WK_EINDEX;
+        }
     }
     if (wk_count(w.x) == 0) return WK_OK;
-    w.heads = wk_count(w.x) / (w.queries * w.columns);
     wki_parallel(k->device, w.heads * w.queries, 16384 / w.columns + 1, write_rows, &w);
     return WK_OK;
 }

@@ -19,6 +19,7 @@ struct attending {
     heads                  dy;               /* the gradient's */
     float                 *lse;              /* [.., H, T], or nothing */
     const void            *start;            /* or nothing */
+    bool                   starts;           /* one for each batch entry */
     int                    start_dtype, op, n_lead, d, dv;
     int64_t                lead[LEAD], batch, groups, rep, queries, keys, rows, window;
     bool                   causal;
@@ -48,6 +49,7 @@ static inline attending attending_of(const wk_call *c)
     heads_of(&a.mask, c->in[4]);
     a.start = wki_cuda_none(start) ? nullptr : wki_data(start);
     a.start_dtype = a.start ? (int)start->dtype : 0;
+    a.starts = a.start && wki_cuda_count(start) > 1;
     a.op = (int)c->op;
     a.n_lead = q->ndim - 3;
     a.batch = 1;
@@ -93,13 +95,13 @@ DEVICE int64_t sum_at(const attending &a, int64_t b, int64_t g, int64_t r)
 struct sight {
     int64_t start, seen; /* place of the first query; keys that exist */
 };
-/* False: the start is outside of the keys, which is reported. */
-DEVICE bool sight_of(const attending &a, sight *s)
+/* Of batch entry b. False: its start is outside of the keys, which is reported. */
+DEVICE bool sight_of(const attending &a, int64_t b, sight *s)
 {
     s->start = a.keys - a.queries;
     s->seen = a.keys;
     if (!a.start) return true;
-    s->start = load_any<int64_t>(a.start, a.start_dtype, 0);
+    s->start = load_any<int64_t>(a.start, a.start_dtype, a.starts ? b : 0);
     s->seen = s->start + a.queries;
     if (s->start >= 0 && s->seen <= a.keys) return true;
     if (threadIdx.x == 0) report_index(a.fault, a.op, s->start, a.keys - a.queries + 1);

@@ -47,7 +47,7 @@ template <typename T> __global__ void attend_kernel(const __grid_constant__ atte
     const int     row = (int)threadIdx.x / 16, col = (int)threadIdx.x % 16;
     const int     c0 = (int)blockIdx.y * COLUMNS, width = a.dv - c0 < COLUMNS ? a.dv - c0 : COLUMNS;
     sight         s;
-    if (!sight_of(a, &s)) return;
+    if (!sight_of(a, b, &s)) return;
     const int64_t q = head_at(a, a.q, b, g * a.rep), k = head_at(a, a.k, b, g), v = head_at(a, a.v, b, g);
     const int64_t mask = a.mask.data ? head_at(a, a.mask, b, g * a.rep) : 0;
     softening     m;

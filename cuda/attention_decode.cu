@@ -218,7 +218,7 @@ __global__ void __launch_bounds__(THREADS, blocks_of<T, R>::N)
     const int64_t item = blockIdx.x, split = item % p.splits, head = item / p.splits;
     const int64_t b = head / a.groups, g = head % a.groups;
     sight         s;
-    if (!sight_of(a, &s)) return;
+    if (!sight_of(a, b, &s)) return;
     const int64_t k = head_at(a, a.k, b, g), v = head_at(a, a.v, b, g);
     const int64_t mask = a.mask.data ? head_at(a, a.mask, b, g * a.rep) : 0;
     const int64_t from = first_seen(a, s, 0), to = last_seen(a, s, a.queries - 1);
@@ -293,7 +293,7 @@ __global__ void attend_merge_kernel(const __grid_constant__ attending a, const _
     const float  *parts = p.parts + head * p.splits * step + r * (a.dv + 2);
     float         most = -INFINITY, sum = 0.0f;
     sight         s;
-    if (!sight_of(a, &s)) return;
+    if (!sight_of(a, b, &s)) return;
     for (int64_t i = 0; i < p.splits; i++) most = fmaxf(most, parts[i * step]);
     const float base = most == -INFINITY ? 0.0f : most;
     for (int64_t i = 0; i < p.splits; i++) sum += expf(parts[i * step] - base) * parts[i * step + 1];

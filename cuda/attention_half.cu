@@ -250,7 +250,7 @@ __global__ void __launch_bounds__(shape<W>::THREADS, 2)
     const int64_t mine = row0 + first, last_mine = mine + OWN < a.rows ? mine + OWN - 1 : a.rows - 1;
     const int64_t last = row0 + ROWS < a.rows ? row0 + ROWS - 1 : a.rows - 1;
     sight         s;
-    if (!sight_of(a, &s)) return;
+    if (!sight_of(a, b, &s)) return;
     const int64_t k = head_at(a, a.k, b, g), v = head_at(a, a.v, b, g), q = head_at(a, a.q, b, g * a.rep);
     const int64_t mask = a.mask.data ? head_at(a, a.mask, b, g * a.rep) : 0;
     const int64_t begin = first_seen(a, s, row0 / a.rep) / KEYS * KEYS, end = last_seen(a, s, last / a.rep);

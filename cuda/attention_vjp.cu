@@ -81,7 +81,7 @@ template <typename T> __global__ void attend_keys_vjp_kernel(const __grid_consta
     const int64_t    key0 = blockIdx.x / all * TILE;
     const int        c0 = (int)blockIdx.y * COLUMNS;
     sight            s;
-    if (!sight_of(a, &s)) return;
+    if (!sight_of(a, b, &s)) return;
     const int64_t q = head_at(a, a.q, b, g * a.rep), dy = head_at(a, a.dy, b, g * a.rep);
     const int64_t mask = a.mask.data ? head_at(a, a.mask, b, g * a.rep) : 0;
     const rows_of keys = {&a.k, head_at(a, a.k, b, g), key0, s.seen - key0, false};
@@ -112,7 +112,7 @@ template <typename T> __global__ void attend_queries_vjp_kernel(const __grid_con
     const int64_t    last = row0 + TILE < a.rows ? row0 + TILE - 1 : a.rows - 1;
     const int        c0 = (int)blockIdx.y * COLUMNS, width = width_of(a.d, c0);
     sight            s;
-    if (!sight_of(a, &s)) return;
+    if (!sight_of(a, b, &s)) return;
     const int64_t k = head_at(a, a.k, b, g), v = head_at(a, a.v, b, g);
     const int64_t mask = a.mask.data ? head_at(a, a.mask, b, g * a.rep) : 0;
     const rows_of rows = {&a.q, head_at(a, a.q, b, g * a.rep), row0, a.rows - row0, true};

@@ -6,13 +6,14 @@ struct writing {
     const void            *start;
     int                    start_dtype, op;
     int64_t                queries, columns, capacity, step_cache, step_x;
+    int64_t                entry; /* heads of a batch entry that has a start of its own; 0: one for all */
     struct wki_cuda_fault *fault;
 };
 
 template <typename T> __global__ void cache_write_kernel(const __grid_constant__ writing w)
 {
     const int64_t head = blockIdx.x / w.queries, t = blockIdx.x % w.queries;
-    const int64_t start = load_any<int64_t>(w.start, w.start_dtype, 0);
+    const int64_t start = load_any<int64_t>(w.start, w.start_dtype, w.entry ? head / w.entry : 0);
     if (start < 0 || start > w.capacity - w.queries) {
         if (threadIdx.x == 0) report_index(w.fault, w.op, start, w.capacity - w.queries + 1);
         return;
@@ -40,6 +41,7 @@ wk_status CUDA(cache_write)(const wk_call *k)
     walk_close(&w.heads);
     w.start = wki_data(k->in[1]);
     w.start_dtype = (int)k->in[1]->dtype;
+    if (wki_cuda_count(k->in[1]) > 1) w.entry = w.heads.n / wki_cuda_count(k->in[1]);
     w.op = (int)k->op;
     w.queries = x->shape[x->ndim - 2];
     w.columns = wki_cols(x);

@@ -58,7 +58,15 @@ static void spread_all(wk_ctx *c, wk_tensor *x[3])
 
 static bool is_index(wk_tensor x)
 {
-    return wk_count(x) == 1 && (x->dtype == WK_i32 || x->dtype == WK_i64);
+    return x->dtype == WK_i32 || x->dtype == WK_i64;
+}
+
+/* One place, or one for each entry of x's leading sizes. */
+static bool is_start(wk_tensor start, wk_tensor x)
+{
+    int64_t entries = 1;
+    for (int i = 0; i + 3 < x->ndim; i++) entries *= x->shape[i];
+    return is_index(start) && (wk_count(start) == 1 || (entries && wk_count(start) == entries));
 }
 
 static bool takes(wk_tensor x)
@@ -77,9 +85,9 @@ static bool check(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const wk_att
     else if (wki_dtype_class(q->dtype) != 'F' || !takes(k) || !takes(v))
         wk_fail(c, WK_EDTYPE, "attend: q %s, k %s, v %s", wk_dtype_name(q->dtype), wk_dtype_name(k->dtype),
                 wk_dtype_name(v->dtype));
-    else if (!wk_is_none(o->start) && !is_index(o->start))
-        wk_fail(c, WK_EARG, "attend: start is %s %s, not one i32 or i64", wk_dtype_name(o->start->dtype),
-                WKI_TEXT(o->start));
+    else if (!wk_is_none(o->start) && !is_start(o->start, q))
+        wk_fail(c, WK_EARG, "attend: start is %s %s, not one i32 or i64 or one for each entry of q %s",
+                wk_dtype_name(o->start->dtype), WKI_TEXT(o->start), WKI_TEXT(q));
     else if (o->window < 0 || o->softcap < 0)
         wk_fail(c, WK_EARG, "attend: window %lld, softcap %g", (long long)o->window, o->softcap);
     else if (!wk_is_none(o->mask) && wki_dtype_class(o->mask->dtype) != 'B' &&
@@ -118,13 +126,16 @@ static wk_tensor new_result(wk_ctx *c, wk_tensor q, int64_t n)
 
 /* ---- the composition: what attend means ------------------------------------------------------ */
 
-/* bool [T, S]: which keys a query may see by place; WK_NONE: all. */
-static wk_tensor visible(wk_ctx *c, struct sizes n, const wk_attend_opts *o)
+/* bool [T, S], or [.., 1, T, S] where entries have starts of their own: which keys a query may see by place;
+ * WK_NONE: all. */
+static wk_tensor visible(wk_ctx *c, wk_tensor q, struct sizes n, const wk_attend_opts *o)
 {
     if (!o->causal && !o->window && wk_is_none(o->start)) return WK_NONE;
+    wk_shape entries = wki_shape(q);
+    for (int i = 0; i < 3; i++) entries.dim[entries.ndim - 1 - i] = 1;
     const wk_tensor start = wk_is_none(o->start)
                                 ? wk_full(c, (double)(n.keys - n.queries), WK_i64, WK_SHAPE(1))
-                                : wk_reshape(c, o->start, WK_SHAPE(1));
+                                : wk_reshape(c, o->start, wk_count(o->start) > 1 ? entries : WK_SHAPE(1));
     const wk_tensor t = wk_unsqueeze(c, wk_arange(c, 0, (double)n.queries, 1, WK_i64), 1);
     const wk_tensor at = wk_add(c, t, start), key = wk_arange(c, 0, (double)n.keys, 1, WK_i64);
     wk_tensor       seen =
@@ -152,7 +163,7 @@ static wk_tensor composed(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, cons
         s = wk_mul(c, wk_tanh(c, wk_mul(c, s, wk_scalar(c, 1 / o->softcap))), wk_scalar(c, o->softcap));
     if (!wk_is_none(o->mask))
         s = o->mask->dtype == WK_bool ? masked(c, s, o->mask) : wk_add(c, s, wk_cast(c, o->mask, t));
-    const wk_tensor seen = visible(c, n, o);
+    const wk_tensor seen = visible(c, q, n, o);
     if (!wk_is_none(seen)) s = masked(c, s, seen);
     /* a query that sees nothing gives 0 */
     if (wk_is_none(o->sinks)) {
@@ -223,6 +234,8 @@ wk_tensor wk_attend(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_attend_
     if (wk_is_none(o.sinks)) o.sinks = WK_NONE;
     if (!wki_failed(c)) spread_all(c, (wk_tensor *[3]){&q, &k, &v});
     if (!check(c, q, k, v, &o)) return WK_NONE;
+    if (!wk_is_none(o.start) && wk_count(o.start) > 1)
+        o.start = wk_contiguous(c, wk_cast(c, o.start, WK_i64));
     if (o.scale == 0) o.scale = 1 / sqrt((double)wk_size(q, -1));
     if (q->dtype == WK_f64 || wants_composed(c, q, k, v, &o) || !wki_has(c, WK_OP_attend))
         return composed(c, q, k, v, &o);
@@ -262,12 +275,13 @@ void wk_cache_write(wk_ctx *c, wk_tensor cache, wk_tensor x, wk_tensor start)
     else if (!takes(x) || !takes(cache))
         wk_fail(c, WK_EDTYPE, "cache_write: cache %s, x %s", wk_dtype_name(cache->dtype),
                 wk_dtype_name(x->dtype));
-    else if (!is_index(start))
-        wk_fail(c, WK_EARG, "cache_write: start is %s %s, not one i32 or i64", wk_dtype_name(start->dtype),
-                WKI_TEXT(start));
+    else if (!is_start(start, x))
+        wk_fail(c, WK_EARG, "cache_write: start is %s %s, not one i32 or i64 or one for each entry of x %s",
+                wk_dtype_name(start->dtype), WKI_TEXT(start), WKI_TEXT(x));
     else if (wk_size(x, -2) > wk_size(cache, -2))
         wk_fail(c, WK_EINDEX, "cache_write: %lld positions, room for %lld", (long long)wk_size(x, -2),
                 (long long)wk_size(cache, -2));
     else
-        wki_run(c, &(wk_call){.op = WK_OP_cache_write, WK_IN(x, start, cache), .out = {cache}});
+        wki_run(
+            c, &(wk_call){.op = WK_OP_cache_write, WK_IN(x, wk_contiguous(c, start), cache), .out = {cache}});
 }

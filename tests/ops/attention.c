@@ -8,10 +8,20 @@ struct attend_case {
     int         window, mask; /* mask: 1 bool, 2 real, 3 real and learnt (input 3), 4 lengths of a batch */
     double      softcap;
     bool        turned; /* inputs [T, H, d] in memory */
-    int         start;  /* plus 1: the place of the first query; 0: the last places */
+    int         start;  /* plus 1: the place of the first query; 0: the last places; EACH: of three entries */
     wk_dtype    cache;  /* of keys and values, where it is not theirs */
     bool        sinks;  /* learnt ones (input 3) */
 };
+
+enum { EACH = -1 };
+
+/* Where queries begin: one place, or the last, a third of it and 0. */
+static wk_tensor start_of(wk_ctx *c, int start, int64_t last)
+{
+    if (start == 0) return WK_NONE;
+    if (start == EACH) return wk_make(c, (const int64_t[]){last, last / 3, 0}, WK_i64, WK_SHAPE(3));
+    return wk_full(c, start - 1, WK_i64, WK_SHAPE(1));
+}
 
 static wk_tensor attend(wk_ctx *c, const wk_tensor *x, const struct op_case *given)
 {
@@ -34,7 +44,7 @@ static wk_tensor attend(wk_ctx *c, const wk_tensor *x, const struct op_case *giv
                               .softcap = k->softcap,
                               .mask = mask,
                               .sinks = k->sinks ? x[3] : WK_NONE,
-                              .start = k->start ? wk_full(c, k->start - 1, WK_i64, WK_SHAPE(1)) : WK_NONE};
+                              .start = start_of(c, k->start, wk_size(in[1], -2) - wk_size(in[0], -2))};
     return wk_attend(c, in[0], in[1], in[2], o);
 }
 
@@ -51,6 +61,26 @@ static void exact_write(const struct op_case *k, const struct values *x, struct 
     const int64_t capacity = k->in[0].shape.dim[1], n = k->in[1].shape.dim[1], d = k->in[0].shape.dim[2];
     for (int64_t i = 0; i < y->n; i++) {
         const int64_t h = i / (capacity * d), t = i / d % capacity - 2;
+        y->v[i] = t >= 0 && t < n ? x[1].v[(h * n + t) * d + i % d] : x[0].v[i];
+    }
+}
+
+/* Caches of three sequences with 4, 1 and 0 positions, of dtype `row` where it has one. */
+static const wk_dtype blocks = WK_q8_0;
+static const int64_t  taken[] = {4, 1, 0};
+
+static wk_tensor write_each(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    const wk_dtype *t = k->row;
+    const wk_tensor cache = t ? wk_cast(c, x[0], *t) : wk_clone(c, x[0]);
+    wk_cache_write(c, cache, x[1], wk_make(c, taken, WK_i64, WK_SHAPE(3)));
+    return wk_cast(c, cache, x[0]->dtype);
+}
+static void exact_write_each(const struct op_case *k, const struct values *x, struct values *y)
+{
+    const int64_t *cache = k->in[0].shape.dim, n = k->in[1].shape.dim[2], d = cache[3];
+    for (int64_t i = 0; i < y->n; i++) {
+        const int64_t h = i / (cache[2] * d), t = i / d % cache[2] - taken[h / cache[1]];
         y->v[i] = t >= 0 && t < n ? x[1].v[(h * n + t) * d + i % d] : x[0].v[i];
     }
 }
@@ -181,6 +211,31 @@ void family_attention(case_fn visit, void *arg)
          .q = WK_SHAPE(3, 4, 1, 32),
          .k = WK_SHAPE(3, 2, 150, 32),
          .v = WK_SHAPE(3, 2, 150, 32)},
+        {.note = "sequences that begin at places of their own",
+         .causal = true,
+         .start = EACH,
+         .q = WK_SHAPE(3, 2, 20, 64),
+         .k = WK_SHAPE(3, 1, 150, 64),
+         .v = WK_SHAPE(3, 1, 150, 64)},
+        {.note = "sequences that begin at places of their own, not causal, in a window",
+         .window = 30,
+         .start = EACH,
+         .q = WK_SHAPE(3, 1, 5, 24),
+         .k = WK_SHAPE(3, 1, 90, 24),
+         .v = WK_SHAPE(3, 1, 90, 16)},
+        {.note = "decoding, sequences at places of their own",
+         .causal = true,
+         .start = EACH,
+         .q = WK_SHAPE(3, 4, 1, 32),
+         .k = WK_SHAPE(3, 2, 1100, 32),
+         .v = WK_SHAPE(3, 2, 1100, 32)},
+        {.note = "q8_0 cache, sequences at places of their own",
+         .causal = true,
+         .start = EACH,
+         .cache = WK_q8_0,
+         .q = WK_SHAPE(3, 4, 2, 64),
+         .k = WK_SHAPE(3, 2, 300, 64),
+         .v = WK_SHAPE(3, 2, 300, 64)},
         {.note = "q8_0 cache, decoding",
          .causal = true,
          .cache = WK_q8_0,
@@ -244,4 +299,16 @@ void family_attention(case_fn visit, void *arg)
                                           {.shape = WK_SHAPE(3, 4, 8), .dtype = WK_f32, .layout = TURNED}},
                                    .run = write,
                                    .exact = exact_write});
+    struct op_case each = {.op = "cache_write",
+                           .note = "sequences at places of their own",
+                           .n_in = 2,
+                           .in = {{.shape = WK_SHAPE(3, 2, 9, 32), .dtype = WK_f32},
+                                  {.shape = WK_SHAPE(3, 2, 4, 32), .dtype = WK_f32, .layout = TURNED}},
+                           .run = write_each,
+                           .exact = exact_write_each};
+    visit_dtypes(visit, arg, &each);
+    each.note = "sequences at places of their own, q8_0";
+    each.row = &blocks;
+    each.tolerance = 2e-2;
+    visit(arg, &each);
 }

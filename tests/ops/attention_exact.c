@@ -208,6 +208,47 @@ Test(attention, bad_arguments)
     wk_ctx_free(c);
 }
 
+/* Entries with starts of their own give what each gives by itself, whose order of sums may be another. */
+Test(attention, each_entry_begins_where_it_says)
+{
+    const struct {
+        int64_t  queries, keys;
+        wk_dtype t;
+    } cases[] = {{1, 700, WK_f16}, {1, 90, WK_q8_0}, {33, 200, WK_f32}, {40, 130, WK_f16}};
+    for (int isa = 0; isa < FUSED_ISAS; isa++) {
+        const char *name = "";
+        wk_ctx     *c = fused_open(isa, &name);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases && wk_ctx_status(c) == WK_OK; i++) {
+            const int64_t   T = cases[i].queries, S = cases[i].keys, at[] = {S - T, 0, 17};
+            uint64_t        state = 5;
+            const wk_tensor q = noise(c, &state, WK_f32, WK_SHAPE(3, 4, T, 64)),
+                            k = noise(c, &state, cases[i].t, WK_SHAPE(3, 2, S, 64)),
+                            v = noise(c, &state, cases[i].t, WK_SHAPE(3, 2, S, 64));
+            const wk_tensor y = wk_attend(
+                c, q, k, v, (wk_attend_opts){.causal = true, .start = wk_make(c, at, WK_i64, WK_SHAPE(3))});
+            for (int b = 0; b < 3; b++) {
+                const wk_tensor alone =
+                    wk_attend(c, wk_narrow(c, q, 0, b, 1), wk_narrow(c, k, 0, b, 1), wk_narrow(c, v, 0, b, 1),
+                              (wk_attend_opts){.causal = true,
+                                               .start = wk_full(c, (double)at[b], WK_i64, WK_SHAPE(1))});
+                double *got = fused_read(c, wk_narrow(c, y, 0, b, 1)), *want = fused_read(c, alone);
+                for (int64_t e = 0; e < wk_count(alone); e++)
+                    cr_assert(fabs(got[e] - want[e]) <= 1e-5, "%s, case %zu: entry %d, %lld: %.9g, not %.9g",
+                              name, i, b, (long long)e, got[e], want[e]);
+                free(got);
+                free(want);
+            }
+            wk_attend(c, q, k, v, (wk_attend_opts){.start = wk_full(c, (double)S, WK_i64, WK_SHAPE(3))});
+            cr_assert_eq(wk_ctx_status(c), WK_EINDEX);
+            wk_ctx_clear(c);
+            wk_attend(c, q, k, v, (wk_attend_opts){.start = wk_zeros(c, WK_i64, WK_SHAPE(2))});
+            cr_assert_eq(wk_ctx_status(c), WK_EARG);
+            wk_ctx_clear(c);
+        }
+        wk_ctx_free(c);
+    }
+}
+
 /* ---- the cache ---- */
 
 Test(cache, positions_are_written_in_the_caches_dtype)
