@@ -265,22 +265,22 @@ WK_API wk_tensor wk_rope(wk_ctx *c, wk_tensor x, wk_tensor positions, wk_tensor 
  * and v also narrower ones or blocks. Result: [.., H, T, dv] in q's dtype, laid out so that transposing H and
  * T is dense. A query that sees no key gives 0, as in PyTorch. */
 typedef struct wk_attend_opts {
-    double  scale;   /* 0: 1 / sqrt(d) */
-    bool    causal;  /* query t sees keys up to start + t */
-    int64_t window;  /* sees only the last `window` keys (itself included); 0: all */
-    double  softcap; /* scores become softcap * tanh(score / softcap); 0: off */
-    wk_tensor
-        start; /* i32 or i64: keys before the first query, one for all or one for each entry of q's leading
-                        sizes; only start + T keys of k and v are looked at. WK_NONE or NULL: start = S - T when
-                        causal, all keys seen. */
+    double    scale;   /* 0: 1 / sqrt(d) */
+    bool      causal;  /* query t sees keys up to start + t */
+    int64_t   window;  /* sees only the last `window` keys (itself included); 0: all */
+    double    softcap; /* scores become softcap * tanh(score / softcap); 0: off */
+    wk_tensor start;   /* i32 or i64: keys before the first query, one for all or one for each entry of q's
+                        leading sizes; only start + T keys of k and v are looked at. WK_NONE or NULL:
+                        start = S - T when causal, all keys seen. */
     wk_tensor
         mask; /* bool (true: seen) or real (added), broadcastable to [.., H, T, S]; WK_NONE or NULL: none */
     wk_tensor sinks; /* [H] or [1]: scores that take their share and give nothing (GPT-OSS, arXiv:2508.10925),
                         not scaled, capped or masked; WK_NONE or NULL: none */
 } wk_attend_opts;
 WK_API wk_tensor wk_attend(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, wk_attend_opts o);
-/* Writes x [.., G, T, d] into cache [.., G, capacity, d] at positions start .. start + T (start i32 or
- * i64, one for all or one for each entry of the leading sizes), casting to the cache's dtype. In place; over capacity is WK_EINDEX. */
+/* Writes x [.., G, T, d] into cache [.., G, capacity, d] at positions start .. start + T (start i32 or i64,
+ * one for all or one for each entry of the leading sizes), casting to the cache's dtype. In place; over
+ * capacity is WK_EINDEX. */
 WK_API void wk_cache_write(wk_ctx *c, wk_tensor cache, wk_tensor x, wk_tensor start);
 
 /* ---- 12. Losses: core/api/loss.h ---------------------------------------------------------------- */
