@@ -6,7 +6,7 @@ enum { FEW = 8, THREADS = 256 };
 
 /* ---- sorting ---- */
 
-struct sorting {
+struct row_sorting {
     const int64_t *ids;
     int64_t        n, experts;
     int           *first, *from; /* experts + 1 places; results in the order of experts, then their own */
@@ -15,7 +15,7 @@ struct sorting {
 };
 
 /* A block to an expert, and one for the end, which looks for bad indices: those have no place. */
-__global__ void sort_kernel(const __grid_constant__ sorting s)
+__global__ void sort_kernel(const __grid_constant__ row_sorting s)
 {
     SHARED(int, part, 32);
     const int64_t e = blockIdx.x;
@@ -47,19 +47,19 @@ __global__ void sort_kernel(const __grid_constant__ sorting s)
 
 /* ---- which way ---- */
 
-struct plan {
+struct expert_plan {
     bool      one_by_one;
     enum form form;
     size_t    first, from, bytes; /* places in scratch, behind the form of x */
 };
 
-static plan plan_of(const wk_call *k)
+static expert_plan plan_of(const wk_call *k)
 {
     const wk_tensor w = k->in[1];
     const int64_t   results = wki_cuda_count(k->in[3]), experts = w->shape[0];
     const bool      known =
         !wki_cuda_plain(w->dtype) || w->dtype == WK_f32 || w->dtype == WK_f16 || w->dtype == WK_bf16;
-    plan o;
+    expert_plan o;
     o.one_by_one = known && k->cls == WK_CLASS_F32 && (results <= experts || results <= FEW);
     o.form = wki_cuda_form_of(k, w, o.one_by_one ? 1 : FEW + 1);
     if (o.form == FORM_CODES) { /* nothing else reads them */
@@ -80,9 +80,9 @@ size_t CUDA(affine_experts_scratch)(const wk_call *k)
 /* in: x, weights, biases, indices; attr.i[0]: results that a row of x serves */
 wk_status CUDA(affine_experts)(const wk_call *k)
 {
-    const plan o = plan_of(k);
-    char      *scratch = (char *)k->scratch;
-    affine     p = wki_cuda_affine_part(k, 0);
+    const expert_plan o = plan_of(k);
+    char             *scratch = (char *)k->scratch;
+    affine            p = wki_cuda_affine_part(k, 0);
     if (p.m * p.n == 0) return WK_OK;
     p.repeats = k->attr.i[0];
     WK_TRY(wki_cuda_form(k, o.form, scratch, &p));
@@ -94,7 +94,7 @@ wk_status CUDA(affine_experts)(const wk_call *k)
     int *first = (int *)(void *)(scratch + o.first), *from = (int *)(void *)(scratch + o.from);
     p.first = first;
     p.from = from;
-    const sorting s = {ids, p.m, p.experts, first, from, p.op, p.fault};
+    const row_sorting s = {ids, p.m, p.experts, first, from, p.op, p.fault};
     WK_TRY(launch(k, sort_kernel, dim3((unsigned)p.experts + 1), THREADS, 0, s));
     return o.form == FORM_BF16 ? wki_cuda_affine_tiles(k, p, p.experts ? p.m / p.experts : 0)
                                : wki_cuda_affine_exact(k, p);

@@ -4,14 +4,14 @@
 
 enum { PIECE = 4096, COUNTERS = 256 };
 
-struct places {
+struct mask_places {
     const uint8_t *x;
     int64_t       *y, *from; /* from: where the places of each piece begin */
     int64_t        n, pieces, shape[WK_MAX_DIMS];
     int            ndim;
 };
 
-__global__ void count_kernel(const __grid_constant__ places o)
+__global__ void count_kernel(const __grid_constant__ mask_places o)
 {
     SHARED(int, part, 32);
     const int64_t first = (int64_t)blockIdx.x * PIECE;
@@ -23,7 +23,7 @@ __global__ void count_kernel(const __grid_constant__ places o)
 }
 
 /* Counts to sums of those before; one block. */
-__global__ void begin_kernel(const __grid_constant__ places o)
+__global__ void begin_kernel(const __grid_constant__ mask_places o)
 {
     SHARED(int64_t, part, 32);
     int64_t before = 0, total;
@@ -35,7 +35,7 @@ __global__ void begin_kernel(const __grid_constant__ places o)
     }
 }
 
-__global__ void write_kernel(const __grid_constant__ places o)
+__global__ void write_kernel(const __grid_constant__ mask_places o)
 {
     SHARED(int, part, 32);
     const int64_t first = (int64_t)blockIdx.x * PIECE;
@@ -58,7 +58,7 @@ __global__ void write_kernel(const __grid_constant__ places o)
 wk_status CUDA(nonzero)(const wk_call *k)
 {
     const wk_tensor x = k->in[0];
-    places          o;
+    mask_places     o;
     memset((void *)&o, 0, sizeof o);
     o.x = (const uint8_t *)wki_data(x);
     o.y = (int64_t *)wki_data(k->out[0]);
