@@ -7,6 +7,7 @@ struct write {
     wk_tensor x, cache;
     wk_tensor start;                   /* one place, or one for each batch entry */
     int64_t   heads, queries, columns; /* heads over all leading dims */
+    int64_t   each;                    /* of them, under one start */
 };
 
 static int64_t head_at(wk_tensor x, int64_t h)
@@ -21,9 +22,8 @@ static int64_t head_at(wk_tensor x, int64_t h)
 
 static int64_t start_of(const struct write *w, int64_t h)
 {
-    int64_t       value;
-    const int64_t n = wk_count(w->start);
-    return *load_i64(w->start, n > 1 ? h / (w->heads / n) : 0, 1, &value);
+    int64_t value;
+    return *load_i64(w->start, h / w->each, 1, &value);
 }
 
 static void write_rows(void *arg, int64_t first, int64_t last, int worker)
@@ -55,8 +55,8 @@ wk_status CPU(cache_write)(const wk_call *k)
     w.columns = wki_cols(w.x);
     w.heads = 1;
     for (int i = 0; i + 2 < w.x->ndim; i++) w.heads *= w.x->shape[i];
-    const int64_t each = w.heads > 0 ? w.heads / wk_count(w.start) : 0; /* heads under a start of their own */
-    for (int64_t h = 0; h == 0 || h<w.heads; h += each> 0 ? each : w.heads) {
+    w.each = w.heads > 0 ? w.heads / wk_count(w.start) : 1;
+    for (int64_t h = 0; h == 0 || h < w.heads; h += w.each) {
         const int64_t start = start_of(&w, h);
         if (start < 0 || start > capacity - w.queries) {
             snprintf(k->message, WKI_CALL_MESSAGE, "%lld positions from %lld, room for %lld",

@@ -334,3 +334,12 @@ Test(attention, gradient_of_few_keys_is_not_blurred_by_the_kept_result)
     gradient_of_peaks(WK_f32, 1e-5, 2e-4);
     gradient_of_peaks(WK_bf16, 4e-3, 1e-3);
 }
+
+Test(cache, no_sequences_are_written_at_once)
+{
+    wk_ctx *c = wk_ctx_new("cpu");
+    wk_cache_write(c, wk_zeros(c, WK_f32, WK_SHAPE(0, 2, 9, 8)), wk_zeros(c, WK_f32, WK_SHAPE(0, 2, 1, 8)),
+                   wk_full(c, 3, WK_i64, WK_SHAPE(1)));
+    cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c));
+    wk_ctx_free(c);
+}
