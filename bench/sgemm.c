@@ -1,5 +1,5 @@
-/* Square products of f32: sgemm wick|openblas THREADS N... prints a line of JSON for each N: shortest time,
- * GFLOP/s. openblas is cblas_sgemm itself, with the kernels that OPENBLAS_CORETYPE names.
+/* Square products of f32 beside OpenBLAS's: sgemm THREADS N... prints a line of JSON for each N: GFLOP/s of
+ * wk_matmul and of cblas_sgemm, in turns, and the ratio of medians. OPENBLAS_CORETYPE names the kernels.
  *     cc -O2 -I. bench/sgemm.c build/libwick.a -o build/sgemm -lm -lpthread -ldl -ljansson -lutf8proc -lz */
 #include "core/wick.h"
 
@@ -31,45 +31,68 @@ static sgemm open_blas(int threads)
     return product;
 }
 
-/* The shortest time of one product of n by n, by OpenBLAS if `product` is not NULL. */
-static double shortest(wk_ctx *c, sgemm product, int n)
+enum { TURNS = 30, CALLS = 3 };
+
+struct times {
+    double wick, openblas;
+};
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *times, int n)
+{
+    qsort(times, (size_t)n, sizeof *times, by_size);
+    return times[n / 2];
+}
+
+/* Median times of a product of n by n, in turns of a few calls. */
+static struct times measure(wk_ctx *c, sgemm product, int n)
 {
     const size_t   count = (size_t)n * (size_t)n;
     const wk_scope s = wk_scope_begin(c);
     wk_tensor      a = wk_normal(c, 0, 1, WK_f32, WK_SHAPE(n, n));
     wk_tensor      b = wk_normal(c, 0, 1, WK_f32, WK_SHAPE(n, n));
     float         *x = malloc(3 * count * sizeof *x);
-    double         least = 1e9, total = 0;
+    double         wick[TURNS * CALLS], openblas[TURNS * CALLS];
+    const double   begin = now();
+    int            calls = 0;
     if (!x || wk_read(c, a, x) || wk_read(c, b, x + count)) exit(1);
-    for (int r = 0; r < 200 && (r < 3 || total < 0.5); r++) {
-        const wk_scope inner = wk_scope_begin(c);
-        const double   from = now();
-        if (product)
-            product(101, 111, 111, n, n, n, 1, x, n, x + count, n, 0, x + 2 * count, n);
-        else
+    for (int turn = 0; turn < TURNS && (turn < 3 || now() - begin < 6); turn++, calls += CALLS) {
+        for (int i = calls; i < calls + CALLS; i++) {
+            const wk_scope inner = wk_scope_begin(c);
+            const double   from = now();
             wk_matmul(c, a, b);
-        const double time = now() - from;
-        wk_scope_end(c, inner, WK_NONE);
-        total += time;
-        if (time < least) least = time;
+            wick[i] = now() - from;
+            wk_scope_end(c, inner, WK_NONE);
+        }
+        for (int i = calls; i < calls + CALLS; i++) {
+            const double from = now();
+            product(101, 111, 111, n, n, n, 1, x, n, x + count, n, 0, x + 2 * count, n);
+            openblas[i] = now() - from;
+        }
     }
     free(x);
     wk_scope_end(c, s, WK_NONE);
-    return least;
+    return (struct times){median(wick, calls), median(openblas, calls)};
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 4) return 2;
-    const bool  raw = strcmp(argv[1], "openblas") == 0;
-    const sgemm product = raw ? open_blas(atoi(argv[2])) : NULL;
-    if (raw && !product) return 1;
+    if (argc < 3) return 2;
+    const sgemm product = open_blas(atoi(argv[1]));
+    if (!product) return 1;
     wk_ctx *c = wk_ctx_new("cpu");
-    wk_set_threads(c, atoi(argv[2]));
-    for (int i = 3; i < argc; i++) {
-        const int    n = atoi(argv[i]);
-        const double time = shortest(c, product, n);
-        printf("{\"n\": %d, \"us\": %.1f, \"gflop_s\": %.1f}\n", n, time * 1e6, 2e-9 * n * n * n / time);
+    wk_set_threads(c, atoi(argv[1]));
+    for (int i = 2; i < argc; i++) {
+        const int          n = atoi(argv[i]);
+        const struct times t = measure(c, product, n);
+        const double       work = 2e-9 * n * n * n;
+        printf("{\"n\": %d, \"wick\": %.1f, \"openblas\": %.1f, \"ratio\": %.3f}\n", n, work / t.wick,
+               work / t.openblas, t.openblas / t.wick);
         fflush(stdout);
     }
     const bool failed = wk_ctx_status(c) != WK_OK;

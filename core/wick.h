@@ -52,8 +52,8 @@ typedef struct wk_limits {
     double f32, bf16, i8; /* products of pairs in this type, summed in 32 bits */
 } wk_limits;
 WK_API wk_limits wk_measure_limits(wk_ctx *c);
-/* The kernels of the OpenBLAS that large f32 and f64 products may use on the CPU, by its own name
- * ("SkylakeX"); "" where it is not installed. */
+/* The kernels of the OpenBLAS that linear algebra and large products may use on the CPU (of f64; of f32
+ * where our own are not as fast), by its own name ("SkylakeX"); "" where it is not installed. */
 WK_API const char *wk_blas_core(void);
 /* Record an error, for code built on wick; the first one sticks. Returns the context's status. */
 WK_API wk_status wk_fail(wk_ctx *c, wk_status s, const char *format, ...) WK_PRINTF(3, 4);

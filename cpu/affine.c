@@ -109,7 +109,7 @@ static size_t plan_part(struct affine *j, struct part *p, wk_tensor w)
     case BLOCKED:
         break;
     }
-    p->plan = CPU(gemm_plan)(j->k->cls, j->m, n, k, wki_cpu_features(j->k->device));
+    p->plan = CPU(gemm_plan)(j->k->cls, j->k->out[p - j->part]->dtype, j->m, n, k, j->k->device);
     p->pieces = CPU(gemm_tiles)(&p->plan);
     return lines((int64_t)CPU(gemm_scratch)(&p->plan));
 }

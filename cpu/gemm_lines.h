@@ -72,20 +72,25 @@ static bool lines_fit(const struct gemm_plan *p, const struct operand *a, const 
 }
 
 static void lines_tile(const struct gemm_plan *p, const struct operand *a, const struct operand *b,
-                       int64_t i0, int64_t m, int64_t j0, int64_t n, const struct result *r, float *c)
+                       int64_t i0, int64_t m, int64_t j0, int64_t n, const struct result *r, float *scratch)
 {
-    const float *from = (const float *)(const void *)address(a->x, a->at + i0 * a->outer);
-    const float *with = (const float *)(const void *)address(b->x, b->at + j0 * b->outer);
+    const float  *from = (const float *)(const void *)address(a->x, a->at + i0 * a->outer);
+    const float  *with = (const float *)(const void *)address(b->x, b->at + j0 * b->outer);
+    float        *c = p->direct ? (float *)(void *)address(r->y, r->at + i0 * p->n + j0) : scratch;
+    float        *row = p->direct ? scratch : scratch + m * n;
+    const int64_t step = p->direct ? p->n : n;
     for (int64_t k0 = 0; k0 < p->k; k0 += LINES_K) {
         const int64_t k = p->k - k0 < LINES_K ? p->k - k0 : LINES_K;
         int64_t       j = 0;
         for (; j + LINES_B <= n; j += LINES_B)
-            lines_strip(LINES_B, from + k0, a->outer, m, with + j * b->outer + k0, b->outer, k, c + j, n,
+            lines_strip(LINES_B, from + k0, a->outer, m, with + j * b->outer + k0, b->outer, k, c + j, step,
                         k0 > 0);
         for (; j + 4 <= n; j += 4)
-            lines_strip(4, from + k0, a->outer, m, with + j * b->outer + k0, b->outer, k, c + j, n, k0 > 0);
+            lines_strip(4, from + k0, a->outer, m, with + j * b->outer + k0, b->outer, k, c + j, step,
+                        k0 > 0);
         for (; j < n; j++)
-            lines_strip(1, from + k0, a->outer, m, with + j * b->outer + k0, b->outer, k, c + j, n, k0 > 0);
+            lines_strip(1, from + k0, a->outer, m, with + j * b->outer + k0, b->outer, k, c + j, step,
+                        k0 > 0);
     }
-    finish_f32(p, c, n, i0, m, j0, n, r, c + m * n);
+    finish_f32(p, c, step, i0, m, j0, n, r, row);
 }

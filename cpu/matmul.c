@@ -6,17 +6,16 @@
 #include "cpu/gemm_half.h"
 #include "cpu/simd.h"
 
-#define KC 256
-
-/* Register tiles, packed and in place: as many accumulators as the instruction set has registers for. */
+/* Register tiles, packed and in place: as many accumulators as the instruction set has registers for. Packed
+ * b, KC by COLUMNS values of 4 bytes, is to stay in the second cache; KC holds whole blocks of any format. */
 #if defined __AVX512F__
-enum { MR_F32 = 14, MR_F64 = 14, MR_I64 = 6, SMALL_ROWS = 8, SMALL_VECTORS = 3 };
+enum { MR_F32 = 8, MR_I64 = 6, NV = 3, SMALL_ROWS = 8, SMALL_VECTORS = 3, KC = 512, COLUMNS = 336 };
 #elif defined __ARM_NEON
-enum { MR_F32 = 12, MR_F64 = 12, MR_I64 = 4, SMALL_ROWS = 6, SMALL_VECTORS = 2 };
+enum { MR_F32 = 12, MR_I64 = 4, NV = 2, SMALL_ROWS = 6, SMALL_VECTORS = 2, KC = 256, COLUMNS = 240 };
 #elif defined __AVX2__
-enum { MR_F32 = 6, MR_F64 = 6, MR_I64 = 4, SMALL_ROWS = 6, SMALL_VECTORS = 2 };
+enum { MR_F32 = 6, MR_I64 = 4, NV = 2, SMALL_ROWS = 6, SMALL_VECTORS = 2, KC = 256, COLUMNS = 240 };
 #else
-enum { MR_F32 = 4, MR_F64 = 4, MR_I64 = 4, SMALL_ROWS = 6, SMALL_VECTORS = 2 };
+enum { MR_F32 = 4, MR_I64 = 4, NV = 2, SMALL_ROWS = 6, SMALL_VECTORS = 2, KC = 256, COLUMNS = 240 };
 #endif
 
 typedef double vd __attribute__((vector_size(4 * W)));
@@ -66,8 +65,9 @@ INLINE void interleave4_i64(const int64_t *const *v, int64_t n, int64_t *dst, in
 #define GEMM(name)        name##_f32
 #define GEMM_T            float
 #define GEMM_W            W
+#define GEMM_DTYPE        WK_f32
 #define GEMM_MR           MR_F32
-#define GEMM_NV           2
+#define GEMM_NV           NV
 #define GEMM_FMA          v_fma
 #define GEMM_LOAD         load_f32
 #define GEMM_LOAD_STRIDED load_f32_strided
@@ -79,8 +79,9 @@ INLINE void interleave4_i64(const int64_t *const *v, int64_t n, int64_t *dst, in
 #define GEMM(name)        name##_f64
 #define GEMM_T            double
 #define GEMM_W            (W / 2)
-#define GEMM_MR           MR_F64
-#define GEMM_NV           2
+#define GEMM_DTYPE        WK_f64
+#define GEMM_MR           MR_F32
+#define GEMM_NV           NV
 #define GEMM_FMA          fma_f64
 #define GEMM_LOAD         load_f64_any
 #define GEMM_LOAD_STRIDED load_f64_strided_any
@@ -110,6 +111,7 @@ INLINE const double *load_f64_strided_any(wk_tensor x, int64_t at, int64_t strid
 #define GEMM(name)        name##_i64
 #define GEMM_T            int64_t
 #define GEMM_W            (W / 2)
+#define GEMM_DTYPE        WK_i64
 #define GEMM_MR           MR_I64
 #define GEMM_NV           2
 #define GEMM_FMA(a, b, c) ((vec_i64)((vec_u64)(a) * (vec_u64)(b) + (vec_u64)(c)))
@@ -128,50 +130,101 @@ static int64_t round_up(int64_t n, int64_t to)
     return (n + to - 1) / to * to;
 }
 
-/* Splits n into even tiles of at most `most`, multiples of `step`. */
-static int64_t even(int64_t n, int64_t most, int64_t step)
-{
-    const int64_t pieces = (n + most - 1) / most;
-    return pieces < 1 ? step : round_up((n + pieces - 1) / pieces, step);
-}
-
-/* Products from this many steps on are worth opening OpenBLAS for. */
-#define BLAS_FROM 67108864.0
-
-struct gemm_plan CPU(gemm_plan)(wk_class cls, int64_t m, int64_t n, int64_t k, unsigned features)
-{
-    const int        most = cls == WK_CLASS_F32 ? MR_F32 : cls == WK_CLASS_F64 ? MR_F64 : MR_I64;
-    const int        mr = round_up(m, most - 1) < round_up(m, most) ? most - 1 : most;
-    const int        nr = cls == WK_CLASS_F32 ? 2 * W : W;
-    struct gemm_plan p = {.cls = cls, .m = m, .n = n, .k = k, .mr = mr};
-    p.blas = cls != WK_CLASS_I64 && features & WKI_CPU_BLAS && k > 0 && k < INT32_MAX &&
-             (double)m * (double)n * (double)k >= BLAS_FROM && wki_blas() && wki_blas()->fit;
-    p.tm = even(m, p.blas ? 512 : 16 * mr, mr);
-    p.tn = even(n, p.blas ? 512 : 256, nr);
-    /* up to eight tiles where each still has work worth a hand-over, and worth packing operands once more */
-    for (;;) {
-        const int64_t tiles = ((m + p.tm - 1) / p.tm) * ((n + p.tn - 1) / p.tn);
-        const double  work = (double)p.tm * (double)p.tn * (double)k;
-        if (p.tn <= nr || tiles >= 8 || work <= (tiles < 2 ? 65536.0 : tiles < 4 ? 1048576.0 : 4194304.0))
-            break;
-        p.tn = round_up(p.tn / 2, nr);
-    }
-    return p;
-}
-
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
+static int64_t pieces_of(int64_t n, int64_t most)
+{
+    return (n + most - 1) / most;
+}
+
+/* Splits n into even tiles of at most `most`, multiples of `step`. */
+static int64_t even(int64_t n, int64_t most, int64_t step)
+{
+    const int64_t pieces = pieces_of(n, most);
+    return pieces < 1 ? step : round_up(pieces_of(n, pieces), step);
+}
+
 static int64_t columns_of_tiles(const struct gemm_plan *p)
 {
-    return (p->n + p->tn - 1) / p->tn;
+    return pieces_of(p->n, p->tn);
 }
 
 int64_t CPU(gemm_tiles)(const struct gemm_plan *p)
 {
-    return (p->m + p->tm - 1) / p->tm * columns_of_tiles(p);
+    return pieces_of(p->m, p->tm) * columns_of_tiles(p);
+}
+
+#define PACKING   16    /* rows of products that take as long as packing b for them */
+#define HAND_OVER 16384 /* multiply-adds in the time that it takes to begin a tile */
+#define STAGED    256   /* rows of a tile that is summed in scratch */
+
+/* The time of all tiles in multiply-adds; many are better than few where a worker is held up. */
+static double time_of(const struct gemm_plan *p, int workers)
+{
+    const double tiles = (double)CPU(gemm_tiles)(p),
+                 rounds = (double)(((int64_t)tiles + workers - 1) / workers);
+    const double narrow =
+        p->tn % (NV * (p->cls == WK_CLASS_F32 ? W : W / 2)) ? W / 2 : 0; /* its last register tile */
+    return rounds * (((double)p->tm + PACKING) * ((double)p->tn + narrow) * (double)p->k + HAND_OVER) *
+           (1 + 0.05 * workers / tiles);
+}
+
+/* Tiles of the shortest time, of at most so many rows and columns. */
+static void lay_tiles(struct gemm_plan *p, int64_t rows, int64_t columns, int workers)
+{
+    struct gemm_plan t = *p;
+    const int     mr = p->cls == WK_CLASS_I64 ? MR_I64 : MR_F32, lanes = p->cls == WK_CLASS_F32 ? W : W / 2;
+    const int64_t down = pieces_of(p->m, rows), across = pieces_of(p->n, columns);
+    double        best = 0;
+    for (int64_t r = down; r == down || r * across <= 4 * workers; r *= 2)
+        for (int64_t c = across; c < across + 4; c++) {
+            t.tm = even(p->m, pieces_of(p->m, r), mr);
+            t.tn = even(p->n, pieces_of(p->n, c), lanes);
+            const double time = time_of(&t, workers);
+            if (best > 0 && time >= best) continue;
+            best = time;
+            *p = t;
+        }
+}
+
+/* Products from this many steps on are worth packing for, and opening OpenBLAS. */
+#define LARGE 67108864.0
+
+static bool large(const struct gemm_plan *p)
+{
+    return (double)p->m * (double)p->n * (double)p->k >= LARGE;
+}
+
+/* Classes of which large products are OpenBLAS's: our own are as fast in f32 with AVX2, faster with AVX-512;
+ * f64 has no rows for the widest vectors. */
+#if defined WK_SET_OF_F64
+#define BY_BLAS(cls) false
+#elif defined __AVX2__
+#define BY_BLAS(cls) ((cls) == WK_CLASS_F64)
+#else
+#define BY_BLAS(cls) ((cls) != WK_CLASS_I64)
+#endif
+
+static bool in_class(wk_class cls, wk_dtype t)
+{
+    return t == (cls == WK_CLASS_F32 ? WK_f32 : cls == WK_CLASS_F64 ? WK_f64 : WK_i64);
+}
+
+struct gemm_plan CPU(gemm_plan)(wk_class cls, wk_dtype to, int64_t m, int64_t n, int64_t k,
+                                const wk_device *d)
+{
+    struct gemm_plan p = {.cls = cls, .m = m, .n = n, .k = k, .direct = in_class(cls, to)};
+    p.tm = p.tn = 1;
+    if (m == 0 || n == 0) return p;
+    p.blas = BY_BLAS(cls) && wki_cpu_features(d) & WKI_CPU_BLAS && k > 0 && k < INT32_MAX && large(&p) &&
+             wki_blas() && wki_blas()->fit;
+    /* OpenBLAS's sums may change with the tiles, so these do not with the workers */
+    const int64_t columns = p.blas ? 512 : cls == WK_CLASS_F32 ? COLUMNS : COLUMNS / 2;
+    lay_tiles(&p, p.blas || p.direct ? 1024 : STAGED, columns, p.blas ? 4 : wki_workers(d));
+    return p;
 }
 
 size_t CPU(gemm_scratch)(const struct gemm_plan *p)
@@ -179,7 +232,6 @@ size_t CPU(gemm_scratch)(const struct gemm_plan *p)
     if (p->cls == WK_CLASS_F32) return (size_t)round_up(scratch_values_f32(p), 16) * sizeof(float);
     return (size_t)round_up(OF_CLASS(p->cls, 0, scratch_values_f64(p), scratch_values_i64(p)), 8) * 8;
 }
-
 #include "cpu/gemm_lines.h"
 
 /* Leading dimension of an operand that BLAS can take in place, and whether it is transposed; 0: it cannot. */
@@ -219,7 +271,7 @@ static bool blas_tile(const struct gemm_plan *p, const struct operand *a, const 
                       int64_t m, int64_t j0, int64_t n, const struct result *r)
 {
     const struct wki_blas *blas = wki_blas();
-    const wk_dtype         t = p->cls == WK_CLASS_F32 ? WK_f32 : WK_f64;
+    const wk_dtype         t = BY_BLAS(WK_CLASS_F32) && p->cls == WK_CLASS_F32 ? WK_f32 : WK_f64;
     bool                   at = false, bt = false;
     const int              lda = blas_lead(a, t, p->m, p->k, &at), ldb = blas_lead(b, t, p->n, p->k, &bt);
     if (!blas || !lda || !ldb || r->y->dtype != t || p->n > INT32_MAX) return false;
@@ -247,8 +299,8 @@ void CPU(gemm_tile)(const struct gemm_plan *p, const struct operand *a, const st
     const int64_t across = columns_of_tiles(p);
     const int64_t i0 = tile / across * p->tm, j0 = tile % across * p->tn;
     const int64_t m = p->m - i0 < p->tm ? p->m - i0 : p->tm, n = p->n - j0 < p->tn ? p->n - j0 : p->tn;
-    if (p->blas && blas_tile(p, a, b, i0, m, j0, n, r)) return;
-    if (lines_fit(p, a, b)) {
+    if (BY_BLAS(p->cls) && p->blas && blas_tile(p, a, b, i0, m, j0, n, r)) return;
+    if (!large(p) && lines_fit(p, a, b)) {
         lines_tile(p, a, b, i0, m, j0, n, r, scratch);
         return;
     }
@@ -275,16 +327,6 @@ struct job {
 #define SMALL_BYTES 524288
 #define SMALL_NEAR  65536
 
-static int64_t tiles_of(int64_t n, int64_t unit)
-{
-    return (n + unit - 1) / unit;
-}
-
-static bool in_class(wk_class cls, wk_tensor x)
-{
-    return x->dtype == (cls == WK_CLASS_F32 ? WK_f32 : cls == WK_CLASS_F64 ? WK_f64 : WK_i64);
-}
-
 /* Chooses by shapes, strides and dtypes alone. */
 static enum way choose(const struct job *j)
 {
@@ -298,7 +340,8 @@ static enum way choose(const struct job *j)
         CPU(half_fits)(b, b_outer, b_along))
         return HALF;
 #endif
-    if (!in_class(p->cls, a) || !in_class(p->cls, b) || !in_class(p->cls, j->k->out[0])) return TILES;
+    if (!in_class(p->cls, a->dtype) || !in_class(p->cls, b->dtype) || !in_class(p->cls, j->k->out[0]->dtype))
+        return TILES;
     const bool b_lines = b_along == 1 || b_outer == 1, a_lines = a_along == 1 || j->a_row == 1;
     if (p->m == 1 && p->k > 1 && a_along == 1 && b_lines) return ROW;
     if (p->n == 1 && p->k > 1 && b_along == 1 && a_lines) return COLUMN;
@@ -312,7 +355,7 @@ static int64_t unit_of_rows(int64_t m, int64_t fewest)
 {
     int64_t best = 0, least_load = INT64_MAX;
     for (int64_t u = round_up(fewest, SMALL_ROWS); u < fewest + 5 * SMALL_ROWS; u += SMALL_ROWS) {
-        const int64_t one = least(tiles_of(m, u) / 2 * u, m), load = one > m - one ? one : m - one;
+        const int64_t one = least(pieces_of(m, u) / 2 * u, m), load = one > m - one ? one : m - one;
         if (load > least_load) continue;
         least_load = load;
         best = u;
@@ -325,22 +368,24 @@ static void lay_out(struct job *j)
     const struct gemm_plan *p = &j->plan;
     const int64_t           bytes = p->cls == WK_CLASS_F32 ? 4 : 8;
     j->way = choose(j);
-    j->tiles = CPU(gemm_tiles)(p);
-    j->bytes = CPU(gemm_scratch)(p);
-    if (j->way == SMALL) {
+    if (j->way == TILES) {
+        j->plan = CPU(gemm_plan)(p->cls, j->k->out[0]->dtype, p->m, p->n, p->k, j->k->device);
+        j->tiles = CPU(gemm_tiles)(p);
+        j->bytes = CPU(gemm_scratch)(p);
+    } else if (j->way == SMALL) {
         /* few rows where b stays in the first cache, else enough to make up for reading it again */
         const int64_t again = p->k * p->n * bytes;
         const int64_t fewest = again <= SMALL_NEAR ? 2 * SMALL_ROWS : again <= SMALL_BYTES / 2 ? 32 : 64;
         const int64_t worth = least(262144 / (p->k * (p->n + 1)), 64);
         j->unit = unit_of_rows(p->m, worth < fewest ? fewest : worth);
-        j->tiles = tiles_of(p->m, j->unit);
+        j->tiles = pieces_of(p->m, j->unit);
         j->bytes = (size_t)(p->k * round_up(p->n, 16) * bytes);
     } else if (j->way == ROW || j->way == COLUMN) {
         const int64_t   n = j->way == ROW ? p->n : p->m, fit = 65536 / p->k / 4 * 4;
         const wk_tensor w = j->k->in[j->way == ROW];
         const bool      dots = w->stride[j->way == ROW ? w->ndim - 2 : w->ndim - 1] == 1;
         j->unit = dots ? (fit < 4 ? 4 : fit) : 1024;
-        j->tiles = tiles_of(n, j->unit);
+        j->tiles = pieces_of(n, j->unit);
         j->bytes = 0;
     }
 #if defined __AVX512F__
@@ -375,9 +420,8 @@ static struct job describe(const wk_call *k)
             j.batch = 1;
         }
     }
-    unsigned features = wki_cpu_features(k->device);
-    if (a->dtype == WK_bf16) features &= ~(unsigned)WKI_CPU_BLAS;
-    j.plan = CPU(gemm_plan)(k->cls, m, y->shape[y->ndim - 1], a->shape[a->ndim - 1], features);
+    j.plan =
+        (struct gemm_plan){.cls = k->cls, .m = m, .n = y->shape[y->ndim - 1], .k = a->shape[a->ndim - 1]};
     lay_out(&j);
     return j;
 }

@@ -112,7 +112,7 @@ wk_status wki_cuda_write_blocks(const wk_call *k)
     if (r.w.n == 0) return WK_OK;
     r.start = wki_data(k->in[1]);
     r.start_dtype = (int)k->in[1]->dtype;
-    if (wki_cuda_count(k->in[1]) > 1) r.entry = r.w.n / wki_cuda_count(k->in[1]);
+    r.entry = r.w.n / wki_cuda_count(k->in[1]);
     r.step = cache->stride[cache->ndim - 2];
     r.room = capacity - queries + 1;
     r.op = (int)k->op;

@@ -6,14 +6,14 @@ struct writing {
     const void            *start;
     int                    start_dtype, op;
     int64_t                queries, columns, capacity, step_cache, step_x;
-    int64_t                entry; /* heads of a batch entry that has a start of its own; 0: one for all */
+    int64_t                entry; /* heads that share a start */
     struct wki_cuda_fault *fault;
 };
 
 template <typename T> __global__ void cache_write_kernel(const __grid_constant__ writing w)
 {
     const int64_t head = blockIdx.x / w.queries, t = blockIdx.x % w.queries;
-    const int64_t start = load_any<int64_t>(w.start, w.start_dtype, w.entry ? head / w.entry : 0);
+    const int64_t start = load_any<int64_t>(w.start, w.start_dtype, head / w.entry);
     if (start < 0 || start > w.capacity - w.queries) {
         if (threadIdx.x == 0) report_index(w.fault, w.op, start, w.capacity - w.queries + 1);
         return;
@@ -30,6 +30,7 @@ wk_status CUDA(cache_write)(const wk_call *k)
     writing         w;
     memset((void *)&w, 0, sizeof w);
     if (!wki_cuda_all_plain(k)) return wki_cuda_write_blocks(k);
+    if (wki_cuda_count(x) == 0) return WK_OK;
     walk_operand(&w.heads.of[0], cache);
     walk_operand(&w.heads.of[1], x);
     w.heads.n = 1;
@@ -41,7 +42,7 @@ wk_status CUDA(cache_write)(const wk_call *k)
     walk_close(&w.heads);
     w.start = wki_data(k->in[1]);
     w.start_dtype = (int)k->in[1]->dtype;
-    if (wki_cuda_count(k->in[1]) > 1) w.entry = w.heads.n / wki_cuda_count(k->in[1]);
+    w.entry = w.heads.n / wki_cuda_count(k->in[1]);
     w.op = (int)k->op;
     w.queries = x->shape[x->ndim - 2];
     w.columns = wki_cols(x);
@@ -49,7 +50,6 @@ wk_status CUDA(cache_write)(const wk_call *k)
     w.step_cache = cache->stride[cache->ndim - 2];
     w.step_x = x->stride[x->ndim - 2];
     w.fault = wki_cuda_fault_of(k->stream);
-    if (wki_cuda_count(x) == 0) return WK_OK;
     const unsigned blocks = (unsigned)(w.heads.n * w.queries);
     WITH_REALS(w.heads, return launch(k, cache_write_kernel<T>, blocks, w.columns <= 32 ? 32 : 64, 0, w););
 }

@@ -11,7 +11,7 @@ struct recoding {
     walk<2>                w; /* y, x */
     const void            *start;
     int                    start_dtype, op;
-    int64_t                entry; /* values of a batch entry that has a start of its own; 0: one for all */
+    int64_t                entry;      /* values that share a start */
     int64_t                step, room; /* elements of y between positions; positions that may begin */
     struct wki_cuda_fault *fault;
 };
@@ -21,9 +21,9 @@ DEVICE uint8_t *block_of(const recoding &r, int64_t b, int values, int bytes)
 {
     int64_t start = 0;
     if (r.start) {
-        start = load_any<int64_t>(r.start, r.start_dtype, r.entry ? b * values / r.entry : 0);
+        start = load_any<int64_t>(r.start, r.start_dtype, b * values / r.entry);
         if (start < 0 || start >= r.room) {
-            if (r.entry ? b * values % r.entry == 0 : b == 0) report_index(r.fault, r.op, start, r.room);
+            if (b * values % r.entry == 0) report_index(r.fault, r.op, start, r.room);
             return nullptr;
         }
     }
