@@ -182,7 +182,7 @@ static bool gathering_pays(const struct conv *o)
     const int64_t run = (o->band[2] - 1) * o->ext[2] + o->band[3];
     const int64_t plain = o->band[1] * over(run, W) * W;
     const double  packed = (double)(over(o->band[1] * o->band[2] * o->band[3], W) * W);
-    return packed * (1 + 8.0 / (double)o->m) < (double)plain;
+    return packed * (1 + 3.0 / (double)o->m) < (double)plain;
 }
 
 /* Small images share a task, so that few lanes of a tile are empty. */
@@ -385,14 +385,18 @@ static int64_t tap_offset(const struct conv *o, const int64_t *tap)
     return slot * o->ext[0] * o->ext[1] * o->ext[2] + at;
 }
 
+/* Those of the first channel, and from them the others'. */
 static void write_offsets(const struct conv *o, const wk_call *k)
 {
     int64_t *to = (int64_t *)(void *)((char *)k->scratch + o->offsets), tap[3];
     for (int64_t f = 0; f < o->phases; f++) {
         const struct conv_phase p = phase_of(o, f);
-        for (int64_t c = 0; c < o->c; c++)
-            for (bool any = first_tap(o, &p, tap); any; any = next_tap(o, &p, tap))
-                *to++ = c * o->channel + tap_offset(o, tap);
+        const int64_t           taps = p.taps, all = o->c * taps;
+        int64_t                *next = to;
+        for (bool any = o->c > 0 && first_tap(o, &p, tap); any; any = next_tap(o, &p, tap))
+            *next++ = tap_offset(o, tap);
+        for (int64_t i = taps; i < all; i++) to[i] = to[i - taps] + o->channel;
+        to += all;
     }
 }
 

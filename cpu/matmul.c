@@ -324,7 +324,11 @@ struct job {
 };
 
 /* What a small b may take of the second cache; of what size it is near in any case. */
+#if defined __AVX512F__
+#define SMALL_BYTES 131072
+#else
 #define SMALL_BYTES 524288
+#endif
 #define SMALL_NEAR  65536
 
 /* Chooses by shapes, strides and dtypes alone. */
