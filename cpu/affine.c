@@ -285,7 +285,7 @@ static void form_rows(void *arg, int64_t first, int64_t last, int worker)
 /* Rows of w at a time: two far apart with few rows of x, since two steady streams are read from memory faster
  * than one or four (docs/decisions/0012); two pairs of neighbours with more, so that each value of x is read
  * once for four. */
-enum { FAR = 2, MOST_W = 4, MOST_X = 4 };
+enum { FAR = 2, MOST_W = 4, MOST_X = 4, STREAM_AHEAD = 8192 };
 
 INLINE vf load_as(wk_dtype t, const void *row, int64_t at)
 {
@@ -299,16 +299,18 @@ struct stream_sums {
     float tail[MOST_W][MOST_X];
 };
 
-/* n values of R rows of w, of dtype t, times M rows of x. What comes next is fetched by the CPU by itself:
- * asking for it made this a fifth slower (docs/decisions/0012). */
+/* n values of R rows of w, of dtype t, times M rows of x; what lies `ahead` bytes further on is asked for, where
+ * that is not 0: for Zen 4, which fetches it by itself, this is a fifth slower (docs/decisions/0012). */
 INLINE void stream_run(wk_dtype t, const int R, const int M, const char *const *v, int64_t n, const float *x,
-                       int64_t x_step, struct stream_sums *s)
+                       int64_t x_step, int64_t ahead, struct stream_sums *s)
 {
     const int64_t bytes = t == WK_f32 ? 4 : 2;
     int64_t       j = 0;
     for (; j + W <= n; j += W) {
         vf a[MOST_W];
         for (int r = 0; r < R; r++) a[r] = load_as(t, v[r], j);
+        if (ahead)
+            for (int r = 0; r < R; r++) __builtin_prefetch(v[r] + j * bytes + ahead, 0, 2);
         for (int i = 0; i < M; i++) {
             const vf b = v_load(x + i * x_step + j);
             for (int r = 0; r < R; r++) s->acc[r][i] = v_fma(a[r], b, s->acc[r][i]);
@@ -325,7 +327,7 @@ INLINE void stream_run(wk_dtype t, const int R, const int M, const char *const *
 /* y[i][at[r]] = row first + at[r] of w times row i of M of x. The order of sums is the same for every R and
  * M. */
 INLINE void stream_rows(wk_dtype t, const int R, const int M, wk_tensor w, int64_t first, const int64_t *at,
-                        const float *x, int64_t k, float *y, int64_t y_step)
+                        const float *x, int64_t k, int64_t ahead, float *y, int64_t y_step)
 {
     struct stream_sums s;
     const char        *v[MOST_W];
@@ -334,9 +336,9 @@ INLINE void stream_rows(wk_dtype t, const int R, const int M, wk_tensor w, int64
             s.acc[r][i] = (vf){0};
             s.tail[r][i] = 0;
         }
-    if (t == w->dtype) {
+    if (t != WK_f32 || w->dtype == WK_f32) {
         for (int r = 0; r < R; r++) v[r] = address(w, (first + at[r]) * w->stride[0]);
-        stream_run(t, R, M, v, k, x, k, &s);
+        stream_run(t, R, M, v, k, x, k, ahead, &s);
     } else {
         float buffer[MOST_W][TILE];
         for (int64_t p = 0; p < k; p += TILE) {
@@ -345,42 +347,39 @@ INLINE void stream_rows(wk_dtype t, const int R, const int M, wk_tensor w, int64
                 CPU(to_f32)[w->dtype](address(w, (first + at[r]) * w->stride[0] + p), buffer[r], n);
                 v[r] = (const char *)buffer[r];
             }
-            stream_run(WK_f32, R, M, v, n, x + p, k, &s);
+            stream_run(WK_f32, R, M, v, n, x + p, k, 0, &s);
         }
     }
     for (int r = 0; r < R; r++)
         for (int i = 0; i < M; i++) y[i * y_step + at[r]] = v_sum(s.acc[r][i]) + s.tail[r][i];
 }
 
-/* n rows of w with M rows of x, R at a time. */
+/* n rows of w with M rows of x, R at a time; a row that is left over, by itself R times. */
 INLINE void stream_some(wk_dtype t, const int R, const int M, wk_tensor w, int64_t first, int64_t n,
-                        const float *x, int64_t k, float *y, int64_t y_step)
+                        const float *x, int64_t k, int64_t ahead, float *y, int64_t y_step)
 {
     const int     near = R / FAR;
-    const int64_t half = n / FAR;
-    int64_t       i = 0;
-    for (; i + near <= half; i += near) {
-        int64_t at[MOST_W];
-        for (int r = 0; r < R; r++) at[r] = r / near * half + i + r % near;
-        stream_rows(t, R, M, w, first, at, x, k, y, y_step);
+    const int64_t half = n / FAR, whole = half / near, left = half % near;
+    for (int64_t i = 0; i < whole + n - FAR * near * whole; i++) {
+        const int64_t e = i - whole, row = e < left ? half - left + e : FAR * (half - left) + e;
+        int64_t       at[MOST_W];
+        for (int r = 0; r < R; r++) at[r] = i < whole ? r / near * half + i * near + r % near : row;
+        stream_rows(t, R, M, w, first, at, x, k, ahead, y, y_step);
     }
-    const int64_t rest[][2] = {{i, half}, {half + i, FAR * half}, {FAR * half, n}};
-    for (int f = 0; f <= FAR; f++)
-        for (int64_t at = rest[f][0]; at < rest[f][1]; at++)
-            stream_rows(t, 1, M, w, first, &at, x, k, y, y_step);
 }
 
 INLINE void stream_as(wk_dtype t, const struct affine *j, wk_tensor w, const float *x, int64_t first,
                       int64_t n, float *y)
 {
     const int64_t k = j->k_values;
+    const int64_t ahead = wki_cpu_features(j->k->device) & WKI_CPU_AHEAD ? STREAM_AHEAD : 0;
     int64_t       m = j->m;
-    for (; m >= 4; m -= 4, x += 4 * k, y += 4 * n) stream_some(t, 4, 4, w, first, n, x, k, y, n);
+    for (; m >= 4; m -= 4, x += 4 * k, y += 4 * n) stream_some(t, 4, 4, w, first, n, x, k, ahead, y, n);
     if (m >= 2) {
-        stream_some(t, 2, 2, w, first, n, x, k, y, n);
+        stream_some(t, 2, 2, w, first, n, x, k, ahead, y, n);
         m -= 2, x += 2 * k, y += 2 * n;
     }
-    if (m) stream_some(t, 2, 1, w, first, n, x, k, y, n);
+    if (m) stream_some(t, 2, 1, w, first, n, x, k, ahead, y, n);
 }
 
 static void stream(const struct affine *j, wk_tensor w, const float *x, int64_t first, int64_t n, float *y)
@@ -454,7 +453,7 @@ static void run_piece(const struct affine *j, int i, int64_t at, char *scratch)
     }
     if (p->path == INTEGER)
         p->dot.rows(address(w, first * w->stride[0]), row_bytes(w), n, (const struct chunk *)(const void *)x,
-                    (int)j->m, j->k_values, y, n);
+                    (int)j->m, j->k_values, y, n, p->dot.ahead);
     else
         stream(j, w, (const float *)(const void *)x, first, n, y);
     finish(j, i, 0, j->m, first, n, y, n);

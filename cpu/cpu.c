@@ -97,6 +97,7 @@ static unsigned features(const char *isa)
     if (v4 && __builtin_cpu_supports("avx512vnni") && allowed("-vnni")) f |= WKI_CPU_VNNI;
     if (v4 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_is("amd") && allowed("-bf16"))
         f |= WKI_CPU_BF16;
+    if (__builtin_cpu_is("intel") && allowed("-ahead")) f |= WKI_CPU_AHEAD;
     if (v3 && has_avx_vnni() && allowed("-avxvnni")) f |= WKI_CPU_AVX_VNNI;
 #elif defined __aarch64__
     (void)isa;

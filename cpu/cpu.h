@@ -23,6 +23,7 @@ enum {
     WKI_CPU_AVX_VNNI = 32, /* VNNI in vectors of 32 bytes */
     WKI_CPU_DOTPROD = 64,  /* arm64: sums of four 8-bit products */
     WKI_CPU_I8MM = 128,    /* arm64: products of 8-bit matrices */
+    WKI_CPU_AHEAD = 256,   /* even a single stream from memory is to be asked for ahead: Intel's */
 };
 unsigned wki_cpu_features(const wk_device *d);
 

@@ -51,20 +51,22 @@ INLINE_VNNI void rows_step(lanes f, int64_t blocks, bool min, const int R, const
     for (int i = 0; i < M; i++) step(R, c, min, x + i * chunks, acc, i);
 }
 
-/* Bytes asked for ahead; bytes of weights that are worth reading as two streams. */
-enum { AHEAD = 4096, LONG = 65536 };
+/* Bytes asked for ahead, and where all is, over the end of a piece too, as pieces follow each other; bytes of
+ * weights that are worth reading as two streams. */
+enum { AHEAD = 4096, FAR_AHEAD = 8192, LONG = 65536 };
 
 /* n rows of w, R at a time, against M <= MOST rows of x; the format's block and bytes, and whether it has
  * minima. Two rows halve the reads of x and hide each other's latencies. One row of x meets one row of w, a
- * single steady stream, where codes are bytes, which take memory's time, or where there are few rows. The
- * order of sums is the same for every R and M. */
+ * single steady stream, where codes are bytes, which take memory's time, or where there are few rows; not
+ * every CPU follows that by itself (docs/decisions/0012). The order of sums is the same for every R and M. */
 INLINE_VNNI void rows(lanes f, int64_t block, int64_t bytes, bool min, const int R, const int M,
                       const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int64_t k, float *y,
-                      int64_t y_step)
+                      int64_t y_step, bool ahead)
 {
     const int64_t per = 256 / block, chunks = (k + 255) / 256, full = k / 256, left = k % 256 / block;
     const int64_t half = (n + R - 1) / R; /* far apart: two steady streams from memory */
-    const char   *last = w + half * row_bytes - AHEAD;
+    const char   *last = w + half * row_bytes - (ahead ? 0 : AHEAD);
+    const int64_t distance = ahead ? FAR_AHEAD : AHEAD;
     for (int64_t j = 0; j < half; j++) {
         __m512      acc[2][MOST];
         const char *p[2];
@@ -73,9 +75,10 @@ INLINE_VNNI void rows(lanes f, int64_t block, int64_t bytes, bool min, const int
             for (int i = 0; i < M; i++) acc[r][i] = _mm512_setzero_ps();
         }
         for (int64_t t = 0; t < full; t++) {
-            if (R > 1 && p[0] < last) /* one stream the CPU follows by itself (docs/decisions/0012) */
+            if ((R > 1 || ahead) && p[0] < last)
                 for (int r = 0; r < R; r++)
-                    for (int64_t i = 0; i < per * bytes; i += 64) __builtin_prefetch(p[r] + AHEAD + i, 0, 2);
+                    for (int64_t i = 0; i < per * bytes; i += 64)
+                        __builtin_prefetch(p[r] + distance + i, 0, 2);
             rows_step(f, per, min, R, M, p, x + t, chunks, acc);
             for (int r = 0; r < R; r++) p[r] += per * bytes;
         }
@@ -86,30 +89,31 @@ INLINE_VNNI void rows(lanes f, int64_t block, int64_t bytes, bool min, const int
 }
 
 INLINE_VNNI void rows_any(lanes f, int64_t block, int64_t bytes, bool min, const char *w, int64_t row_bytes,
-                          int64_t n, const struct chunk *x, int m, int64_t k, float *y, int64_t y_step)
+                          int64_t n, const struct chunk *x, int m, int64_t k, float *y, int64_t y_step,
+                          bool ahead)
 {
     const int64_t chunks = (k + 255) / 256;
     for (; m >= MOST; m -= MOST, x += MOST * chunks, y += MOST * y_step)
-        rows(f, block, bytes, min, 2, MOST, w, row_bytes, n, x, k, y, y_step);
+        rows(f, block, bytes, min, 2, MOST, w, row_bytes, n, x, k, y, y_step, ahead);
     if (m >= 4) {
-        rows(f, block, bytes, min, 2, 4, w, row_bytes, n, x, k, y, y_step);
+        rows(f, block, bytes, min, 2, 4, w, row_bytes, n, x, k, y, y_step, ahead);
         m -= 4, x += 4 * chunks, y += 4 * y_step;
     }
     if (m >= 2) {
-        rows(f, block, bytes, min, 2, 2, w, row_bytes, n, x, k, y, y_step);
+        rows(f, block, bytes, min, 2, 2, w, row_bytes, n, x, k, y, y_step, ahead);
         m -= 2, x += 2 * chunks, y += 2 * y_step;
     }
     if (m == 1 && bytes < block && n * row_bytes >= LONG)
-        rows(f, block, bytes, min, 2, 1, w, row_bytes, n, x, k, y, y_step);
+        rows(f, block, bytes, min, 2, 1, w, row_bytes, n, x, k, y, y_step, ahead);
     else if (m == 1)
-        rows(f, block, bytes, min, 1, 1, w, row_bytes, n, x, k, y, y_step);
+        rows(f, block, bytes, min, 1, 1, w, row_bytes, n, x, k, y, y_step, ahead);
 }
 
 #define DOT(t, block, bytes, offset, order)                                                                  \
     VNNI static void dot_##t(const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int m,      \
-                             int64_t k, float *y, int64_t y_step)                                            \
+                             int64_t k, float *y, int64_t y_step, bool ahead)                                \
     {                                                                                                        \
-        rows_any(lanes_##t, block, bytes, (offset) == 0, w, row_bytes, n, x, m, k, y, y_step);               \
+        rows_any(lanes_##t, block, bytes, (offset) == 0, w, row_bytes, n, x, m, k, y, y_step, ahead);        \
     }
 FORMATS(DOT)
 
@@ -118,7 +122,9 @@ static const struct dot table[WK_DTYPE_COUNT] = {FORMATS(ROW)};
 
 struct dot CPU(dot)(wk_dtype t, unsigned features)
 {
-    return features & WKI_CPU_VNNI && table[t].rows ? table[t] : CPU(dot_bytes)(t, features);
+    struct dot d = table[t];
+    d.ahead = (features & WKI_CPU_AHEAD) != 0;
+    return features & WKI_CPU_VNNI && d.rows ? d : CPU(dot_bytes)(t, features);
 }
 
 #else

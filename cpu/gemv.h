@@ -18,15 +18,16 @@ struct dot_form {
 };
 
 /* y[i][j] = row j of w times row i of x, for m rows of x, n rows of w of k values each. x has
- * ceil(k / 256) chunks per row. */
+ * ceil(k / 256) chunks per row. ahead: ask for weights before they are wanted, even of a single stream. */
 typedef void (*wki_dot_rows)(const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int m,
-                             int64_t k, float *y, int64_t y_step);
+                             int64_t k, float *y, int64_t y_step, bool ahead);
 
 /* Rows of weights of a dtype and the form of x that they want. `_bytes`: without AVX512-VNNI. rows is NULL
  * where the machine has none. */
 struct dot {
     wki_dot_rows    rows;
     struct dot_form form;
+    bool            ahead;
 };
 struct dot CPU(dot)(wk_dtype t, unsigned features);
 struct dot CPU(dot_bytes)(wk_dtype t, unsigned features);

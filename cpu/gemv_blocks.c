@@ -90,7 +90,7 @@ typedef void (*rows_at_once)(unpack_run f, int64_t run_bytes, int64_t full, int6
 
 struct dot CPU(dot_bytes)(wk_dtype t, unsigned features)
 {
-    struct dot d = {NULL, {.step = {0, 1, 2, 3}, .sum = 1}};
+    struct dot d = {.form = {.step = {0, 1, 2, 3}, .sum = 1}};
     if (!(features & WKI_CPU_BYTES) || !table_pairs[t]) return d;
     for (int s = 0; s < 16; s++) d.form.start[s % 4 * 4 + s / 4] = (uint8_t)(4 * CPU(dot_order)(t)[s]);
     d.rows = table_pairs[t];

@@ -77,8 +77,9 @@ TARGET INLINE void UNIT(any_rows)(unpack_run many, unpack_run one, int block, in
 
 #define DOT(t, block, bytes, offset, kind, parts, order)                                                     \
     TARGET static void UNIT(dot_##t)(const char *w, int64_t row_bytes, int64_t n, const struct chunk *x,     \
-                                     int m, int64_t k, float *y, int64_t y_step)                             \
+                                     int m, int64_t k, float *y, int64_t y_step, bool ahead)                 \
     {                                                                                                        \
+        (void)ahead; /* always */                                                                            \
         UNIT(any_rows)(run_##t, each_##t, block, bytes, kind, w, row_bytes, n, x, m, k, y, y_step);          \
     }
 WK_BLOCK_FORMATS(DOT)
