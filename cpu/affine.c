@@ -299,8 +299,8 @@ struct stream_sums {
     float tail[MOST_W][MOST_X];
 };
 
-/* n values of R rows of w, of dtype t, times M rows of x; what lies `ahead` bytes further on is asked for, where
- * that is not 0: for Zen 4, which fetches it by itself, this is a fifth slower (docs/decisions/0012). */
+/* n values of R rows of w, of dtype t, times M rows of x; what lies `ahead` bytes further on is asked for,
+ * where that is not 0: for Zen 4, which fetches it by itself, this is a fifth slower (docs/decisions/0012). */
 INLINE void stream_run(wk_dtype t, const int R, const int M, const char *const *v, int64_t n, const float *x,
                        int64_t x_step, int64_t ahead, struct stream_sums *s)
 {

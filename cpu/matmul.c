@@ -329,7 +329,7 @@ struct job {
 #else
 #define SMALL_BYTES 524288
 #endif
-#define SMALL_NEAR  65536
+#define SMALL_NEAR 65536
 
 /* Chooses by shapes, strides and dtypes alone. */
 static enum way choose(const struct job *j)
