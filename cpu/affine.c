@@ -300,7 +300,7 @@ struct stream_sums {
 };
 
 /* n values of R rows of w, of dtype t, times M rows of x; what lies `ahead` bytes further on is asked for,
- * where that is not 0: for Zen 4, which fetches it by itself, this is a fifth slower (docs/decisions/0012). */
+ * where that is not 0: Zen 4 fetches it by itself, and is a fifth slower so (docs/decisions/0018). */
 INLINE void stream_run(wk_dtype t, const int R, const int M, const char *const *v, int64_t n, const float *x,
                        int64_t x_step, int64_t ahead, struct stream_sums *s)
 {

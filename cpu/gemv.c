@@ -58,7 +58,7 @@ enum { AHEAD = 4096, FAR_AHEAD = 8192, LONG = 65536 };
 /* n rows of w, R at a time, against M <= MOST rows of x; the format's block and bytes, and whether it has
  * minima. Two rows halve the reads of x and hide each other's latencies. One row of x meets one row of w, a
  * single steady stream, where codes are bytes, which take memory's time, or where there are few rows; not
- * every CPU follows that by itself (docs/decisions/0012). The order of sums is the same for every R and M. */
+ * every CPU follows that by itself (docs/decisions/0018). The order of sums is the same for every R and M. */
 INLINE_VNNI void rows(lanes f, int64_t block, int64_t bytes, bool min, const int R, const int M,
                       const char *w, int64_t row_bytes, int64_t n, const struct chunk *x, int64_t k, float *y,
                       int64_t y_step, bool ahead)

@@ -31,35 +31,39 @@ INLINE int32_t vm_int(float f)
 }
 #define VM_ROUND 12582912.0f /* 3 * 2^22: adding it leaves an integer in the low bits */
 
-/* 2^n for n in [-252, 254], as two factors so that neither leaves the normal range. */
-INLINE float vm_scale(float y, int32_t n)
+/* y 2^n for t = n + VM_ROUND, n in [-252, 254], as two factors so that neither leaves the normal range; n is
+ * in the low bits of t. Not a number stays that. */
+INLINE float vm_scale_by(float y, float t)
 {
-    const int32_t h = n >> 1;
-    return y * vm_float((h + 127) << 23) * vm_float((n - h + 127) << 23);
+    const uint32_t n = (uint32_t)vm_int(t), half = n << 22 & 0xff800000u, one = 0x3f800000u;
+    return y * vm_float((int32_t)(half + one)) * vm_float((int32_t)((n << 23) - half + one));
 }
 
-/* e^r - 1 for |r| <= ln 2 / 2 */
-INLINE float vm_expm1_poly(float r)
+/* (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2 */
+INLINE float vm_exp_poly(float r)
 {
     const float q = vm_fma(vm_fma(1.395117957e-03f, r, 8.369592018e-03f), r, 4.166619852e-02f);
-    return vm_fma(r * r, vm_fma(vm_fma(q, r, 1.666651219e-01f), r, 0.5f), r);
+    return vm_fma(vm_fma(q, r, 1.666651219e-01f), r, 0.5f);
+}
+INLINE float vm_expm1_poly(float r)
+{
+    return vm_fma(r * r, vm_exp_poly(r), r);
 }
 
 INLINE float vm_exp(float x)
 {
-    const float   c = x < -104.0f ? -104.0f : x > 89.0f ? 89.0f : x;
-    const float   t = vm_fma(c, 1.442695041e+00f, VM_ROUND), n = t - VM_ROUND;
-    const int32_t k = vm_int(t) - vm_int(VM_ROUND);
-    const float   r = vm_fma(n, -3.194618495e-05f, vm_fma(n, -6.931152344e-01f, c));
-    return vm_scale(1.0f + vm_expm1_poly(r), x != x ? 0 : k);
+    const float a = -104.0f > x ? -104.0f : x, c = 89.0f < a ? 89.0f : a;
+    const float t = vm_fma(c, 1.442695041e+00f, VM_ROUND), n = t - VM_ROUND;
+    const float r = vm_fma(n, -3.194618495e-05f, vm_fma(n, -6.931152344e-01f, c));
+    return vm_scale_by(vm_fma(r, vm_fma(r, vm_exp_poly(r), 1.0f), 1.0f), t);
 }
 
 INLINE float vm_exp2(float x)
 {
-    const float   c = x < -151.0f ? -151.0f : x > 129.0f ? 129.0f : x;
-    const float   t = c + VM_ROUND, n = t - VM_ROUND;
-    const int32_t k = vm_int(t) - vm_int(VM_ROUND);
-    return vm_scale(1.0f + vm_expm1_poly((c - n) * 6.931471806e-01f), x != x ? 0 : k);
+    const float a = -151.0f > x ? -151.0f : x, c = 129.0f < a ? 129.0f : a;
+    const float t = c + VM_ROUND, n = t - VM_ROUND;
+    const float r = (c - n) * 6.931471806e-01f;
+    return vm_scale_by(vm_fma(r, vm_fma(r, vm_exp_poly(r), 1.0f), 1.0f), t);
 }
 
 INLINE float vm_expm1(float x)
