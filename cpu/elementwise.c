@@ -57,6 +57,17 @@ static float libm_cos(float x)
 #undef sinf
 #undef cosf
 
+#if defined __AVX512F__
+static void exp_lanes(const float *const *in, float *restrict out, int64_t n, const wk_call *k)
+{
+    const int64_t      whole = n - n % W;
+    const float *const rest[4] = {in[0] + whole};
+    for (int64_t i = 0; i < whole; i += W) v_store(out + i, vm_exp_lanes(v_load(in[0] + i)));
+    if (whole < n) f32_exp(rest, out + whole, n - whole, k);
+}
+#define f32_exp exp_lanes
+#endif
+
 #if !defined WK_SET_OF_F64
 #define T                double
 #define FN(name)         f64_##name

@@ -83,3 +83,34 @@ Test(ulp, agrees_with_numpys_validation_sets)
 #include "tests/golden/ops/umath.inc"
     wk_ctx_free(c);
 }
+
+/* Of any bits: vectors and what is left over after them give the same. */
+Test(ulp, a_value_is_the_same_wherever_it_lies)
+{
+    enum { N = 4003 };
+    static const struct {
+        const char *name;
+        wk_tensor (*run)(wk_ctx *, wk_tensor);
+    } ops[] = {{"exp", wk_exp}, {"exp2", wk_exp2}, {"expm1", wk_expm1}, {"log", wk_log}, {"tanh", wk_tanh}};
+    wk_ctx      *c = wk_ctx_new("cpu");
+    static float x[N], all[N];
+    uint32_t     bits = 1;
+    for (int i = 0; i < N; i++) {
+        bits = bits * 1664525u + 1013904223u;
+        memcpy(&x[i], &bits, sizeof bits);
+        if (i % 3 == 0) x[i] = (float)(int32_t)bits * 0x1p-31f * 110;
+    }
+    for (size_t o = 0; o < sizeof ops / sizeof *ops; o++) {
+        cr_assert_eq(wk_read(c, ops[o].run(c, wk_make(c, x, WK_f32, WK_SHAPE(N))), all), WK_OK);
+        for (int i = 0; i < N; i++) {
+            const wk_scope s = wk_scope_begin(c);
+            float          one;
+            cr_assert_eq(wk_read(c, ops[o].run(c, wk_make(c, &x[i], WK_f32, WK_SHAPE(1))), &one), WK_OK);
+            cr_assert(memcmp(&one, &all[i], sizeof one) == 0 || (isnan(one) && isnan(all[i])),
+                      "%s(%a) is %a alone and %a among others", ops[o].name, (double)x[i], (double)one,
+                      (double)all[i]);
+            wk_scope_end(c, s, WK_NONE);
+        }
+    }
+    wk_ctx_free(c);
+}
