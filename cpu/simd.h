@@ -79,6 +79,19 @@ INLINE vf v_max(vf a, vf b)
 #endif
 }
 
+#if defined __AVX512F__
+/* The smaller; b where one of them is NaN. */
+INLINE vf v_min(vf a, vf b)
+{
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+}
+/* y 2^n for n without a fraction, to infinity, subnormal values and 0. */
+INLINE vf v_scale(vf y, vf n)
+{
+    return (vf)_mm512_scalef_ps((__m512)y, (__m512)n);
+}
+#endif
+
 /* The first n < W floats, or the first n < 2 W halves as words of two, and zeros after them. */
 typedef int32_t vi_any __attribute__((vector_size(4 * W), aligned(1), may_alias));
 INLINE vf       v_load_first(const float *p, int64_t n)
@@ -337,7 +350,7 @@ INLINE vf v_exp(vf x)
     p = v_fma(p, r, v_set(0.5f));
     p = v_fma(p * r, r, r) + v_set(1.0f);
 #if defined __AVX512F__
-    return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+    return v_scale(p, n);
 #else
     const vf two_n = (vf)(((vi)t - 0x4b400000 + 127) << 23);
     return v_pick(x < v_set(-87.3f), v_set(0.0f), p * two_n);

@@ -64,13 +64,13 @@ INLINE float vm_exp(float x)
  * loops. */
 INLINE vf vm_exp_lanes(vf x)
 {
-    const vf c = (vf)_mm512_min_ps(_mm512_set1_ps(89.0f), (__m512)v_max(v_set(-104.0f), x));
+    const vf c = v_min(v_set(89.0f), v_max(v_set(-104.0f), x));
     const vf t = v_fma(c, v_set(1.442695041e+00f), v_set(VM_ROUND)), n = t - v_set(VM_ROUND),
              one = v_set(1.0f);
     const vf r = v_fma(n, v_set(-3.194618495e-05f), v_fma(n, v_set(-6.931152344e-01f), c));
     vf q = v_fma(v_fma(v_set(1.395117957e-03f), r, v_set(8.369592018e-03f)), r, v_set(4.166619852e-02f));
     q = v_fma(v_fma(q, r, v_set(1.666651219e-01f)), r, v_set(0.5f));
-    return (vf)_mm512_scalef_ps((__m512)v_fma(r, v_fma(r, q, one), one), (__m512)n);
+    return v_scale(v_fma(r, v_fma(r, q, one), one), n);
 }
 #endif
 
