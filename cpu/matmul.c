@@ -323,12 +323,15 @@ struct job {
     int64_t          a_row;
 };
 
-/* What a small b may take of the second cache; of what size it is near in any case. */
-#if defined __AVX512F__
-#define SMALL_BYTES 131072
-#else
+/* What a small b may take of the second cache; with sums so long that packing pays; of what size it is near in
+ * any case. */
 #define SMALL_BYTES 524288
+#if defined __AVX512F__
+#define DEEP_BYTES 131072
+#else
+#define DEEP_BYTES SMALL_BYTES
 #endif
+#define DEEP       128
 #define SMALL_NEAR 65536
 
 /* Chooses by shapes, strides and dtypes alone. */
@@ -350,7 +353,8 @@ static enum way choose(const struct job *j)
     if (p->m == 1 && p->k > 1 && a_along == 1 && b_lines) return ROW;
     if (p->n == 1 && p->k > 1 && b_along == 1 && a_lines) return COLUMN;
     const int64_t bytes = p->cls == WK_CLASS_F32 ? 4 : 8;
-    const bool    fits = p->k < SMALL_BYTES && p->n < SMALL_BYTES && p->k * p->n * bytes <= SMALL_BYTES;
+    const int64_t most = p->k > DEEP ? DEEP_BYTES : SMALL_BYTES;
+    const bool    fits = p->k < SMALL_BYTES && p->n < SMALL_BYTES && p->k * p->n * bytes <= most;
     return fits && a_lines ? SMALL : TILES;
 }
 
