@@ -323,8 +323,8 @@ struct job {
     int64_t          a_row;
 };
 
-/* What a small b may take of the second cache; with sums so long that packing pays; of what size it is near in
- * any case. */
+/* What a small b may take of the second cache; with sums so long that packing pays; of what size it is near
+ * in any case. */
 #define SMALL_BYTES 524288
 #if defined __AVX512F__
 #define DEEP_BYTES 131072
