@@ -117,7 +117,8 @@ INLINE_VNNI void rows_any(lanes f, int64_t block, int64_t bytes, bool min, const
     }
 FORMATS(DOT)
 
-#define ROW(t, block, bytes, offset, order) [WK_##t] = {dot_##t, {FORM_##t, (offset) ? -(offset) : 1}},
+#define ROW(t, block, bytes, offset, order)                                                                  \
+    [WK_##t] = {.rows = dot_##t, .form = {FORM_##t, (offset) ? -(offset) : 1}},
 static const struct dot table[WK_DTYPE_COUNT] = {FORMATS(ROW)};
 
 struct dot CPU(dot)(wk_dtype t, unsigned features)
