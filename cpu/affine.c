@@ -369,10 +369,9 @@ INLINE void stream_some(wk_dtype t, const int R, const int M, wk_tensor w, int64
 }
 
 INLINE void stream_as(wk_dtype t, const struct affine *j, wk_tensor w, const float *x, int64_t first,
-                      int64_t n, float *y)
+                      int64_t n, bool ask, float *y)
 {
-    const int64_t k = j->k_values;
-    const int64_t ahead = wki_cpu_features(j->k->device) & WKI_CPU_AHEAD ? STREAM_AHEAD : 0;
+    const int64_t k = j->k_values, ahead = ask ? STREAM_AHEAD : 0;
     int64_t       m = j->m;
     for (; m >= 4; m -= 4, x += 4 * k, y += 4 * n) stream_some(t, 4, 4, w, first, n, x, k, ahead, y, n);
     if (m >= 2) {
@@ -382,14 +381,15 @@ INLINE void stream_as(wk_dtype t, const struct affine *j, wk_tensor w, const flo
     if (m) stream_some(t, 2, 1, w, first, n, x, k, ahead, y, n);
 }
 
-static void stream(const struct affine *j, wk_tensor w, const float *x, int64_t first, int64_t n, float *y)
+static void stream(const struct affine *j, wk_tensor w, const float *x, int64_t first, int64_t n, bool ask,
+                   float *y)
 {
     if (w->dtype == WK_bf16)
-        stream_as(WK_bf16, j, w, x, first, n, y);
+        stream_as(WK_bf16, j, w, x, first, n, ask, y);
     else if (w->dtype == WK_f16 && V_HALF)
-        stream_as(WK_f16, j, w, x, first, n, y);
+        stream_as(WK_f16, j, w, x, first, n, ask, y);
     else
-        stream_as(WK_f32, j, w, x, first, n, y);
+        stream_as(WK_f32, j, w, x, first, n, ask, y);
 }
 
 /* Rows i0 .. i0 + m, columns j0 .. j0 + n of y out of tile [m][step], with the bias. */
@@ -451,11 +451,12 @@ static void run_piece(const struct affine *j, int i, int64_t at, char *scratch)
         run_panel(j, i, at, x, y);
         return;
     }
+    const bool ask = (wki_cpu_features(j->k->device) & WKI_CPU_AHEAD) != 0;
     if (p->path == INTEGER)
         p->dot.rows(address(w, first * w->stride[0]), row_bytes(w), n, (const struct chunk *)(const void *)x,
-                    (int)j->m, j->k_values, y, n, p->dot.ahead);
+                    (int)j->m, j->k_values, y, n, ask);
     else
-        stream(j, w, (const float *)(const void *)x, first, n, y);
+        stream(j, w, (const float *)(const void *)x, first, n, ask, y);
     finish(j, i, 0, j->m, first, n, y, n);
 }
 

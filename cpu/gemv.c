@@ -123,9 +123,7 @@ static const struct dot table[WK_DTYPE_COUNT] = {FORMATS(ROW)};
 
 struct dot CPU(dot)(wk_dtype t, unsigned features)
 {
-    struct dot d = table[t];
-    d.ahead = (features & WKI_CPU_AHEAD) != 0;
-    return features & WKI_CPU_VNNI && d.rows ? d : CPU(dot_bytes)(t, features);
+    return features & WKI_CPU_VNNI && table[t].rows ? table[t] : CPU(dot_bytes)(t, features);
 }
 
 #else

@@ -27,7 +27,6 @@ typedef void (*wki_dot_rows)(const char *w, int64_t row_bytes, int64_t n, const 
 struct dot {
     wki_dot_rows    rows;
     struct dot_form form;
-    bool            ahead;
 };
 struct dot CPU(dot)(wk_dtype t, unsigned features);
 struct dot CPU(dot_bytes)(wk_dtype t, unsigned features);
