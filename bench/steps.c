@@ -53,7 +53,6 @@ static double mlp(wk_ctx *c)
     wk_tensor      p[PARAMETERS] = {
              wk_normal(c, 0, 0.03, WK_f32, WK_SHAPE(HIDDEN, IN)), wk_zeros(c, WK_f32, WK_SHAPE(HIDDEN)),
              wk_normal(c, 0, 0.06, WK_f32, WK_SHAPE(OUT, HIDDEN)), wk_zeros(c, WK_f32, WK_SHAPE(OUT))};
-    wk_tensor    one = wk_scalar(c, 1);
     const double from = now();
     for (int i = 0; i < STEPS; i++) {
         const wk_scope inner = wk_scope_begin(c);
@@ -62,8 +61,7 @@ static double mlp(wk_ctx *c)
         for (int j = 0; j < PARAMETERS; j++) t[j] = wk_track(c, p[j]);
         wk_tensor h = wk_relu(c, wk_affine(c, x, t[0], t[1]));
         wk_backward(c, wk_cross_entropy(c, wk_affine(c, h, t[2], t[3]), target, (wk_cross_entropy_opts){0}));
-        for (int j = 0; j < PARAMETERS; j++)
-            wk_copy_into(c, p[j], wk_addcmul(c, p[j], wk_grad(c, t[j]), one, -0.01));
+        for (int j = 0; j < PARAMETERS; j++) wk_add_into(c, p[j], wk_grad(c, t[j]), -0.01);
         wk_tape_end(c);
         wk_scope_end(c, inner, WK_NONE);
     }

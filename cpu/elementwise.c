@@ -127,11 +127,19 @@ struct job {
     void (*i64)(const int64_t *const *, int64_t *restrict, int64_t, const wk_call *);
 };
 
+/* Is the result written over an operand? Loops do not expect that, and write elsewhere first. */
+static bool over_operand(const wk_call *k)
+{
+    bool over = false;
+    for (int o = 0; o < k->n_in; o++) over |= k->in[o]->storage == k->out[0]->storage;
+    return over;
+}
+
 /* Two operands and a result of one dtype that lie side by side need no tiles between. */
 static bool in_place(const struct job *j, wk_dtype t)
 {
     const wk_call *k = j->k;
-    bool           plain = k->n_in == 2 && k->out[0]->dtype == t && j->w.ndim == 1;
+    bool           plain = k->n_in == 2 && k->out[0]->dtype == t && j->w.ndim == 1 && !over_operand(k);
     for (int o = 0; plain && o < 2; o++) plain = k->in[o]->dtype == t && j->w.stride[o][0] == 1;
     return plain;
 }
@@ -156,7 +164,7 @@ static void plain_f32(void *arg, int64_t first, int64_t last, int worker)
         const int64_t     most = last - first < TILE ? last - first : TILE;                                  \
         const type       *in[4] = {NULL};                                                                    \
         _Alignas(64) type buffer[4][TILE], out[TILE];                                                        \
-        bool              constant[4] = {false};                                                             \
+        bool              constant[4] = {false}, over = over_operand(k);                                     \
         (void)worker;                                                                                        \
         for (int o = 0; o < k->n_in; o++) {                                                                  \
             constant[o] = walk_constant(&j->w, o);                                                           \
@@ -166,7 +174,7 @@ static void plain_f32(void *arg, int64_t first, int64_t last, int worker)
             const int64_t n = last - at < TILE ? last - at : TILE;                                           \
             for (int o = 0; o < k->n_in; o++)                                                                \
                 if (!constant[o]) in[o] = walk_##cls(&j->w, o, k->in[o], at, n, buffer[o]);                  \
-            type *to = dest_##cls(y, at, out);                                                               \
+            type *to = over ? out : dest_##cls(y, at, out);                                                  \
             j->cls(in, to, n, k);                                                                            \
             store_##cls(y, at, n, to);                                                                       \
         }                                                                                                    \

@@ -1,6 +1,6 @@
 /* Products of rows with rows, both in place, for matmul.c: nothing is packed, which few rows would not pay
  * back. f32; sums are by lanes, so rows should be long. */
-enum { LINES_A = 2, LINES_B = 6, LINES_K = 1024, LINES_FROM = 64 };
+enum { LINES_A = W == 16 ? 4 : 2, LINES_B = 6, LINES_K = 1024, LINES_FROM = 64 };
 
 /* In a register: the compiler would read it again for each use. */
 INLINE vf lines_load(const float *p)
@@ -62,6 +62,8 @@ INLINE void lines_strip(const int B, const float *a, int64_t a_row, int64_t m, c
     int64_t i = 0;
     for (; i + LINES_A <= m; i += LINES_A)
         lines_block(LINES_A, B, a + i * a_row, a_row, b, b_row, k, c + i * step, step, add);
+    for (; LINES_A > 2 && i + 2 <= m; i += 2)
+        lines_block(2, B, a + i * a_row, a_row, b, b_row, k, c + i * step, step, add);
     for (; i < m; i++) lines_block(1, B, a + i * a_row, a_row, b, b_row, k, c + i * step, step, add);
 }
 

@@ -5,25 +5,35 @@ INLINE void GEMM(block)(const int R, const int nv, const GEMM_T *a, int64_t a_ro
                         const GEMM_T *b, int64_t b_row, int64_t k, GEMM_T *y, int64_t y_row, int64_t last)
 {
     GEMM(vec) acc[SMALL_ROWS][SMALL_VECTORS];
+#pragma GCC unroll 8
     for (int i = 0; i < R; i++)
-        for (int j = 0; j < nv; j++) acc[i][j] = (GEMM(vec)){0};
+#pragma GCC unroll 3
+        for (int j = 0; j < nv; j++) {
+            acc[i][j] = (GEMM(vec)){0};
+            __builtin_prefetch(y + i * y_row + j * GEMM_W, 1);
+        }
     for (int64_t t = 0; t < k; t++) {
         GEMM(vec) v[SMALL_VECTORS];
+#pragma GCC unroll 3
         for (int j = 0; j < nv; j++)
             v[j] = *(const GEMM(vec_any) *)(const void *)(b + t * b_row + j * GEMM_W);
 #pragma GCC unroll 8
         for (int i = 0; i < R; i++) {
             const GEMM(vec) s = a[i * a_row + t * a_along] - (GEMM(vec)){0};
+#pragma GCC unroll 3
             for (int j = 0; j < nv; j++) acc[i][j] = GEMM_FMA(s, v[j], acc[i][j]);
         }
     }
+#pragma GCC unroll 8
     for (int i = 0; i < R; i++)
+#pragma GCC unroll 3
         for (int j = 0; j < nv; j++) {
             GEMM_T *to = y + i * y_row + j * GEMM_W;
+            const GEMM(vec) sum = acc[i][j]; /* of its own, so that acc stays in registers */
             if (j + 1 == nv && last < GEMM_W)
-                memcpy(to, &acc[i][j], (size_t)last * sizeof *to);
+                memcpy(to, &sum, (size_t)last * sizeof *to);
             else
-                *(GEMM(vec_any) *)(void *)to = acc[i][j];
+                *(GEMM(vec_any) *)(void *)to = sum;
         }
 }
 

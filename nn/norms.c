@@ -78,7 +78,7 @@ struct wk_channel_norm wk_channel_norm_load(wk_params p, const char *name, int64
 static void move(wk_ctx *c, wk_tensor running, wk_tensor now, wk_tensor factor)
 {
     now = wk_detach(c, wk_reshape(c, now, WK_SHAPE(wk_count(now))));
-    wk_copy_into(c, running, wk_lerp(c, running, wk_cast(c, now, running->dtype), factor));
+    wk_lerp_into(c, running, now, factor);
 }
 
 /* var is the biased one, of `count` values. */

@@ -35,6 +35,18 @@ WK_API wk_tensor wk_isclose(wk_ctx *c, wk_tensor a, wk_tensor b, double rtol, do
 WK_API bool wk_allclose(wk_ctx *c, wk_tensor a, wk_tensor b, double rtol, double atol, bool nan_too);
 WK_API bool wk_equal(wk_ctx *c, wk_tensor a, wk_tensor b);
 
+/* ---- in place ---------------------------------------------------------------------------------- */
+
+/* dst becomes the result: PyTorch's add_, mul_, lerp_, addcmul_, addcdiv_, of which optimisers are made. It
+ * may be a view and keeps shape and dtype: operands broadcast to it (WK_ESHAPE), a real result does not go into
+ * integers (WK_EDTYPE). Nothing is allocated where dst is dense, of the result's dtype, and does not partly
+ * overlap an operand. Not recorded: WK_ENOGRAD for tracked operands while a tape is on. */
+WK_API void wk_add_into(wk_ctx *c, wk_tensor dst, wk_tensor x, double alpha); /* dst + alpha x */
+WK_API void wk_mul_into(wk_ctx *c, wk_tensor dst, wk_tensor x);               /* dst x */
+WK_API void wk_lerp_into(wk_ctx *c, wk_tensor dst, wk_tensor end, wk_tensor weight);
+WK_API void wk_addcmul_into(wk_ctx *c, wk_tensor dst, wk_tensor a, wk_tensor b, double value);
+WK_API void wk_addcdiv_into(wk_ctx *c, wk_tensor dst, wk_tensor a, wk_tensor b, double value);
+
 /* ---- activations ------------------------------------------------------------------------------- */
 
 /* x where positive, weight x elsewhere; weight has one value, or one for each place along dim 1. */

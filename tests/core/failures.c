@@ -174,13 +174,15 @@ static void no_gradient(wk_ctx *c, wk_tensor x, int i)
     wk_tensor zeros = wk_zeros(c, WK_f32, WK_SHAPE(1, 2, 2)), start = wk_zeros(c, WK_i64, WK_SHAPE(1));
     if (i == 0) wk_copy_into(c, wk_zeros(c, WK_f32, WK_SHAPE(2, 2)), x);
     if (i == 1) wk_cache_write(c, zeros, wk_unsqueeze(c, x, 0), start);
+    if (i == 2) wk_add_into(c, wk_zeros(c, WK_f32, WK_SHAPE(2, 2)), x, -0.5);
+    if (i == 3) wk_lerp_into(c, wk_zeros(c, WK_f32, WK_SHAPE(2, 2)), x, wk_scalar(c, 0.5));
 }
 
 Test(failures, an_op_without_a_gradient_says_so)
 {
-    static const char *const names[] = {"copy_into", "cache_write"};
+    static const char *const names[] = {"copy_into", "cache_write", "add_into", "lerp_into"};
     wk_ctx                  *c = wk_ctx_new("cpu");
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 4; i++) {
         wk_tape_begin(c);
         wk_tensor x = wk_track(c, wk_full(c, 2, WK_f32, WK_SHAPE(2, 2)));
         no_gradient(c, wk_detach(c, x), i);
@@ -237,5 +239,32 @@ Test(failures, wrong_uses_of_the_tape)
     cr_assert(out[0] == 2 * 2 * 1 - 5 && out[1] == 2 * 3 * 10 - 7, "%g %g", out[0], out[1]);
     wk_grad(c, z[0]);
     expect_error(c, WK_EARG, "grad: ");
+    wk_ctx_free(c);
+}
+
+Test(failures, what_does_not_go_into_a_tensor_is_named)
+{
+    static const struct {
+        wk_dtype    dst, x;
+        wk_shape    shape;
+        double      alpha;
+        wk_status   status;
+        const char *said;
+    } cases[] = {{WK_f32, WK_f32, {1, {3}}, 1, WK_ESHAPE, "add_into: [3] does not broadcast to [2, 2]"},
+                 {WK_f32, WK_f32, {3, {4, 2, 2}}, 1, WK_ESHAPE, "does not broadcast to [2, 2]"},
+                 {WK_i32, WK_f32, {1, {2}}, 1, WK_EDTYPE, "add_into: a result of f32 does not go into i32"},
+                 {WK_bool, WK_i32, {1, {2}}, 1, WK_EDTYPE, "add_into: a result of i32 does not go into bool"},
+                 {WK_i32, WK_i32, {1, {2}}, 0.5, WK_EARG, "add_into: 0.5 times integers"}};
+    wk_ctx *c = wk_ctx_new("cpu");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const wk_tensor dst = wk_full(c, 1, cases[i].dst, WK_SHAPE(2, 2));
+        wk_add_into(c, dst, wk_full(c, 1, cases[i].x, cases[i].shape), cases[i].alpha);
+        cr_assert_eq(wk_ctx_status(c), cases[i].status, "%zu: %s", i, wk_ctx_message(c));
+        cr_assert(strstr(wk_ctx_message(c), cases[i].said), "%zu: %s", i, wk_ctx_message(c));
+        wk_ctx_clear(c);
+        cr_assert_eq(wk_item(c, wk_sum(c, wk_cast(c, dst, WK_f32), WK_ALL_DIMS, false)), 4);
+    }
+    wk_add_into(c, wk_none(), wk_scalar(c, 1), 1);
+    cr_assert_eq(wk_ctx_status(c), WK_EARG, "%s", wk_ctx_message(c));
     wk_ctx_free(c);
 }
