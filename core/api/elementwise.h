@@ -38,9 +38,9 @@ WK_API bool wk_equal(wk_ctx *c, wk_tensor a, wk_tensor b);
 /* ---- in place ---------------------------------------------------------------------------------- */
 
 /* dst becomes the result: PyTorch's add_, mul_, lerp_, addcmul_, addcdiv_, of which optimisers are made. It
- * may be a view and keeps shape and dtype: operands broadcast to it (WK_ESHAPE), a real result does not go into
- * integers (WK_EDTYPE). Nothing is allocated where dst is dense, of the result's dtype, and does not partly
- * overlap an operand. Not recorded: WK_ENOGRAD for tracked operands while a tape is on. */
+ * may be a view and keeps shape and dtype: operands broadcast to it (WK_ESHAPE), a real result does not go
+ * into integers (WK_EDTYPE). Nothing is allocated where dst is dense, of the result's dtype, and does not
+ * partly overlap an operand. Not recorded: WK_ENOGRAD for tracked operands while a tape is on. */
 WK_API void wk_add_into(wk_ctx *c, wk_tensor dst, wk_tensor x, double alpha); /* dst + alpha x */
 WK_API void wk_mul_into(wk_ctx *c, wk_tensor dst, wk_tensor x);               /* dst x */
 WK_API void wk_lerp_into(wk_ctx *c, wk_tensor dst, wk_tensor end, wk_tensor weight);
