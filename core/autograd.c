@@ -85,6 +85,19 @@ static int32_t add_node(wk_ctx *c, int64_t entry, wk_tensor like)
     return (int32_t)t->n_nodes++;
 }
 
+/* A copy for the tape, which knows when what it keeps is written over. */
+static wk_tensor keep(wk_ctx *c, wk_tensor x, bool hold)
+{
+    const wk_tensor own = wki_pin(c, x, hold);
+    if (!wki_failed(c) && hold) ((struct wki_header *)(uintptr_t)own)->saved = x->storage->written + 1;
+    return own;
+}
+
+const char *wki_walked_op(const wk_ctx *c, const char *otherwise)
+{
+    return c->tape && c->tape->walked ? c->tape->walked : otherwise;
+}
+
 void wki_tape_push(wk_ctx *c, const wk_call *k, bool hold_in, bool hold_out, const struct wki_entry *what)
 {
     struct wk_tape  *t = c->tape;
@@ -102,8 +115,8 @@ void wki_tape_push(wk_ctx *c, const wk_call *k, bool hold_in, bool hold_out, con
     for (int i = 0; i < wki_outputs(k) && !wki_failed(c); i++)
         if (wki_is_real(k->out[i]->dtype)) wki_set_node(k->out[i], add_node(c, at, NULL));
     for (int i = 0; i < k->n_in && !wki_failed(c); i++)
-        e.in[i] = wk_is_none(k->in[i]) ? WK_NONE : wki_pin(c, k->in[i], hold_in);
-    for (int i = 0; i < wki_outputs(k) && !wki_failed(c); i++) e.k.out[i] = wki_pin(c, k->out[i], hold_out);
+        e.in[i] = wk_is_none(k->in[i]) ? WK_NONE : keep(c, k->in[i], hold_in);
+    for (int i = 0; i < wki_outputs(k) && !wki_failed(c); i++) e.k.out[i] = keep(c, k->out[i], hold_out);
     e.k.in = e.in;
     if (wki_failed(c)) {
         entry_free(c, &e);

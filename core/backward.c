@@ -177,10 +177,13 @@ static void visit(wk_ctx *c, const struct wki_walk *w, int64_t at)
         if (!wki_failed(c)) g[i] = settle(c, w, node, g[i]);
     }
     if (!wki_failed(c) && leads(c->tape, w, &e)) {
+        const char *outer = c->tape->walked;
+        c->tape->walked = name_of(&e);
         if (e.again || (w->create && e.k.op < WK_OP_COUNT && run_again[e.k.op]))
             again(c, w, &e, g[0]);
         else
             through(c, w, &e, g);
+        c->tape->walked = outer;
         if (!w->keep) wki_entry_forget(c, at);
     }
     wk_scope_end(c, s, WK_NONE);

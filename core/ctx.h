@@ -13,15 +13,22 @@ struct wk_storage {
     wk_device      *device;
     void (*release)(void *); /* wrapped memory */
     void       *arg;
-    wk_storage *next; /* in a cache */
+    wk_storage *next;    /* in a cache */
+    uint32_t    written; /* how many times a kernel or a copy wrote into it */
 };
 
 /* A tensor as core makes it: what users see, then what they do not. */
 struct wki_header {
     struct wk_tensor_info info;
     bool                  keep; /* while a scope ends */
-    struct wki_header    *next; /* in a cache */
+    uint32_t           saved;   /* what a tape keeps, and views of it: its storage's `written` then, plus 1 */
+    struct wki_header *next;    /* in a cache */
 };
+
+static inline const struct wki_header *wki_header_of(wk_tensor x)
+{
+    return (const struct wki_header *)x;
+}
 
 /* A device as core opens it. */
 struct wki_device {
@@ -153,7 +160,7 @@ static inline void wki_header_keep(wk_tensor x, bool keep)
 }
 static inline bool wki_header_kept(wk_tensor x)
 {
-    return ((const struct wki_header *)x)->keep;
+    return wki_header_of(x)->keep;
 }
 /* A copy of x that no scope owns (for the tape); with_storage false: shape and dtype alone. wki_unpin frees
  * it. */
@@ -184,8 +191,16 @@ typedef wki_vjp_fn *wki_vjp;
 #undef WK_OP
 
 /* Tape (autograd.c; tape.h has the rest). */
-void wki_record(wk_ctx *c, const wk_call *k);
-void wki_tape_free(wk_ctx *c);
+/* Was what the tape keeps as x written over since? */
+static inline bool wki_stale(wk_tensor x)
+{
+    const uint32_t saved = wki_header_of(x)->saved;
+    return saved && saved != x->storage->written + 1;
+}
+/* The op whose gradient is being taken; `otherwise` outside of a walk. */
+const char *wki_walked_op(const wk_ctx *c, const char *otherwise);
+void        wki_record(wk_ctx *c, const wk_call *k);
+void        wki_tape_free(wk_ctx *c);
 
 /* Drops what copies that were not ended use (transfer.c). */
 void wki_transfers_free(wk_ctx *c);

@@ -71,12 +71,19 @@ static bool check(wk_ctx *c, const wk_call *k)
             wk_fail(c, WK_EARG, "%s: an operand is empty", ops[k->op].name);
             return false;
         }
-    for (int i = 0; i < k->n_in; i++)
-        if (!wk_is_none(k->in[i]) && k->in[i]->storage->device != c->device) {
+    for (int i = 0; i < k->n_in; i++) {
+        if (wk_is_none(k->in[i])) continue;
+        if (k->in[i]->storage->device != c->device) {
             wk_fail(c, WK_EDEVICE, "%s: an operand is on %s, the context on %s", ops[k->op].name,
                     wki_device_name(k->in[i]->storage->device), wki_device_name(c->device));
             return false;
         }
+        if (wki_stale(k->in[i])) {
+            wk_fail(c, WK_EARG, "%s: its gradient needs a tensor that was written over since",
+                    wki_walked_op(c, ops[k->op].name));
+            return false;
+        }
+    }
     return true;
 }
 
@@ -112,6 +119,7 @@ static void launch(wk_ctx *c, wk_call *k)
     }
     if (c->trace & WKI_TRACE) wki_trace_call(c, k, wki_trace_clock() - from);
     wki_storage_drop(c, scratch);
+    for (int i = 0; i < (k->n_out ? k->n_out : 1); i++) k->out[i]->storage->written++;
     if (s != WK_OK) wk_fail(c, s, "%s: %s", ops[k->op].name, message[0] ? message : wk_status_text(s));
     if (c->trace & WKI_CHECK && !wki_failed(c)) wki_trace_check(c, k);
 }

@@ -43,6 +43,7 @@ struct wk_tape {
     int64_t           n_nodes, cap_nodes;
     int64_t           n_hooks, cap_hooks;
     bool              walking;
+    const char       *walked; /* the op whose gradient is being taken */
 };
 
 static inline int wki_outputs(const wk_call *k)

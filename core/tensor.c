@@ -200,6 +200,7 @@ wk_tensor wki_view(wk_ctx *c, wk_tensor x, int64_t offset, wk_shape shape, const
     h->info.storage = wki_storage_hold(x->storage);
     h->info.offset = x->offset + offset / wk_dtype_block(x->dtype) * wk_dtype_bytes(x->dtype);
     h->info.weak = x->weak;
+    h->saved = wki_header_of(x)->saved;
     return enter(c, h);
 }
 

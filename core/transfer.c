@@ -115,6 +115,7 @@ void wk_transfer_into(wk_ctx *c, wk_tensor y, wk_ctx *from, wk_tensor x)
                 wki_device_name(c->device));
         return;
     }
+    y->storage->written++;
     const wk_scope  s = wk_scope_begin(from);
     const bool      was = wk_no_grad(from, true);
     const wk_tensor dense = wk_contiguous(from, x);

@@ -12,7 +12,9 @@ extern "C" {
 /* ---- the tape -------------------------------------------------------------------------------- */
 
 /* Reverse mode. Ops between wk_tape_begin and wk_tape_end that touch a tracked tensor are recorded; scopes
- * may end before wk_backward runs. An op that has no gradient fails with WK_ENOGRAD and names itself. */
+ * may end before wk_backward runs. An op that has no gradient fails with WK_ENOGRAD and names itself. Where
+ * ops wrote over what a gradient needs (in place, through any view), the walk back is WK_EARG naming the op
+ * whose gradient it is; writes of the host into wrapped memory are not seen. */
 WK_API void      wk_tape_begin(wk_ctx *c);          /* forgets the tape before */
 WK_API void      wk_tape_end(wk_ctx *c);            /* forget the tape, its gradients and hooks */
 WK_API wk_tensor wk_track(wk_ctx *c, wk_tensor x);  /* a leaf: a view of x whose gradient will be known */

@@ -1,6 +1,7 @@
 /* Elementwise ops: their front ends and gradients come from unary.def and binary.def. */
 #include "derive.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -53,6 +54,17 @@ static wk_tensor test(wk_ctx *c, wk_op op, wk_tensor x)
     return wki_run(c, &(wk_call){.op = op, .cls = cls, WK_IN(x), .out = {wki_like_as(c, x, WK_bool)}});
 }
 
+/* Does a formula's text use the letter? */
+static bool uses(const char *formula, char letter)
+{
+    char before = ' ';
+    for (const char *p = formula; *p; before = *p++) {
+        const bool inside = isalnum((unsigned char)before) || before == '_';
+        if (*p == letter && !inside && !isalnum((unsigned char)p[1]) && p[1] != '_') return true;
+    }
+    return false;
+}
+
 /* dx = f'(x) g. While it is recorded, made of ops that have gradients. */
 static void unary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_tensor *dx, const char *formula)
 {
@@ -64,9 +76,10 @@ static void unary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_ten
         dx[0] = wk_cast(c, wk_mul(c, slope, g), real_of(x->dtype));
         return;
     }
+    const wk_tensor like_x = uses(formula, 'x') ? x : g, y = uses(formula, 'y') ? k->out[0] : g;
     dx[0] = wki_run(c, &(wk_call){.op = op,
                                   .cls = k->cls,
-                                  WK_IN(x, k->out[0], g),
+                                  WK_IN(like_x, y, g),
                                   .out = {wki_like_as(c, x, real_of(x->dtype))},
                                   .attr.f = {k->attr.f[0], k->attr.f[1]}});
 }
@@ -159,11 +172,12 @@ static void binary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_te
     } else if (steps) {
         g = wki_derive_stepwise(c, op, steps, l);
     } else if (strcmp(formula, "K(1)") != 0) {
-        g = wki_run(c, &(wk_call){.op = op,
-                                  .cls = k->cls,
-                                  WK_IN(k->in[0], k->in[1], k->out[0], g),
-                                  .out = {wki_like(c, k->out[0])},
-                                  .attr.i = {i}});
+        const wk_tensor a = uses(formula, 'a') ? k->in[0] : g, b = uses(formula, 'b') ? k->in[1] : g;
+        const wk_tensor y = uses(formula, 'y') ? k->out[0] : g;
+        g = wki_run(
+            c,
+            &(wk_call){
+                .op = op, .cls = k->cls, WK_IN(a, b, y, g), .out = {wki_like(c, k->out[0])}, .attr.i = {i}});
     }
     dx[i] = wki_unbroadcast(c, g, k->in[i]);
 }

@@ -323,3 +323,88 @@ Test(autograd, memory)
     cr_assert_leq(wk_memory_stats(c).in_use, before + 64);
     wk_ctx_free(c);
 }
+
+/* What the gradient of y = x w (or of another op) needs is written over before it is taken. */
+struct written {
+    const char *op, *said;
+    wk_tensor (*call)(wk_ctx *c, wk_tensor x, wk_tensor w);
+    void (*write)(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor y);
+    bool fine; /* the gradient does not need that tensor */
+};
+static wk_tensor product(wk_ctx *c, wk_tensor x, wk_tensor w)
+{
+    return wk_mul(c, x, w);
+}
+static wk_tensor sum_of(wk_ctx *c, wk_tensor x, wk_tensor w)
+{
+    return wk_add(c, x, w);
+}
+static wk_tensor exp_of(wk_ctx *c, wk_tensor x, wk_tensor w)
+{
+    (void)w;
+    return wk_exp(c, x);
+}
+static wk_tensor sin_of(wk_ctx *c, wk_tensor x, wk_tensor w)
+{
+    (void)w;
+    return wk_sin(c, x);
+}
+static wk_tensor affine_of(wk_ctx *c, wk_tensor x, wk_tensor w)
+{
+    return wk_affine(c, wk_reshape(c, x, WK_SHAPE(1, 3)), wk_reshape(c, w, WK_SHAPE(1, 3)), WK_NONE);
+}
+static void write_w(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor y)
+{
+    (void)x, (void)y;
+    wk_copy_into(c, w, wk_scalar(c, 9));
+}
+static void write_part_of_w(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor y)
+{
+    (void)x, (void)y;
+    wk_index_write(c, w, WK_AT(WK_I(1)), wk_scalar(c, 9));
+}
+static void write_x(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor y)
+{
+    (void)w, (void)y;
+    wk_add_into(c, wk_detach(c, x), wk_scalar(c, 9), 1);
+}
+static void write_y(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor y)
+{
+    (void)x, (void)w;
+    wk_mul_into(c, wk_detach(c, y), wk_scalar(c, 9));
+}
+
+Test(autograd, a_gradient_does_not_use_what_was_written_over)
+{
+    static const struct written cases[] = {{"mul", "mul: its gradient", product, write_w, false},
+                                           {"mul", "mul: its gradient", product, write_part_of_w, false},
+                                           {"mul", NULL, product, write_x, true},
+                                           {"mul", NULL, product, write_y, true},
+                                           {"add", NULL, sum_of, write_w, true},
+                                           {"exp", NULL, exp_of, write_x, true},
+                                           {"exp", "exp: its gradient", exp_of, write_y, false},
+                                           {"sin", "sin: its gradient", sin_of, write_x, false},
+                                           {"sin", NULL, sin_of, write_y, true},
+                                           {"affine", "affine: its gradient", affine_of, write_w, false},
+                                           {"affine", NULL, affine_of, write_x, true}};
+    static const float          v[] = {0.5F, -1, 2}, u[] = {3, 4, 5};
+    wk_ctx                     *c = wk_ctx_new("cpu");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (int write = 0; write < 2; write++) {
+            wk_tape_begin(c);
+            wk_tensor x = wk_track(c, wk_make(c, v, WK_f32, WK_SHAPE(3))),
+                      w = wk_make(c, u, WK_f32, WK_SHAPE(3));
+            wk_tensor y = cases[i].call(c, x, w);
+            if (write) cases[i].write(c, x, w, y);
+            cr_assert_eq(wk_ctx_status(c), WK_OK, "%zu: %s", i, wk_ctx_message(c));
+            const wk_status s = wk_backward(c, wk_sum(c, y, WK_ALL_DIMS, false));
+            cr_assert_eq(s, write && !cases[i].fine ? WK_EARG : WK_OK, "%s, %zu: %s", cases[i].op, i,
+                         wk_ctx_message(c));
+            if (s != WK_OK)
+                cr_assert(strstr(wk_ctx_message(c), cases[i].said), "%zu: %s", i, wk_ctx_message(c));
+            wk_ctx_clear(c);
+            wk_tape_end(c);
+        }
+    }
+    wk_ctx_free(c);
+}
