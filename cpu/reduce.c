@@ -59,45 +59,27 @@ INLINE double fold64(vf *s)
 typedef float v8 __attribute__((vector_size(32)));
 typedef float v8_any __attribute__((vector_size(32), aligned(4), may_alias));
 
-/* The sums of R runs of n values, each in the same order whatever R: two runs far apart come from memory
- * faster than one. */
-INLINE void run_sums(const int R, const float *const *x, int64_t n, double *sum)
-{
-    v8      s[2][8], last[2] = {{0}};
-    int64_t i = 0;
-    for (int r = 0; r < R; r++)
-#pragma GCC unroll 8
-        for (int j = 0; j < 8; j++) s[r][j] = (v8){0};
-    for (; i + 64 <= n; i += 64)
-#pragma GCC unroll 2
-        for (int r = 0; r < R; r++)
-#pragma GCC unroll 8
-            for (int j = 0; j < 8; j++) s[r][j] += *(const v8_any *)(const void *)(x[r] + i + 8 * j);
-    for (int r = 0; r < R; r++) {
-        if (n % 8) memcpy(&last[r], x[r] + n / 8 * 8, (size_t)(n % 8) * sizeof **x);
-#pragma GCC unroll 8
-        for (int j = 0; j < 8; j++)
-            if (i + 8 * j + 8 <= n)
-                s[r][j] += *(const v8_any *)(const void *)(x[r] + i + 8 * j);
-            else if (i + 8 * j < n)
-                s[r][j] += last[r];
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) s[r][j] += s[r][j + 4];
-        s[r][0] = (s[r][0] + s[r][2]) + (s[r][1] + s[r][3]);
-    }
-    /* both in one vector from here on */
-    const v8 t = s[0][0], u = s[R - 1][0];
-    const v8 q = __builtin_shufflevector(t, u, 0, 1, 2, 3, 8, 9, 10, 11) +
-                 __builtin_shufflevector(t, u, 4, 5, 6, 7, 12, 13, 14, 15);
-    const v8 p = q + __builtin_shufflevector(q, q, 2, 3, 2, 3, 6, 7, 6, 7);
-    for (int r = 0; r < R; r++) sum[r] = (double)(p[4 * r] + p[4 * r + 1]);
-}
-
 static double run_sum(const float *x, int64_t n)
 {
-    double sum;
-    run_sums(1, &x, n, &sum);
-    return sum;
+    v8      s[8], last = {0};
+    int64_t i = 0;
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++) s[j] = (v8){0};
+    for (; i + 64 <= n; i += 64)
+#pragma GCC unroll 8
+        for (int j = 0; j < 8; j++) s[j] += *(const v8_any *)(const void *)(x + i + 8 * j);
+    if (n % 8) memcpy(&last, x + n / 8 * 8, (size_t)(n % 8) * sizeof *x);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++)
+        if (i + 8 * j + 8 <= n)
+            s[j] += *(const v8_any *)(const void *)(x + i + 8 * j);
+        else if (i + 8 * j < n)
+            s[j] += last;
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) s[j] += s[j + 4];
+    const v8 t = (s[0] + s[2]) + (s[1] + s[3]);
+    const v4 q = __builtin_shufflevector(t, t, 0, 1, 2, 3) + __builtin_shufflevector(t, t, 4, 5, 6, 7);
+    return (double)((q[0] + q[2]) + (q[1] + q[3]));
 }
 
 static double run_sum_bf16(const char *x, int64_t n)
@@ -142,28 +124,20 @@ static int64_t sum_along(const struct job *j, int64_t from, int64_t r0, int64_t 
     return r1;
 }
 
-/* Values from which rows are summed by twos: with AVX-512, Zen 4's caches give one row more, memory two
- * (docs/benchmarks/zen4.md). */
-enum { PAIRS_FROM = W == 16 ? 1 << 24 : 0 };
-
-/* The same for results at .. at + n, by twos; returns how many. */
-static int64_t sum_pairs_along(const struct job *j, int64_t at, int64_t n, int64_t r0, int64_t r1, double *v)
+/* The same for results at .. at + n, rows at even distances that are a run each: what a row costs beside its
+ * values is little then. Returns how many. */
+static int64_t sum_rows_along(const struct job *j, int64_t at, int64_t n, int64_t r0, int64_t r1, double *v)
 {
-    int64_t first, left;
-    if (W < 8 || j->kept.n * j->reduced.n < PAIRS_FROM) return 0;
-    if (r0 == r1 || j->x->dtype != WK_f32 || !lies_dense(j, r0, r1, &first)) return 0;
-    const float *data = (const float *)wki_data(j->x) + first;
-    for (int64_t i = 0; i < n / 2; i++) {
-        const float *x[2] = {data + walk_offset(&j->kept, 0, at + i, &left),
-                             data + walk_offset(&j->kept, 0, at + n / 2 + i, &left)};
-        for (int64_t r = r0; r < r1; r += RUN, x[0] += RUN, x[1] += RUN) {
-            double sum[2];
-            run_sums(2, x, r1 - r < RUN ? r1 - r : RUN, sum);
-            v[i] += sum[0];
-            v[n / 2 + i] += sum[1];
-        }
-    }
-    return n / 2 * 2;
+    int64_t    first;
+    const bool half = j->x->dtype == WK_bf16;
+    if (j->kept.ndim > 1 || r1 - r0 > RUN || r0 == r1 || !(half || j->x->dtype == WK_f32) ||
+        !lies_dense(j, r0, r1, &first))
+        return 0;
+    const int64_t size = half ? 2 : 4, step = j->kept.stride[0][0] * size;
+    const char   *x = (const char *)wki_data(j->x) + first * size + at * step;
+    for (int64_t i = 0; i < n; i++, x += step)
+        v[i] = half ? run_sum_bf16(x, r1 - r0) : run_sum((const float *)(const void *)x, r1 - r0);
+    return n;
 }
 
 /* Adds eight rows of n values to n sums. */
@@ -220,7 +194,7 @@ static void halves_sort(float *sum, int64_t n)
 #define HALVES_ACROSS   halves_across
 #define HALVES_SORT     halves_sort
 #define SUM_ALONG       sum_along
-#define SUM_PAIRS_ALONG sum_pairs_along
+#define SUM_ROWS_ALONG  sum_rows_along
 #define T               float
 #define ACC             double
 #define FN(name)        name##_f32
@@ -238,48 +212,48 @@ static void halves_sort(float *sum, int64_t n)
 #include "cpu/reduce_class.h"
 
 #if !defined WK_SET_OF_F64
-#define HALVES(j, step)                      false
-#define HALVES_ACROSS(v, x, n)               (void)0
-#define HALVES_SORT(v, n)                    (void)0
-#define SUM_ALONG(j, from, r0, r1, v)        (r0)
-#define SUM_PAIRS_ALONG(j, at, n, r0, r1, v) 0
-#define T                                    double
-#define ACC                                  double
-#define FN(name)                             name##_f64
-#define LOAD                                 load_f64
-#define LOAD_STRIDED                         load_f64_strided
-#define STORE                                store_f64
-#define LOWEST                               (-(double)INFINITY)
-#define HIGHEST                              ((double)INFINITY)
-#define NOT_A_NUMBER                         ((double)NAN)
-#define EXP(x)                               exp(x)
-#define ISNAN(x)                             ((x) != (x))
-#define SIZE(x)                              ((x) < 0 ? -(x) : (x))
-#define PLUS(a, b)                           ((a) + (b))
-#define TIMES(a, b)                          ((a) * (b))
+#define HALVES(j, step)                     false
+#define HALVES_ACROSS(v, x, n)              (void)0
+#define HALVES_SORT(v, n)                   (void)0
+#define SUM_ALONG(j, from, r0, r1, v)       (r0)
+#define SUM_ROWS_ALONG(j, at, n, r0, r1, v) 0
+#define T                                   double
+#define ACC                                 double
+#define FN(name)                            name##_f64
+#define LOAD                                load_f64
+#define LOAD_STRIDED                        load_f64_strided
+#define STORE                               store_f64
+#define LOWEST                              (-(double)INFINITY)
+#define HIGHEST                             ((double)INFINITY)
+#define NOT_A_NUMBER                        ((double)NAN)
+#define EXP(x)                              exp(x)
+#define ISNAN(x)                            ((x) != (x))
+#define SIZE(x)                             ((x) < 0 ? -(x) : (x))
+#define PLUS(a, b)                          ((a) + (b))
+#define TIMES(a, b)                         ((a) * (b))
 #include "cpu/reduce_class.h"
 #endif
 
 #if !defined WK_SET_OF_I64
-#define HALVES(j, step)                      false
-#define HALVES_ACROSS(v, x, n)               (void)0
-#define HALVES_SORT(v, n)                    (void)0
-#define SUM_ALONG(j, from, r0, r1, v)        (r0)
-#define SUM_PAIRS_ALONG(j, at, n, r0, r1, v) 0
-#define T                                    int64_t
-#define ACC                                  int64_t
-#define FN(name)                             name##_i64
-#define LOAD                                 load_i64
-#define LOAD_STRIDED                         load_i64_strided
-#define STORE                                store_i64
-#define LOWEST                               INT64_MIN
-#define HIGHEST                              INT64_MAX
-#define NOT_A_NUMBER                         0
-#define EXP(x)                               (x)
-#define ISNAN(x)                             ((void)(x), false)
-#define SIZE(x)                              (x)
-#define PLUS(a, b)                           ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
-#define TIMES(a, b)                          ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
+#define HALVES(j, step)                     false
+#define HALVES_ACROSS(v, x, n)              (void)0
+#define HALVES_SORT(v, n)                   (void)0
+#define SUM_ALONG(j, from, r0, r1, v)       (r0)
+#define SUM_ROWS_ALONG(j, at, n, r0, r1, v) 0
+#define T                                   int64_t
+#define ACC                                 int64_t
+#define FN(name)                            name##_i64
+#define LOAD                                load_i64
+#define LOAD_STRIDED                        load_i64_strided
+#define STORE                               store_i64
+#define LOWEST                              INT64_MIN
+#define HIGHEST                             INT64_MAX
+#define NOT_A_NUMBER                        0
+#define EXP(x)                              (x)
+#define ISNAN(x)                            ((void)(x), false)
+#define SIZE(x)                             (x)
+#define PLUS(a, b)                          ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
+#define TIMES(a, b)                         ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
 #include "cpu/reduce_class.h"
 #endif
 

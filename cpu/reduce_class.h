@@ -250,7 +250,7 @@ static void FN(pass)(const struct job *j, enum kind kind, int64_t at, int64_t n,
         }
         return;
     }
-    for (int64_t i = kind == SUM ? SUM_PAIRS_ALONG(j, at, n, r0, r1, v) : 0; i < n; i++) {
+    for (int64_t i = kind == SUM ? SUM_ROWS_ALONG(j, at, n, r0, r1, v) : 0; i < n; i++) {
         const int64_t from = walk_offset(&j->kept, 0, at + i, &left);
         for (int64_t r = kind == SUM ? SUM_ALONG(j, from, r0, r1, &v[i]) : r0; r < r1; r += TILE) {
             const int64_t m = r1 - r < TILE ? r1 - r : TILE;
@@ -405,6 +405,6 @@ static void FN(finish)(void *arg, int64_t first, int64_t last, int worker)
 #undef HALVES_ACROSS
 #undef HALVES_SORT
 #undef SUM_ALONG
-#undef SUM_PAIRS_ALONG
+#undef SUM_ROWS_ALONG
 #undef NOT_A_NUMBER
 #undef EACH
