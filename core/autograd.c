@@ -98,7 +98,45 @@ const char *wki_walked_op(const wk_ctx *c, const char *otherwise)
     return c->tape && c->tape->walked ? c->tape->walked : otherwise;
 }
 
-void wki_tape_push(wk_ctx *c, const wk_call *k, bool hold_in, bool hold_out, const struct wki_entry *what)
+/* Of x and its n factors each is read for the other. */
+static uint64_t product_reads(const wk_call *k)
+{
+    uint64_t  reads = 0;
+    const int n = wki_outputs(k);
+    for (int i = 1; i <= n; i++) {
+        if (k->in[i]->node) reads |= 1;
+        if (k->in[0]->node) reads |= (uint64_t)1 << i;
+    }
+    return reads;
+}
+
+static uint64_t reads_of(const wk_call *k)
+{
+    const uint64_t inputs = ~WKI_READS_OUTPUTS;
+    const char     letter = wki_op_grad(k->op);
+    unsigned       slope;
+    switch (letter) {
+    case 'I':
+        return inputs;
+    case 'O':
+        return WKI_READS_OUTPUTS;
+    case 'B':
+        return inputs | WKI_READS_OUTPUTS;
+    case 'F':
+        slope = wki_slope_reads(k);
+        return (slope & 3) | (slope & 4 ? WKI_READS_OUTPUTS : 0);
+    case 'P':
+        return product_reads(k);
+    case 'C':
+        return 1;
+    case 'X':
+        return inputs ^ 1;
+    default:
+        return 0;
+    }
+}
+
+void wki_tape_push(wk_ctx *c, const wk_call *k, uint64_t reads, const struct wki_entry *what)
 {
     struct wk_tape  *t = c->tape;
     void            *entries = t->entries;
@@ -115,8 +153,9 @@ void wki_tape_push(wk_ctx *c, const wk_call *k, bool hold_in, bool hold_out, con
     for (int i = 0; i < wki_outputs(k) && !wki_failed(c); i++)
         if (wki_is_real(k->out[i]->dtype)) wki_set_node(k->out[i], add_node(c, at, NULL));
     for (int i = 0; i < k->n_in && !wki_failed(c); i++)
-        e.in[i] = wk_is_none(k->in[i]) ? WK_NONE : keep(c, k->in[i], hold_in);
-    for (int i = 0; i < wki_outputs(k) && !wki_failed(c); i++) e.k.out[i] = keep(c, k->out[i], hold_out);
+        e.in[i] = wk_is_none(k->in[i]) ? WK_NONE : keep(c, k->in[i], reads >> (i < 62 ? i : 62) & 1);
+    for (int i = 0; i < wki_outputs(k) && !wki_failed(c); i++)
+        e.k.out[i] = keep(c, k->out[i], reads & WKI_READS_OUTPUTS);
     e.k.in = e.in;
     if (wki_failed(c)) {
         entry_free(c, &e);
@@ -132,9 +171,8 @@ void wki_tape_push(wk_ctx *c, const wk_call *k, bool hold_in, bool hold_out, con
 
 void wki_record(wk_ctx *c, const wk_call *k)
 {
-    const char letter = wki_op_grad(k->op);
-    if (letter != '0') {
-        wki_tape_push(c, k, letter == 'I' || letter == 'B', letter == 'O' || letter == 'B', NULL);
+    if (wki_op_grad(k->op) != '0') {
+        wki_tape_push(c, k, reads_of(k), NULL);
         return;
     }
     for (int i = 0; i < wki_outputs(k); i++)

@@ -7,6 +7,10 @@ static const wki_vjp vjps[WK_OP_COUNT] = {
 #define VJP_I(name)                        wki_vjp_##name
 #define VJP_O(name)                        wki_vjp_##name
 #define VJP_B(name)                        wki_vjp_##name
+#define VJP_F(name)                        wki_vjp_##name
+#define VJP_P(name)                        wki_vjp_##name
+#define VJP_C(name)                        wki_vjp_##name
+#define VJP_X(name)                        wki_vjp_##name
 #define WK_OP(name, cpu, cuda, grad, rows) [WK_OP_##name] = VJP_##grad(name),
 #include "ops.def"
 #undef WK_OP
@@ -355,7 +359,7 @@ wk_tensor wk_checkpoint(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x)
     WK_REQUIRE(c, wki_is_real(y->dtype), WK_EDTYPE, "checkpoint: its result is %s", wk_dtype_name(y->dtype));
     wk_tensor r = wki_untracked(c, y); /* y may be a tensor from outside */
     if (wk_is_none(r)) return WK_NONE;
-    wki_tape_push(c, &(wk_call){.op = WK_OP_COUNT, WK_IN(x), .out = {r}, .attr.i = {seed, counter}}, true,
-                  false, &(struct wki_entry){.again = fn, .arg = arg});
+    wki_tape_push(c, &(wk_call){.op = WK_OP_COUNT, WK_IN(x), .out = {r}, .attr.i = {seed, counter}}, 1,
+                  &(struct wki_entry){.again = fn, .arg = arg});
     return wki_failed(c) ? WK_NONE : r;
 }

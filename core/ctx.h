@@ -101,7 +101,7 @@ bool      wki_has(const wk_ctx *c,
 /* A view has no kernel: it is recorded only. */
 wk_tensor   wki_run_view(wk_ctx *c, const wk_call *k);
 const char *wki_op_name(wk_op op);
-char        wki_op_grad(wk_op op);          /* '0' 'N' 'I' 'O' 'B' */
+char        wki_op_grad(wk_op op);          /* ops.def's letter */
 bool        wki_recording(const wk_ctx *c); /* a tape is on */
 
 /* ---- making (tensor.c, storage.c) ------------------------------------------------------------ */
@@ -186,6 +186,10 @@ typedef wki_vjp_fn *wki_vjp;
 #define WKI_VJP_I(name)                    WKI_VJP_N(name)
 #define WKI_VJP_O(name)                    WKI_VJP_N(name)
 #define WKI_VJP_B(name)                    WKI_VJP_N(name)
+#define WKI_VJP_F(name)                    WKI_VJP_N(name)
+#define WKI_VJP_P(name)                    WKI_VJP_N(name)
+#define WKI_VJP_C(name)                    WKI_VJP_N(name)
+#define WKI_VJP_X(name)                    WKI_VJP_N(name)
 #define WK_OP(name, cpu, cuda, grad, rows) WKI_VJP_##grad(name)
 #include "ops.def"
 #undef WK_OP
@@ -201,6 +205,10 @@ static inline bool wki_stale(wk_tensor x)
 const char *wki_walked_op(const wk_ctx *c, const char *otherwise);
 void        wki_record(wk_ctx *c, const wk_call *k);
 void        wki_tape_free(wk_ctx *c);
+
+/* What the gradient of a call of an elementwise op with a formula reads: bits 0 and 1 its operands, 2 its
+ * result. */
+unsigned wki_slope_reads(const wk_call *k);
 
 /* Drops what copies that were not ended use (transfer.c). */
 void wki_transfers_free(wk_ctx *c);

@@ -25,7 +25,7 @@ static void seal(wk_ctx *c, const struct wki_entry *e, const wk_tensor *g, wk_te
         if (wk_is_none(dx[i])) continue;
         dx[i] = wki_untracked(c, dx[i]);
         if (wki_failed(c)) break;
-        wki_tape_push(c, &(wk_call){.op = WK_OP_COUNT, .in = in, .n_in = n, .out = {dx[i]}}, false, false,
+        wki_tape_push(c, &(wk_call){.op = WK_OP_COUNT, .in = in, .n_in = n, .out = {dx[i]}}, 0,
                       &(struct wki_entry){.function = &once, .arg = (void *)(uintptr_t)e->function});
     }
     wk_free(in);
@@ -75,7 +75,9 @@ wk_tensor wk_apply(wk_ctx *c, const wk_function *f, void *arg, int n, const wk_t
     if (!wki_failed(c) && tracked && wki_recording(c)) {
         wk_call k = {.op = WK_OP_COUNT, .in = x, .n_in = n, .n_out = n_out};
         for (int i = 0; i < n_out; i++) k.out[i] = y[i];
-        wki_tape_push(c, &k, !f->shapes_of_inputs, !f->shapes_of_outputs,
+        wki_tape_push(c, &k,
+                      (f->shapes_of_inputs ? 0 : ~WKI_READS_OUTPUTS) |
+                          (f->shapes_of_outputs ? 0 : WKI_READS_OUTPUTS),
                       &(struct wki_entry){.function = f, .arg = arg});
         recorded = !wki_failed(c);
     }

@@ -57,8 +57,11 @@ static inline bool wki_is_real(wk_dtype t)
 
 /* Room for one more of a growing array; false without memory. */
 bool wki_tape_room(wk_ctx *c, void **array, size_t size, int64_t n, int64_t *cap);
-/* Copies a call onto the tape and gives its real outputs nodes; `what` gives kind, function and arg. */
-void wki_tape_push(wk_ctx *c, const wk_call *k, bool hold_in, bool hold_out, const struct wki_entry *what);
+/* Copies a call onto the tape and gives its real outputs nodes; `what` gives kind, function and arg. `reads`
+ * is what its gradient reads and the tape therefore keeps: bit i operand i, bit 62 those from there on, and
+ * the results. */
+#define WKI_READS_OUTPUTS ((uint64_t)1 << 63)
+void wki_tape_push(wk_ctx *c, const wk_call *k, uint64_t reads, const struct wki_entry *what);
 /* Frees what an entry holds and leaves its place empty; its outputs are walked from now on. */
 void wki_entry_forget(wk_ctx *c, int64_t at);
 /* A tape of its own for a while: returns the one that was on, for wki_tape_swap(c, that) at the end. */

@@ -219,7 +219,7 @@ static struct wki_letters where_taken(struct reader *r, wk_tensor condition, boo
     wk_tensor *const   each[] = {&l.x, &l.y, &l.a, &l.b};
     const wk_tensor    half = wk_full(r->c, 0.5, r->t, WK_SCALAR_SHAPE);
     for (size_t i = 0; i < sizeof each / sizeof *each; i++)
-        if (*each[i]) {
+        if (*each[i] && !wk_is_none(*each[i])) {
             const wk_tensor v = number_or_tensor(r, *each[i], 0).t;
             *each[i] = taken ? wk_where(r->c, condition, v, half) : wk_where(r->c, condition, half, v);
         }

@@ -4,7 +4,8 @@
 
 #include "core/ctx.h"
 
-/* What the letters of a formula stand for: tensors (NULL: not of this op), and two numbers. */
+/* What the letters of a formula stand for: tensors (NULL, or without values: not named by it), and two
+ * numbers. */
 struct wki_letters {
     wk_tensor x, y, a, b, g;
     double    p, q;

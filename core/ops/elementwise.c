@@ -182,6 +182,44 @@ static void binary_vjp(wk_ctx *c, wk_op op, const wk_call *k, wk_tensor g, wk_te
     dx[i] = wki_unbroadcast(c, g, k->in[i]);
 }
 
+/* The derivatives by the operands, as text. */
+static const char *const formulas[WK_OP_COUNT][2] = {
+#define WK_UNARY(name, y, dy)           [WK_OP_##name] = {#dy},
+#define WK_UNARY_ANY(name, y, dy, iy)   [WK_OP_##name] = {#dy},
+#define WK_UNARY_P(name, y, dy)         [WK_OP_##name] = {#dy},
+#define WK_UNARY_P_ANY(name, y, dy, iy) [WK_OP_##name] = {#dy},
+#define WK_UNARY_TEST(name, y)
+#define WK_BINARY(name, y, da, db)         [WK_OP_##name] = {#da, #db},
+#define WK_BINARY_ANY(name, y, da, db, iy) [WK_OP_##name] = {#da, #db},
+#define WK_BINARY_INT(name, iy)
+#define WK_COMPARE(name, y)
+#include "core/binary.def"
+#include "core/unary.def"
+#undef WK_UNARY
+#undef WK_UNARY_ANY
+#undef WK_UNARY_P
+#undef WK_UNARY_P_ANY
+#undef WK_UNARY_TEST
+#undef WK_BINARY
+#undef WK_BINARY_ANY
+#undef WK_BINARY_INT
+#undef WK_COMPARE
+};
+
+unsigned wki_slope_reads(const wk_call *k)
+{
+    const char letters[] = {'x', 'a', 'b', 'y'}, reads[] = {1, 1, 2, 4};
+    unsigned   all = 0;
+    for (int i = 0; i < k->n_in; i++) {
+        if (!k->in[i]->node) continue;
+        const char *formula = formulas[k->op][i];
+        const char *steps = k->n_in == 2 ? in_steps((wk_op)(k->op + 1), k, i) : NULL; /* its _vjp */
+        for (int l = 0; l < 4; l++)
+            if (uses(formula, letters[l]) || (steps && uses(steps, letters[l]))) all |= (unsigned)reads[l];
+    }
+    return all;
+}
+
 #define UNARY(name, integers)                                                                                \
     wk_tensor wk_##name(wk_ctx *c, wk_tensor x)                                                              \
     {                                                                                                        \

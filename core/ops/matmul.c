@@ -212,7 +212,6 @@ void wki_vjp_affine(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *
             wk_tensor flat = wk_reshape(c, x, WK_SHAPE(wki_rows(x), wki_cols(x)));
             dx[1 + i] = to_dtype(c, wk_matmul(c, wk_transpose(c, rows, 0, 1), flat), w->dtype);
         }
-        if (!wk_is_none(b) && b->node)
-            dx[1 + n + i] = to_dtype(c, wk_sum(c, rows, WK_DIMS(0), false), b->dtype);
+        if (b->node) dx[1 + n + i] = to_dtype(c, wk_sum(c, rows, WK_DIMS(0), false), b->dtype);
     }
 }
