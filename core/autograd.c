@@ -128,6 +128,13 @@ void wki_record(wk_ctx *c, const wk_call *k)
         if (wki_is_real(k->out[i]->dtype)) wk_fail(c, WK_ENOGRAD, "%s: has no gradient", wki_op_name(k->op));
 }
 
+bool wki_constant(wk_ctx *c, const char *op, const char *what, wk_tensor x)
+{
+    if (!wki_failed(c) && wki_recording(c) && x->node)
+        wk_fail(c, WK_ENOGRAD, "%s: has no gradient by %s; wk_detach takes it off the tape", op, what);
+    return !wki_failed(c);
+}
+
 /* ---- what users see -------------------------------------------------------------------------- */
 
 /* No tape ends under a walk; false after recording that. */

@@ -185,6 +185,8 @@ typedef wki_vjp_fn *wki_vjp;
 
 /* Tape (autograd.c; tape.h has the rest). */
 void wki_record(wk_ctx *c, const wk_call *k);
+/* Is x off the tape, or nothing recorded? Else fails: op has no gradient by it, and cuts none silently. */
+bool wki_constant(wk_ctx *c, const char *op, const char *what, wk_tensor x);
 void wki_tape_free(wk_ctx *c);
 
 /* Drops what copies that were not ended use (transfer.c). */

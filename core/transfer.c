@@ -36,6 +36,8 @@ static bool may_begin(wk_ctx *c, const wk_ctx *from, wk_tensor x)
                 wki_device_name(x->storage->device), wki_device_name(from->device));
     else if (c->capture == 2 || from->capture == 2)
         wk_fail(c, WK_EARG, "transfer: a captured step cannot hold one");
+    else if (x->node && wki_recording(from))
+        wk_fail(c, WK_ENOGRAD, "transfer: has no gradient by x; wk_detach takes it off the tape");
     return !wki_failed(c);
 }
 
@@ -115,6 +117,7 @@ void wk_transfer_into(wk_ctx *c, wk_tensor y, wk_ctx *from, wk_tensor x)
                 wki_device_name(c->device));
         return;
     }
+    if (!wki_constant(c, "transfer", "what it writes over", y)) return;
     const wk_scope  s = wk_scope_begin(from);
     const bool      was = wk_no_grad(from, true);
     const wk_tensor dense = wk_contiguous(from, x);

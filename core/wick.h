@@ -142,9 +142,10 @@ WK_API wk_tensor wk_flatten(wk_ctx *c, wk_tensor x, int first, int last);
 
 /* ---- 6. Copies and casts --------------------------------------------------------------------- */
 
-WK_API wk_tensor wk_contiguous(wk_ctx *c, wk_tensor x);       /* x itself when it is dense */
-WK_API wk_tensor wk_clone(wk_ctx *c, wk_tensor x);            /* always a copy */
-WK_API wk_tensor wk_cast(wk_ctx *c, wk_tensor x, wk_dtype t); /* block types quantise and dequantise */
+WK_API wk_tensor wk_contiguous(wk_ctx *c, wk_tensor x); /* x itself when it is dense */
+WK_API wk_tensor wk_clone(wk_ctx *c, wk_tensor x);      /* always a copy */
+WK_API wk_tensor wk_cast(wk_ctx *c, wk_tensor x,
+                         wk_dtype t); /* block types quantise (no gradient) and dequantise */
 WK_API void      wk_copy_into(wk_ctx *c, wk_tensor dst, wk_tensor x); /* x is broadcast and cast */
 
 /* ---- 7. Elementwise -------------------------------------------------------------------------- */

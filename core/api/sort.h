@@ -49,7 +49,8 @@ WK_API wk_tensor wk_nanquantile(wk_ctx *c, wk_tensor x, wk_tensor q, int dim, bo
 
 /* The different values of x in order (1-d), or with along, its different slices along dim in order. For each
  * element (or slice) of x, which of them it is, through *inverse; how often each occurs through *counts
- * (both i64; NULL: not wanted). NaN differs from NaN. Reads a size back from the device. */
+ * (both i64; NULL: not wanted). NaN differs from NaN. Reads a size back from the device. None of these has a
+ * gradient: a tracked x is WK_ENOGRAD while a tape is on. */
 WK_API wk_tensor wk_unique(wk_ctx *c, wk_tensor x, wk_tensor *inverse, wk_tensor *counts);
 WK_API wk_tensor wk_unique_dim(wk_ctx *c, wk_tensor x, int dim, wk_tensor *inverse, wk_tensor *counts);
 /* The same without sorting: runs of equal neighbours become one. */
@@ -63,13 +64,13 @@ WK_API wk_tensor wk_isin(wk_ctx *c, wk_tensor x, wk_tensor set);
 /* ---- counting and searching ------------------------------------------------------------------- */
 
 /* How often each of 0 .. max(x) occurs in x (integers >= 0, 1-d), at least min_length counts; or the sums of
- * weights (x's shape, or WK_NONE: i64 counts). */
+ * weights (x's shape, or WK_NONE: i64 counts). Tracked weights are WK_ENOGRAD while a tape is on. */
 WK_API wk_tensor wk_bincount(wk_ctx *c, wk_tensor x, wk_tensor weights, int64_t min_length);
 /* Counts of x's values in equal bins over [low, high], in x's dtype; low == high: the range of x. */
 WK_API wk_tensor wk_histc(wk_ctx *c, wk_tensor x, int64_t bins, double low, double high);
 /* Sums of weight (x's shape, or WK_NONE: 1 each) over x's values from one of edges (1-d, in order) to the
  * next, in x's dtype, f32 or f64; the last edge belongs to the last bin. density: over their sum and the
- * widths of the bins. */
+ * widths of the bins. Tracked operands are WK_ENOGRAD while a tape is on. */
 WK_API wk_tensor wk_histogram(wk_ctx *c, wk_tensor x, wk_tensor edges, wk_tensor weight, bool density);
 /* Where each value would go in sorted (1-d, or with value's leading dims) so that its last dim stays in
  * order: before equal values, or with right after them. i64. */

@@ -25,6 +25,7 @@ wk_tensor wk_cast(wk_ctx *c, wk_tensor x, wk_dtype t)
 {
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(x), WK_EARG, "cast: no tensor");
+    if (wki_is_block(t) && !wki_constant(c, "cast to blocks", "x", x)) return WK_NONE;
     return x->dtype == t ? x : copy_as(c, x, t);
 }
 
