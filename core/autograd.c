@@ -111,6 +111,7 @@ void wki_tape_push(wk_ctx *c, const wk_call *k, bool hold_in, bool hold_out, con
     }
     if (what) {
         e.again = what->again;
+        e.again_n = what->again_n;
         e.function = what->function;
         e.arg = what->arg;
     }
