@@ -171,7 +171,7 @@ wk_status wk_transfer_end(wk_ctx *c, wk_ctx *from)
 wk_tensor wk_transfer(wk_ctx *c, wk_ctx *from, wk_tensor x)
 {
     if (!may_begin(c, from, x)) return WK_NONE;
-    const wk_tensor y = wki_like(c, x);
+    const wk_tensor y = wki_named(c, "transfer", wki_like(c, x));
     if (wk_is_none(y)) return WK_NONE;
     wk_transfer_into(c, y, from, x);
     return wk_transfer_end(c, from) == WK_OK ? y : WK_NONE;
@@ -204,7 +204,7 @@ wk_tensor wk_empty_pinned(wk_ctx *c, wk_ctx *device, wk_dtype t, wk_shape shape,
     int64_t           bytes;
     if (!wki_shape_fits(c, t, shape, &bytes)) return WK_NONE;
     if (!b->host_alloc || bytes == 0) {
-        const wk_tensor x = wki_new(c, t, shape);
+        const wk_tensor x = wki_named(c, "empty_pinned", wki_new(c, t, shape));
         if (memory && !wk_is_none(x)) *memory = wki_data(x);
         return x;
     }
