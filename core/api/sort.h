@@ -35,14 +35,16 @@ WK_API wk_tensor wk_argsort(wk_ctx *c, wk_tensor x, int dim, bool descending);
 WK_API wk_tensor wk_msort(wk_ctx *c, wk_tensor x); /* along dim 0 */
 /* The k-th smallest value (k from 1) along dim, and where it stands. */
 WK_API wk_tensor wk_kthvalue(wk_ctx *c, wk_tensor x, int64_t k, int dim, bool keep, wk_tensor *indices);
-/* The lower of the two middle values along dim; one NaN makes it NaN. nanmedian leaves NaN out. */
+/* The lower of the two middle values along dim, or of WK_FLAT; one NaN makes it NaN. nanmedian leaves NaN
+ * out. *indices is where it stands, of WK_FLAT in x flattened; the gradient goes to that place. */
 WK_API wk_tensor wk_median(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices);
 WK_API wk_tensor wk_nanmedian(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices);
 /* The smallest of the most frequent values along dim, and where it stands last. */
 WK_API wk_tensor wk_mode(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices);
 
 /* Quantiles q (0-d or 1-d, in [0, 1]) along dim of x in q's dtype, f32 or f64: q's dim, if it has one, comes
- * first. Between two values it takes what `how` says. One NaN makes it NaN; nanquantile leaves NaN out. */
+ * first. Between two values it takes what `how` says. One NaN makes it NaN; nanquantile leaves NaN out. With
+ * WK_FLAT for dim: of all values. */
 typedef enum wk_between { WK_LINEAR, WK_LOWER, WK_HIGHER, WK_MIDPOINT, WK_NEAREST } wk_between;
 WK_API wk_tensor wk_quantile(wk_ctx *c, wk_tensor x, wk_tensor q, int dim, bool keep, wk_between how);
 WK_API wk_tensor wk_nanquantile(wk_ctx *c, wk_tensor x, wk_tensor q, int dim, bool keep, wk_between how);
