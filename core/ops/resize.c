@@ -49,9 +49,18 @@ static wk_tensor area(wk_ctx *c, wk_tensor x, const int64_t *out)
     return pool[x->ndim - 3](c, x, (wk_shape){x->ndim - 2, {out[0], out[1], out[2]}});
 }
 
+/* Pictures of bytes: in f32, rounded as PyTorch does, which cubic weights may take out of their range. */
+static wk_tensor of_bytes(wk_ctx *c, wk_tensor x, wk_resize_opts o)
+{
+    const wk_tensor y = wk_interpolate(c, wk_cast(c, x, WK_f32), o);
+    const wk_tensor whole = wk_floor(c, wk_add(c, y, wk_scalar(c, 0.5)));
+    return wk_cast(c, wk_clamp(c, whole, 0, 255), WK_u8);
+}
+
 wk_tensor wk_interpolate(wk_ctx *c, wk_tensor x, wk_resize_opts o)
 {
     if (wki_failed(c)) return WK_NONE;
+    if (!wk_is_none(x) && x->dtype == WK_u8) return of_bytes(c, x, o);
     WK_REQUIRE(c, x->ndim >= 3 && x->ndim <= 5, WK_ESHAPE, "interpolate: x is %s; 3 to 5 dims are wanted",
                WKI_TEXT(x));
     WK_REQUIRE(c, wki_dtype_class(x->dtype) == 'F', WK_EDTYPE, "interpolate: x is %s",
