@@ -362,13 +362,10 @@ Test(forms, gradients_of_scaled_products)
 
 /* ---- pictures of bytes ------------------------------------------------------------------------------- */
 
-enum { WIDTH = 6 };
-static const uint8_t bytes[WIDTH] = {0, 255, 255, 10, 200, 3};
+enum { WIDTH = 6, WIDER = 9, ROWS = 3, MORE = 5 };
+static const uint8_t bytes[ROWS * WIDTH] = {0,   255, 255, 10, 200, 3,  90, 255, 0,
+                                            255, 17,  128, 1,  254, 60, 61, 62,  255};
 
-static double byte_at(int i)
-{
-    return bytes[i < 0 ? 0 : i >= WIDTH ? WIDTH - 1 : i];
-}
 static double rounded(double v)
 {
     v = floor(v + 0.5);
@@ -380,44 +377,60 @@ static double cubic(double t)
     t = fabs(t);
     return t <= 1 ? (1.25 * t - 2.25) * t * t + 1 : t < 2 ? -0.75 * (((t - 5) * t + 8) * t - 4) : 0;
 }
+static double triangle(double t)
+{
+    return fabs(t) < 1 ? 1 - fabs(t) : 0;
+}
+/* n values, `step` apart, to m by a kernel that reaches two values; outside of them the outermost counts. */
+static void resize_line(const double *x, int n, int step, double *y, int m, double (*kernel)(double))
+{
+    for (int i = 0; i < m; i++) {
+        const double at = (i + 0.5) * n / m - 0.5;
+        const int    low = (int)floor(at);
+        double       v = 0;
+        for (int j = low - 1; j <= low + 2; j++)
+            v += kernel(at - j) * x[(j < 0 ? 0 : j >= n ? n - 1 : j) * step];
+        y[i * step] = rounded(v);
+    }
+}
+/* Across, then down. */
+static void resize_picture(const double *x, double *y, double (*kernel)(double))
+{
+    double wide[ROWS * WIDER];
+    for (int i = 0; i < ROWS; i++) resize_line(x + i * WIDTH, WIDTH, 1, wide + i * WIDER, WIDER, kernel);
+    for (int i = 0; i < WIDER; i++) resize_line(wide + i, ROWS, WIDER, y + i, MORE, kernel);
+}
 
 Test(forms, pictures_of_bytes)
 {
     wk_ctx         *c = wk_ctx_new("cpu");
-    const wk_tensor x = wk_make(c, bytes, WK_u8, WK_SHAPE(1, 1, 1, WIDTH));
-    double          near[9], line[9], cube[9], less[3];
-    bool            beyond = false;
-    for (int i = 0; i < 9; i++) {
-        const double at = (i + 0.5) * WIDTH / 9 - 0.5, low = at < 0 ? 0 : at;
-        const int    f = (int)floor(at), g = (int)floor(low);
-        near[i] = byte_at(i * WIDTH / 9);
-        line[i] = rounded(byte_at(g) + (low - g) * (byte_at(g + 1) - byte_at(g)));
-        double v = 0;
-        for (int k = -1; k <= 2; k++) v += cubic(at - (f + k)) * byte_at(f + k);
-        cube[i] = rounded(v);
-        beyond |= v < -0.5 || v > 255.5;
-    }
-    cr_assert(beyond, "cubic weights overshoot here");
-    for (int i = 0; i < 3; i++) { /* half as wide: triangles of twice the width */
-        const double centre = 2 * (i + 0.5);
-        double       v = 0, all = 0;
+    const wk_tensor x = wk_make(c, bytes, WK_u8, WK_SHAPE(1, 1, ROWS, WIDTH));
+    double          v[ROWS * WIDTH], near[MORE * WIDER], line[MORE * WIDER], cube[MORE * WIDER], less[3];
+    for (int i = 0; i < ROWS * WIDTH; i++) v[i] = bytes[i];
+    for (int i = 0; i < MORE * WIDER; i++)
+        near[i] = v[i / WIDER * ROWS / MORE * WIDTH + i % WIDER * WIDTH / WIDER];
+    resize_picture(v, line, triangle);
+    resize_picture(v, cube, cubic);
+    for (int i = 0; i < 3; i++) { /* the first row, half as wide: triangles of twice the width */
+        double sum = 0, all = 0;
         for (int j = 0; j < WIDTH; j++) {
-            const double t = fabs(j + 0.5 - centre) / 2, w = t < 1 ? 1 - t : 0;
-            v += w * bytes[j];
+            const double w = triangle((j + 0.5 - 2 * (i + 0.5)) / 2);
+            sum += w * bytes[j];
             all += w;
         }
-        less[i] = rounded(v / all);
+        less[i] = rounded(sum / all);
     }
-    wk_resize_opts o = {.mode = WK_RESIZE_NEAREST, .size = {2, {1, 9}}};
-    holds(c, wk_interpolate(c, x, o), WK_u8, 9, near);
+    wk_resize_opts o = {.mode = WK_RESIZE_NEAREST, .size = {2, {MORE, WIDER}}};
+    holds(c, wk_interpolate(c, x, o), WK_u8, MORE * WIDER, near);
     o.mode = WK_RESIZE_LINEAR;
-    holds(c, wk_interpolate(c, x, o), WK_u8, 9, line);
+    holds(c, wk_interpolate(c, x, o), WK_u8, MORE * WIDER, line);
     o.mode = WK_RESIZE_CUBIC;
-    holds(c, wk_interpolate(c, x, o), WK_u8, 9, cube);
-    holds(c,
-          wk_interpolate(c, x,
-                         (wk_resize_opts){.mode = WK_RESIZE_LINEAR, .size = {2, {1, 3}}, .antialias = true}),
-          WK_u8, 3, less);
+    holds(c, wk_interpolate(c, x, o), WK_u8, MORE * WIDER, cube);
+    o = (wk_resize_opts){.mode = WK_RESIZE_CUBIC,
+                         .scale = {(double)MORE / ROWS + 1e-12, (double)WIDER / WIDTH}};
+    holds(c, wk_interpolate(c, x, o), WK_u8, MORE * WIDER, cube);
+    o = (wk_resize_opts){.mode = WK_RESIZE_LINEAR, .size = {2, {1, 3}}, .antialias = true};
+    holds(c, wk_interpolate(c, wk_narrow(c, x, 2, 0, 1), o), WK_u8, 3, less);
     wk_interpolate(c, wk_cast(c, x, WK_i32), o);
     cr_assert(refused(c, WK_EDTYPE, "interpolate: x is i32"));
     wk_ctx_free(c);
