@@ -163,6 +163,7 @@ void wki_tape_push(wk_ctx *c, const wk_call *k, uint64_t reads, const struct wki
     }
     if (what) {
         e.again = what->again;
+        e.again_n = what->again_n;
         e.function = what->function;
         e.arg = what->arg;
     }
@@ -177,6 +178,13 @@ void wki_record(wk_ctx *c, const wk_call *k)
     }
     for (int i = 0; i < wki_outputs(k); i++)
         if (wki_is_real(k->out[i]->dtype)) wk_fail(c, WK_ENOGRAD, "%s: has no gradient", wki_op_name(k->op));
+}
+
+bool wki_constant(wk_ctx *c, const char *op, const char *what, wk_tensor x)
+{
+    if (!wki_failed(c) && wki_recording(c) && x->node)
+        wk_fail(c, WK_ENOGRAD, "%s: has no gradient by %s; wk_detach takes it off the tape", op, what);
+    return !wki_failed(c);
 }
 
 /* ---- what users see -------------------------------------------------------------------------- */

@@ -22,9 +22,14 @@ static wk_tensor (*const run_again[WK_OP_COUNT])(wk_ctx *c, const wk_call *k) = 
 #undef AGAIN
 };
 
+static bool is_checkpoint(const struct wki_entry *e)
+{
+    return e->again || e->again_n;
+}
+
 static const char *name_of(const struct wki_entry *e)
 {
-    return e->function ? e->function->name : e->again ? "checkpoint" : wki_op_name(e->k.op);
+    return e->function ? e->function->name : is_checkpoint(e) ? "checkpoint" : wki_op_name(e->k.op);
 }
 
 /* ---- sums ------------------------------------------------------------------------------------ */
@@ -126,29 +131,38 @@ static void walk(wk_ctx *c, const struct wki_walk *w, int64_t from);
 
 /* A checkpoint or a composition: it runs again, recorded behind the tape's end, and that part is walked at
  * once. */
-static void again(wk_ctx *c, const struct wki_walk *w, const struct wki_entry *e, wk_tensor g)
+static void again(wk_ctx *c, const struct wki_walk *w, const struct wki_entry *e, const wk_tensor *g)
 {
+    const int      n = wki_outputs(&e->k);
     const int64_t  from = c->tape->n_entries;
     const uint64_t seed = c->seed, counter = c->counter;
     wk_no_grad(c, false);
-    wk_tensor y;
-    if (e->again) {
+    wk_tensor y[WK_MAX_OUT] = {WK_NONE, WK_NONE, WK_NONE, WK_NONE};
+    if (is_checkpoint(e)) {
         c->seed = (uint64_t)e->k.attr.i[0];
         c->counter = (uint64_t)e->k.attr.i[1];
-        y = e->again(c, e->arg, e->in[0]);
+        if (e->again_n)
+            e->again_n(c, e->arg, e->in, y);
+        else
+            y[0] = e->again(c, e->arg, e->in[0]);
         c->seed = seed;
         c->counter = counter;
     } else {
-        y = run_again[e->k.op](c, &e->k);
+        y[0] = run_again[e->k.op](c, &e->k);
     }
     wk_no_grad(c, !w->create);
-    if (!wki_failed(c) && !same_shape(y, g))
-        wk_fail(c, WK_ESHAPE, "%s: gave %s first and %s again", name_of(e), WKI_TEXT(g), WKI_TEXT(y));
-    if (wki_failed(c)) return;
-    if (y->node) {
-        accumulate(c, w, y->node, wk_cast(c, g, y->dtype));
-        walk(c, w, from);
+    bool on = false;
+    for (int i = 0; i < n && !wki_failed(c); i++) {
+        if (wk_is_none(g[i])) continue;
+        if (!same_shape(y[i], g[i]))
+            wk_fail(c, WK_ESHAPE, "%s: gave %s first and %s again", name_of(e), WKI_TEXT(g[i]),
+                    WKI_TEXT(y[i]));
+        else if (y[i]->node)
+            accumulate(c, w, y[i]->node, wk_cast(c, g[i], y[i]->dtype));
+        on |= y[i]->node != 0;
     }
+    if (wki_failed(c)) return;
+    if (on) walk(c, w, from);
     if (w->create) return;
     for (int64_t i = c->tape->n_entries - 1; i >= from; i--)
         if (c->tape->entries[i].in) wki_entry_forget(c, i);
@@ -157,7 +171,7 @@ static void again(wk_ctx *c, const struct wki_walk *w, const struct wki_entry *e
 /* Does the entry lead to something that the walk is after? A checkpoint may, by what its function sees. */
 static bool leads(const struct wk_tape *t, const struct wki_walk *w, const struct wki_entry *e)
 {
-    if (!w->only || e->again) return true;
+    if (!w->only || is_checkpoint(e)) return true;
     for (int i = 0; i < e->k.n_in; i++)
         if (e->in[i]->node && (e->in[i]->node >= w->known || t->nodes[e->in[i]->node].needed)) return true;
     return false;
@@ -183,8 +197,8 @@ static void visit(wk_ctx *c, const struct wki_walk *w, int64_t at)
     if (!wki_failed(c) && leads(c->tape, w, &e)) {
         const char *outer = c->tape->walked;
         c->tape->walked = name_of(&e);
-        if (e.again || (w->create && e.k.op < WK_OP_COUNT && run_again[e.k.op]))
-            again(c, w, &e, g[0]);
+        if (is_checkpoint(&e) || (w->create && e.k.op < WK_OP_COUNT && run_again[e.k.op]))
+            again(c, w, &e, g);
         else
             through(c, w, &e, g);
         c->tape->walked = outer;
@@ -362,4 +376,33 @@ wk_tensor wk_checkpoint(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x)
     wki_tape_push(c, &(wk_call){.op = WK_OP_COUNT, WK_IN(x), .out = {r}, .attr.i = {seed, counter}}, 1,
                   &(struct wki_entry){.again = fn, .arg = arg});
     return wki_failed(c) ? WK_NONE : r;
+}
+
+void wk_checkpoint_n(wk_ctx *c, wk_fn_n fn, void *arg, int n_in, const wk_tensor *x, int n_out, wk_tensor *y)
+{
+    if (!wki_failed(c) && (n_in < 1 || n_out < 1 || n_out > WK_MAX_OUT))
+        wk_fail(c, WK_EARG, "checkpoint_n: %d tensors to %d, wanted are 1 or more to 1 .. %d", n_in, n_out,
+                WK_MAX_OUT);
+    for (int i = 0; i < n_in && !wki_failed(c); i++)
+        if (wk_is_none(x[i])) wk_fail(c, WK_EARG, "checkpoint_n: operand %d is no tensor", i);
+    const int n = n_out > WK_MAX_OUT ? WK_MAX_OUT : n_out;
+    for (int i = 0; i < n; i++) y[i] = WK_NONE;
+    if (wki_failed(c)) return;
+    const bool recording = wki_recording(c), was = wk_no_grad(c, true);
+    wk_call    k = {.op = WK_OP_COUNT, .in = x, .n_in = n_in, .n_out = n};
+    k.attr.i[0] = (int64_t)c->seed;
+    k.attr.i[1] = (int64_t)c->counter;
+    const wk_scope s = wk_scope_begin(c);
+    fn(c, arg, x, y);
+    for (int i = 0; i < n && !wki_failed(c); i++) {
+        if (wk_is_none(y[i]))
+            wk_fail(c, WK_EARG, "checkpoint_n: the function gave no result %d", i);
+        else
+            y[i] = k.out[i] = wki_untracked(c, y[i]); /* it may be a tensor from outside */
+    }
+    wk_scope_end_n(c, s, wki_failed(c) ? 0 : n, y);
+    wk_no_grad(c, was);
+    if (!wki_failed(c) && recording)
+        wki_tape_push(c, &k, ~WKI_READS_OUTPUTS, &(struct wki_entry){.again_n = fn, .arg = arg});
+    for (int i = 0; i < n && wki_failed(c); i++) y[i] = WK_NONE;
 }

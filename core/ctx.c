@@ -58,6 +58,7 @@ void wk_ctx_clear(wk_ctx *c)
     atomic_store(&c->cancelled, false);
     c->status = WK_OK;
     c->message[0] = '\0';
+    c->unnamed = false;
 }
 
 const char *wk_ctx_device(const wk_ctx *c)
@@ -98,6 +99,16 @@ wk_status wk_fail(wk_ctx *c, wk_status s, const char *format, ...)
     vsnprintf(c->message, sizeof c->message, format, args);
     va_end(args);
     return s;
+}
+
+wk_tensor wki_named(wk_ctx *c, const char *op, wk_tensor y)
+{
+    if (!is_real(c) || !c->unnamed) return y;
+    char text[WKI_MESSAGE];
+    snprintf(text, sizeof text, "%s: %s", op, c->message);
+    memcpy(c->message, text, sizeof text);
+    c->unnamed = false;
+    return y;
 }
 
 wk_status wki_fail_wait(wk_ctx *c, wk_status s, const char *what)

@@ -54,7 +54,8 @@ struct wk_ctx {
     void             *stream;
     wk_status         status;
     char              message[WKI_MESSAGE];
-    wk_tensor        *live; /* temporaries in the order they were made */
+    bool              unnamed; /* the message lacks the op that wanted a tensor which could not be made */
+    wk_tensor        *live;    /* temporaries in the order they were made */
     int64_t           n_live, cap_live;
     struct wk_tape   *tape;      /* NULL: not recording */
     int64_t           last_hook; /* ids of hooks ever given */
@@ -89,6 +90,8 @@ static inline bool wki_failed(const wk_ctx *c)
 const char *wki_shape_text(wk_tensor x, char *buffer);
 #define WKI_TEXT(x) wki_shape_text(x, (char[WKI_SHAPE_TEXT]){0})
 
+/* Puts op before a message that lacks it; returns y, which could not be made if there is one. */
+wk_tensor wki_named(wk_ctx *c, const char *op, wk_tensor y);
 /* Records that waiting for the device, or a copy, failed: "WHAT: " and what the backend says of it. */
 wk_status wki_fail_wait(wk_ctx *c, wk_status s, const char *what);
 
@@ -112,10 +115,16 @@ wk_tensor wki_like_as(wk_ctx *c, wk_tensor x, wk_dtype t); /* same shape, anothe
 wk_tensor wki_view(wk_ctx *c, wk_tensor x, int64_t offset_elements, wk_shape shape, const int64_t *stride);
 wk_tensor wki_untracked(wk_ctx *c, wk_tensor x); /* same storage, off the tape */
 wk_shape  wki_shape(wk_tensor x);
-int  wki_dim(wk_ctx *c, const char *op, wk_tensor x, int dim); /* normalised; -1 after recording WK_EARG */
-bool wki_is_block(wk_dtype t);
-char wki_dtype_class(wk_dtype t);  /* 'B' 'I' 'F' 'Q' */
-wk_class wki_class_of(wk_dtype t); /* compute class of a dtype */
+int wki_dim(wk_ctx *c, const char *op, wk_tensor x, int dim); /* normalised; -1 after recording WK_EARG */
+/* What a function found in x flattened (WK_FLAT), with x's dims as size 1 behind its own if they are kept. */
+wk_tensor wki_unflat(wk_ctx *c, wk_tensor y, wk_tensor x, bool keep);
+bool      wki_is_block(wk_dtype t);
+char      wki_dtype_class(wk_dtype t); /* 'B' 'I' 'F' 'Q' */
+wk_class  wki_class_of(wk_dtype t);    /* compute class of a dtype */
+/* The least and largest value of an integer dtype or bool; of a real one, of the integers in its range. */
+void wki_range(wk_dtype t, int64_t *least, int64_t *most);
+/* The largest finite value of a real dtype, f32's for blocks. */
+double wki_largest(wk_dtype t);
 /* Result dtype of two operands, with 0-d and weak ones as in PyTorch. */
 wk_dtype wki_result_dtype(wk_tensor a, wk_tensor b);
 /* Broadcast shape of a and b; false if they do not fit. */
@@ -204,7 +213,9 @@ static inline bool wki_stale(wk_tensor x)
 /* The op whose gradient is being taken; `otherwise` outside of a walk. */
 const char *wki_walked_op(const wk_ctx *c, const char *otherwise);
 void        wki_record(wk_ctx *c, const wk_call *k);
-void        wki_tape_free(wk_ctx *c);
+/* Is x off the tape, or nothing recorded? Else fails: op has no gradient by it, and cuts none silently. */
+bool wki_constant(wk_ctx *c, const char *op, const char *what, wk_tensor x);
+void wki_tape_free(wk_ctx *c);
 
 /* What the gradient of a call of an elementwise op with a formula reads: bits 0 and 1 its operands, 2 its
  * result. */

@@ -1,6 +1,7 @@
 /* Dtypes and statuses: names, sizes, classes, promotion. */
 #include "ctx.h"
 
+#include <float.h>
 #include <string.h>
 
 static const struct {
@@ -70,6 +71,40 @@ wk_class wki_class_of(wk_dtype t)
 static bool is_signed(wk_dtype t)
 {
     return t == WK_i8 || t == WK_i16 || t == WK_i32 || t == WK_i64;
+}
+
+double wki_largest(wk_dtype t)
+{
+    switch (t) {
+    case WK_f16:
+        return 65504;
+    case WK_bf16:
+        return 3.38953138925153547590e38;
+    case WK_f64:
+        return DBL_MAX;
+    case WK_f8e4m3:
+        return 448;
+    case WK_f8e5m2:
+        return 57344;
+    default:
+        return (double)FLT_MAX;
+    }
+}
+
+void wki_range(wk_dtype t, int64_t *least, int64_t *most)
+{
+    const char cls = wki_dtype_class(t);
+    const int  bits = (int)wk_dtype_bytes(t) * 8;
+    if (cls == 'B') {
+        *most = 1;
+    } else if (cls == 'I') {
+        *most = INT64_MAX >> (64 - bits) << (is_signed(t) ? 0 : 1) | 1;
+    } else {
+        const double top = wki_largest(t);
+        *most = top < 9.2e18 ? (int64_t)top : INT64_MAX;
+    }
+    *least = cls == 'B' || (cls == 'I' && !is_signed(t)) ? 0 : -*most - (cls == 'I');
+    if (*most == INT64_MAX) *least = INT64_MIN;
 }
 
 /* Integers as in PyTorch: the wider wins; u8 with a signed type takes at least i16; u32 with a signed type

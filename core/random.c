@@ -16,7 +16,7 @@ static wk_tensor draw(wk_ctx *c, enum wki_random kind, double a, double b, int64
                       wk_dtype t, wk_shape shape)
 {
     wk_tensor y = wki_new(c, t, shape);
-    if (wk_is_none(y)) return WK_NONE;
+    if (wk_is_none(y)) return wki_named(c, "random", y);
     const wk_call k = {.op = WK_OP_random,
                        .cls = wki_class_of(t),
                        .out = {y},
@@ -50,5 +50,10 @@ wk_tensor wk_randint(wk_ctx *c, int64_t low, int64_t high, wk_dtype t, wk_shape 
     WK_REQUIRE(c, low < high && !__builtin_sub_overflow(high, low, &range), WK_EARG,
                "randint: from %lld to %lld", (long long)low, (long long)high);
     WK_REQUIRE(c, !wki_is_block(t), WK_EDTYPE, "randint: %s", wk_dtype_name(t));
+    int64_t least, most;
+    wki_range(t, &least, &most);
+    WK_REQUIRE(c, low >= least && high - 1 <= most, WK_EARG,
+               "randint: from %lld to %lld, %s holds %lld to %lld", (long long)low, (long long)high,
+               wk_dtype_name(t), (long long)least, (long long)most);
     return draw(c, WKI_INTEGER, 0, 0, low, range, t, shape);
 }

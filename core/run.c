@@ -47,7 +47,7 @@ static wk_tensor record(wk_ctx *c, const wk_call *k)
 
 wk_tensor wki_run_view(wk_ctx *c, const wk_call *k)
 {
-    if (wki_failed(c) || wk_is_none(k->out[0])) return WK_NONE;
+    if (wki_failed(c) || wk_is_none(k->out[0])) return wki_named(c, ops[k->op].name, WK_NONE);
     return record(c, k);
 }
 
@@ -61,7 +61,10 @@ static bool rows_fit(wk_tensor x, char rows)
 
 static bool check(wk_ctx *c, const wk_call *k)
 {
-    if (wki_failed(c)) return false;
+    if (wki_failed(c)) {
+        wki_named(c, ops[k->op].name, WK_NONE);
+        return false;
+    }
     if (atomic_load_explicit(&c->cancelled, memory_order_relaxed)) {
         wk_fail(c, WK_ECANCELLED, "%s: cancelled", ops[k->op].name);
         return false;
@@ -108,7 +111,11 @@ static void launch(wk_ctx *c, wk_call *k)
         k->scratch = near;
     } else if (bytes) {
         scratch = wki_storage_new(c, bytes);
-        if (!scratch) return;
+        if (!scratch) {
+            c->unnamed = true;
+            wki_named(c, ops[k->op].name, WK_NONE);
+            return;
+        }
         k->scratch = scratch->data;
     }
     const double    from = c->trace & WKI_TRACE ? wki_trace_clock() : 0;

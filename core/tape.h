@@ -9,7 +9,8 @@
 struct wki_entry {
     wk_call    k; /* in and out are the tape's own copies; op is WK_OP_COUNT for the two kinds below */
     wk_tensor *in;
-    wk_fn      again; /* a checkpoint: runs again instead of wki_vjp */
+    wk_fn      again;   /* a checkpoint: runs again instead of wki_vjp */
+    wk_fn_n    again_n; /* one of several tensors */
     const wk_function *function;
     void              *arg; /* of either */
 };

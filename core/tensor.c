@@ -168,10 +168,11 @@ static void set_dense(struct wk_tensor_info *x, wk_dtype t, wk_shape s)
 wk_tensor wki_new(wk_ctx *c, wk_dtype t, wk_shape shape)
 {
     int64_t bytes;
-    if (!c || wki_failed(c) || !wki_shape_fits(c, t, shape, &bytes)) return WK_NONE;
-    wk_storage *s = wki_storage_new(c, (size_t)bytes);
+    if (!c || wki_failed(c)) return WK_NONE;
+    wk_storage        *s = wki_shape_fits(c, t, shape, &bytes) ? wki_storage_new(c, (size_t)bytes) : NULL;
+    struct wki_header *h = s ? wki_header_new(c) : NULL;
+    c->unnamed = !h;
     if (!s) return WK_NONE;
-    struct wki_header *h = wki_header_new(c);
     if (!h) {
         wki_storage_drop(c, s);
         return WK_NONE;
@@ -213,12 +214,12 @@ wk_tensor wki_untracked(wk_ctx *c, wk_tensor x)
 
 wk_tensor wk_empty(wk_ctx *c, wk_dtype t, wk_shape shape)
 {
-    return wki_new(c, t, shape);
+    return wki_named(c, "empty", wki_new(c, t, shape));
 }
 
 wk_tensor wk_make(wk_ctx *c, const void *data, wk_dtype t, wk_shape shape)
 {
-    wk_tensor x = wki_new(c, t, shape);
+    wk_tensor x = wki_named(c, "make", wki_new(c, t, shape));
     if (wk_is_none(x) || wk_count(x) == 0) return x;
     WK_REQUIRE(c, data, WK_EARG, "make: no data");
     const wk_status s =
@@ -246,7 +247,9 @@ wk_tensor wk_scalar_int(wk_ctx *c, int64_t value)
 wk_tensor wk_wrap(wk_ctx *c, const void *data, wk_dtype t, wk_shape shape, void (*release)(void *), void *arg)
 {
     int64_t bytes;
-    if (!c || wki_failed(c) || !wki_shape_fits(c, t, shape, &bytes)) return WK_NONE;
+    if (!c || wki_failed(c)) return WK_NONE;
+    c->unnamed = !wki_shape_fits(c, t, shape, &bytes);
+    if (c->unnamed) return wki_named(c, "wrap", WK_NONE);
     WK_REQUIRE(c, data || bytes == 0, WK_EARG, "wrap: no data");
     if (!c->device->backend->host_memory) {
         wk_tensor x = wk_make(c, data, t, shape);

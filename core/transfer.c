@@ -36,6 +36,8 @@ static bool may_begin(wk_ctx *c, const wk_ctx *from, wk_tensor x)
                 wki_device_name(x->storage->device), wki_device_name(from->device));
     else if (c->capture == 2 || from->capture == 2)
         wk_fail(c, WK_EARG, "transfer: a captured step cannot hold one");
+    else if (x->node && wki_recording(from))
+        wk_fail(c, WK_ENOGRAD, "transfer: has no gradient by x; wk_detach takes it off the tape");
     return !wki_failed(c);
 }
 
@@ -115,6 +117,7 @@ void wk_transfer_into(wk_ctx *c, wk_tensor y, wk_ctx *from, wk_tensor x)
                 wki_device_name(c->device));
         return;
     }
+    if (!wki_constant(c, "transfer", "what it writes over", y)) return;
     y->storage->written++;
     const wk_scope  s = wk_scope_begin(from);
     const bool      was = wk_no_grad(from, true);
@@ -169,7 +172,7 @@ wk_status wk_transfer_end(wk_ctx *c, wk_ctx *from)
 wk_tensor wk_transfer(wk_ctx *c, wk_ctx *from, wk_tensor x)
 {
     if (!may_begin(c, from, x)) return WK_NONE;
-    const wk_tensor y = wki_like(c, x);
+    const wk_tensor y = wki_named(c, "transfer", wki_like(c, x));
     if (wk_is_none(y)) return WK_NONE;
     wk_transfer_into(c, y, from, x);
     return wk_transfer_end(c, from) == WK_OK ? y : WK_NONE;
@@ -202,7 +205,7 @@ wk_tensor wk_empty_pinned(wk_ctx *c, wk_ctx *device, wk_dtype t, wk_shape shape,
     int64_t           bytes;
     if (!wki_shape_fits(c, t, shape, &bytes)) return WK_NONE;
     if (!b->host_alloc || bytes == 0) {
-        const wk_tensor x = wki_new(c, t, shape);
+        const wk_tensor x = wki_named(c, "empty_pinned", wki_new(c, t, shape));
         if (memory && !wk_is_none(x)) *memory = wki_data(x);
         return x;
     }

@@ -2,6 +2,7 @@
 #ifndef WK_TYPES_H
 #define WK_TYPES_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +67,9 @@ typedef struct wk_shape {
 #define WK_DIMS(...)    WK_SHAPE(__VA_ARGS__)
 #define WK_SCALAR_SHAPE ((wk_shape){0, {0}})
 #define WK_ALL_DIMS     ((wk_shape){0, {0}})
+/* In place of the one dim of a function that says so: all of the tensor, flattened, as PyTorch does without a
+ * dim. Indices are places in it; keep leaves every dim in as size 1. */
+#define WK_FLAT (INT_MIN)
 
 #ifdef __cplusplus
 }

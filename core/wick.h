@@ -93,9 +93,13 @@ WK_API void wk_scope_end_n(wk_ctx *c, wk_scope s, int n, wk_tensor const *keep);
 WK_API wk_tensor wk_make(wk_ctx *c, const void *data, wk_dtype t, wk_shape shape); /* copies host data */
 WK_API wk_tensor wk_empty(wk_ctx *c, wk_dtype t, wk_shape shape);
 WK_API wk_tensor wk_zeros(wk_ctx *c, wk_dtype t, wk_shape shape);
+/* value is truncated for an integer t; WK_EARG where t has no such value (300 or -1 of u8, NaN). A double is
+ * exact up to 2^53: larger integers are made with wk_make or wk_scalar_int (wk_expand and wk_clone fill). */
 WK_API wk_tensor wk_full(wk_ctx *c, double value, wk_dtype t, wk_shape shape);
 WK_API wk_tensor wk_scalar(wk_ctx *c, double value);      /* 0-d, promotes like a Python float */
 WK_API wk_tensor wk_scalar_int(wk_ctx *c, int64_t value); /* 0-d, promotes like a Python int */
+/* start, start + step, .. before stop. Of i64 each value is exact, whole start and step being so: those
+ * beyond 2^53 that no double is are reached by steps, or as wk_add of an arange and wk_scalar_int. */
 WK_API wk_tensor wk_arange(wk_ctx *c, double start, double stop, double step, wk_dtype t);
 /* A tensor over memory of the caller's, which must outlive every context that uses it (mapped weights). Rows
  * are dense; nothing is copied on the CPU; other devices copy once. release(arg), if given, is called when
@@ -110,7 +114,9 @@ WK_API bool    wk_is_none(wk_tensor x);
 WK_API bool    wk_is_dense(wk_tensor x);
 /* Copies all elements, dense and in x's dtype, to host memory (wk_bytes(x) bytes). Waits for the device. */
 WK_API wk_status wk_read(wk_ctx *c, wk_tensor x, void *out);
-WK_API double wk_item(wk_ctx *c, wk_tensor x); /* the value of a tensor of one element; NaN after an error */
+/* The value of a tensor of one element; NaN after an error. An i64 beyond 2^53 is rounded to a double;
+ * wk_read gives it exactly. */
+WK_API double wk_item(wk_ctx *c, wk_tensor x);
 /* Prints as PyTorch does, into out (like snprintf: returns the length it would need), dtypes by wick's names.
  * wk_format_with: with other options than PyTorch's defaults. */
 typedef enum wk_scientific { WK_SCI_AUTO, WK_SCI_ALWAYS, WK_SCI_NEVER } wk_scientific;
@@ -142,15 +148,31 @@ WK_API wk_tensor wk_flatten(wk_ctx *c, wk_tensor x, int first, int last);
 
 /* ---- 6. Copies and casts --------------------------------------------------------------------- */
 
-WK_API wk_tensor wk_contiguous(wk_ctx *c, wk_tensor x);       /* x itself when it is dense */
-WK_API wk_tensor wk_clone(wk_ctx *c, wk_tensor x);            /* always a copy */
-WK_API wk_tensor wk_cast(wk_ctx *c, wk_tensor x, wk_dtype t); /* block types quantise and dequantise */
+WK_API wk_tensor wk_contiguous(wk_ctx *c, wk_tensor x); /* x itself when it is dense */
+WK_API wk_tensor wk_clone(wk_ctx *c, wk_tensor x);      /* always a copy */
+WK_API wk_tensor wk_cast(wk_ctx *c, wk_tensor x,
+                         wk_dtype t); /* block types quantise (no gradient) and dequantise */
 WK_API void      wk_copy_into(wk_ctx *c, wk_tensor dst, wk_tensor x); /* x is broadcast and cast */
 
 /* ---- 7. Elementwise -------------------------------------------------------------------------- */
 
 /* What unary.def and binary.def list, named as PyTorch's functions: wk_exp, wk_gelu, wk_clamp, wk_add, wk_eq
- * ... */
+ * ... Some have two parameters; PyTorch's names and defaults (an unused q is 0):
+ *
+ *   wk_leaky_relu(c, x, p, 0)   p: negative_slope, 0.01
+ *   wk_elu(c, x, p, 0)          p: alpha, 1
+ *   wk_celu(c, x, p, 0)         p: alpha, 1; not 0
+ *   wk_softplus(c, x, p, q)     p: beta, 1; q: threshold, 20, above which (of p x) it is x
+ *   wk_hardtanh(c, x, p, q)     p: min_val, -1; q: max_val, 1
+ *   wk_softshrink(c, x, p, 0)   p: lambd, 0.5
+ *   wk_hardshrink(c, x, p, 0)   p: lambd, 0.5
+ *   wk_threshold(c, x, p, q)    p: threshold; q: value, which takes the place of x <= p; no defaults
+ *   wk_clamp(c, x, p, q)        p: min, -INFINITY; q: max, INFINITY; where they cross the upper one counts
+ *   wk_polygamma(c, x, p, 0)    p: n, the order, whole and at least 0; no default
+ *
+ * Integers stay integers in hardtanh and threshold, whose p and q are cut to integers, and in wk_clamp where
+ * both bounds are whole or left open (of bool: i64); a fractional bound promotes to f32, and one beyond all
+ * values of the dtype on the wrong side (min 300 of u8) is WK_EARG. The others give f32 of integers. */
 #define WK_UNARY(name, y, dy)         WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
 #define WK_UNARY_ANY(name, y, dy, iy) WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x);
 #define WK_UNARY_P(name, y, dy)       WK_API wk_tensor wk_##name(wk_ctx *c, wk_tensor x, double p, double q);
@@ -179,7 +201,7 @@ WK_API wk_tensor wk_bitwise_not(wk_ctx *c, wk_tensor x); /* of bool: logical not
 /* a [.., n, k] times b [.., k, m]: leading dims broadcast without copies; 1-d operands as in PyTorch. */
 WK_API wk_tensor wk_matmul(wk_ctx *c, wk_tensor a, wk_tensor b);
 /* y = x w^T + bias. x [.., in], w [out, in] of any real or block dtype, bias [out] or WK_NONE; y [.., out] in
- * x's dtype. With a block-quantised w, w carries no gradient. */
+ * x's dtype. With a block-quantised w, w carries no gradient. Integers of one dtype wrap, as in wk_matmul. */
 WK_API wk_tensor wk_affine(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias);
 /* n (at most 4) affines of one x at once, which read x (and quantise it) only once: out[i] = x w[i]^T +
  * bias[i]; bias may be NULL. After an error all of out is WK_NONE. */
@@ -205,7 +227,7 @@ WK_API wk_tensor wk_any(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep);
 WK_API wk_tensor wk_all(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep);
 WK_API wk_tensor wk_var(wk_ctx *c, wk_tensor x, wk_shape dims, double correction, bool keep);
 WK_API wk_tensor wk_logsumexp(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep);
-/* i64 index of the first largest (smallest) value along a dim; NaN wins. */
+/* i64 index of the first largest (smallest) value along a dim, or WK_FLAT; NaN wins. */
 WK_API wk_tensor wk_argmax(wk_ctx *c, wk_tensor x, int dim, bool keep);
 WK_API wk_tensor wk_argmin(wk_ctx *c, wk_tensor x, int dim, bool keep);
 /* The k largest (or smallest) along a dim, in order; indices (i64) through *indices when it is not NULL. */
@@ -233,7 +255,8 @@ WK_API wk_tensor wk_embedding_rows(wk_ctx *c, wk_tensor table, wk_tensor tokens)
 
 WK_API wk_tensor wk_softmax(wk_ctx *c, wk_tensor x, int dim);
 WK_API wk_tensor wk_log_softmax(wk_ctx *c, wk_tensor x, int dim);
-/* x / sqrt(mean(x^2) + eps) * w over the last dim (arXiv:1910.07467); w [d] or WK_NONE. */
+/* x / sqrt(mean(x^2) + eps) * w over the last dim (arXiv:1910.07467); w [d] or WK_NONE. With w of several
+ * dims, and so in wk_layer_norm with w or b, over the last dims of these sizes (normalized_shape). */
 WK_API wk_tensor wk_rms_norm(wk_ctx *c, wk_tensor x, wk_tensor w, double eps);
 /* (x - mean) / sqrt(var + eps) * w + b over the last dim (arXiv:1607.06450); w, b [d] or WK_NONE. */
 WK_API wk_tensor wk_layer_norm(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor b, double eps);

@@ -55,6 +55,11 @@ WK_API wk_status wk_grad_of(wk_ctx *c, int n_y, const wk_tensor *y, const wk_ten
  * numbers. Tracked tensors that fn finds through arg get their gradients too. */
 typedef wk_tensor (*wk_fn)(wk_ctx *c, void *arg, wk_tensor x);
 WK_API wk_tensor wk_checkpoint(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x);
+/* The same of n_in tensors and n_out (1 to 4) results: fn fills y[0 .. n_out), real ones or integers, which
+ * have no gradient. After an error all of y is WK_NONE. */
+typedef void (*wk_fn_n)(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y);
+WK_API void wk_checkpoint_n(wk_ctx *c, wk_fn_n fn, void *arg, int n_in, const wk_tensor *x, int n_out,
+                            wk_tensor *y);
 
 /* ---- hooks ----------------------------------------------------------------------------------- */
 

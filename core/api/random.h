@@ -12,8 +12,8 @@ extern "C" {
 WK_API void      wk_seed(wk_ctx *c, uint64_t seed);
 WK_API wk_tensor wk_uniform(wk_ctx *c, double low, double high, wk_dtype t, wk_shape shape); /* [low, high) */
 WK_API wk_tensor wk_normal(wk_ctx *c, double mean, double deviation, wk_dtype t, wk_shape shape);
-WK_API wk_tensor wk_randint(wk_ctx *c, int64_t low, int64_t high, wk_dtype t,
-                            wk_shape shape); /* [low, high) */
+/* [low, high), which t must hold: values that it does not have are WK_EARG. */
+WK_API wk_tensor wk_randint(wk_ctx *c, int64_t low, int64_t high, wk_dtype t, wk_shape shape);
 /* Exponential with a rate; logarithms, tangents and truncation are made of the above, values in t. */
 WK_API wk_tensor wk_exponential(wk_ctx *c, double rate, wk_dtype t, wk_shape shape);
 WK_API wk_tensor wk_log_normal(wk_ctx *c, double mean, double deviation, wk_dtype t, wk_shape shape);

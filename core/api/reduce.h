@@ -29,12 +29,13 @@ WK_API wk_tensor wk_std_mean(wk_ctx *c, wk_tensor x, wk_shape dims, double corre
 /* (sum |x|^p)^(1/p); p may be 0 (how many are not 0), infinite (largest, smallest magnitude) or negative.
  * The gradient at 0 is 0. */
 WK_API wk_tensor wk_vector_norm(wk_ctx *c, wk_tensor x, double p, wk_shape dims, bool keep);
-WK_API wk_tensor wk_dist(wk_ctx *c, wk_tensor a, wk_tensor b, double p); /* norm of a - b */
+WK_API wk_tensor wk_dist(wk_ctx *c, wk_tensor a, wk_tensor b, double p); /* norm of a - b; integers as f32 */
 /* Slices along dim whose norm is above most are scaled down to it. */
 WK_API wk_tensor wk_renorm(wk_ctx *c, wk_tensor x, double p, int dim, double most);
 
 /* Largest (smallest) value along a dim, and its index (i64) through *indices (NULL: not wanted). The gradient
- * goes to that value alone; NaN wins. */
+ * goes to that value alone; NaN wins. Of WK_FLAT, *indices is the place in x flattened, and equal values
+ * share the gradient. */
 WK_API wk_tensor wk_max(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices);
 WK_API wk_tensor wk_min(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices);
 /* The smallest value, and the largest through *most. */
@@ -42,7 +43,8 @@ WK_API wk_tensor wk_aminmax(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep, wk
 
 /* x over its p-norm along dim, or over eps where that is less. */
 WK_API wk_tensor wk_normalize(wk_ctx *c, wk_tensor x, double p, int dim, double eps);
-/* The p-norm of the difference of each row of a [.., n, d] and each of b [.., m, d]: [.., n, m]. */
+/* The p-norm of the difference of each row of a [.., n, d] and each of b [.., m, d]: [.., n, m]. Integers as
+ * f32. */
 WK_API wk_tensor wk_cdist(wk_ctx *c, wk_tensor a, wk_tensor b, double p);
 /* Covariances of the rows of x [variables, samples] (of one variable: 0-d), divided by the number of samples
  * less correction; how often each sample counts, and how much it weighs: [samples] or WK_NONE. And, without

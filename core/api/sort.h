@@ -35,21 +35,24 @@ WK_API wk_tensor wk_argsort(wk_ctx *c, wk_tensor x, int dim, bool descending);
 WK_API wk_tensor wk_msort(wk_ctx *c, wk_tensor x); /* along dim 0 */
 /* The k-th smallest value (k from 1) along dim, and where it stands. */
 WK_API wk_tensor wk_kthvalue(wk_ctx *c, wk_tensor x, int64_t k, int dim, bool keep, wk_tensor *indices);
-/* The lower of the two middle values along dim; one NaN makes it NaN. nanmedian leaves NaN out. */
+/* The lower of the two middle values along dim, or of WK_FLAT; one NaN makes it NaN. nanmedian leaves NaN
+ * out. *indices is where it stands, of WK_FLAT in x flattened; the gradient goes to that place. */
 WK_API wk_tensor wk_median(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices);
 WK_API wk_tensor wk_nanmedian(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices);
 /* The smallest of the most frequent values along dim, and where it stands last. */
 WK_API wk_tensor wk_mode(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices);
 
 /* Quantiles q (0-d or 1-d, in [0, 1]) along dim of x in q's dtype, f32 or f64: q's dim, if it has one, comes
- * first. Between two values it takes what `how` says. One NaN makes it NaN; nanquantile leaves NaN out. */
+ * first. Between two values it takes what `how` says. One NaN makes it NaN; nanquantile leaves NaN out. With
+ * WK_FLAT for dim: of all values. */
 typedef enum wk_between { WK_LINEAR, WK_LOWER, WK_HIGHER, WK_MIDPOINT, WK_NEAREST } wk_between;
 WK_API wk_tensor wk_quantile(wk_ctx *c, wk_tensor x, wk_tensor q, int dim, bool keep, wk_between how);
 WK_API wk_tensor wk_nanquantile(wk_ctx *c, wk_tensor x, wk_tensor q, int dim, bool keep, wk_between how);
 
 /* The different values of x in order (1-d), or with along, its different slices along dim in order. For each
  * element (or slice) of x, which of them it is, through *inverse; how often each occurs through *counts
- * (both i64; NULL: not wanted). NaN differs from NaN. Reads a size back from the device. */
+ * (both i64; NULL: not wanted). NaN differs from NaN. Reads a size back from the device. None of these has a
+ * gradient: a tracked x is WK_ENOGRAD while a tape is on. */
 WK_API wk_tensor wk_unique(wk_ctx *c, wk_tensor x, wk_tensor *inverse, wk_tensor *counts);
 WK_API wk_tensor wk_unique_dim(wk_ctx *c, wk_tensor x, int dim, wk_tensor *inverse, wk_tensor *counts);
 /* The same without sorting: runs of equal neighbours become one. */
@@ -63,13 +66,13 @@ WK_API wk_tensor wk_isin(wk_ctx *c, wk_tensor x, wk_tensor set);
 /* ---- counting and searching ------------------------------------------------------------------- */
 
 /* How often each of 0 .. max(x) occurs in x (integers >= 0, 1-d), at least min_length counts; or the sums of
- * weights (x's shape, or WK_NONE: i64 counts). */
+ * weights (x's shape, or WK_NONE: i64 counts). Tracked weights are WK_ENOGRAD while a tape is on. */
 WK_API wk_tensor wk_bincount(wk_ctx *c, wk_tensor x, wk_tensor weights, int64_t min_length);
 /* Counts of x's values in equal bins over [low, high], in x's dtype; low == high: the range of x. */
 WK_API wk_tensor wk_histc(wk_ctx *c, wk_tensor x, int64_t bins, double low, double high);
 /* Sums of weight (x's shape, or WK_NONE: 1 each) over x's values from one of edges (1-d, in order) to the
  * next, in x's dtype, f32 or f64; the last edge belongs to the last bin. density: over their sum and the
- * widths of the bins. */
+ * widths of the bins. Tracked operands are WK_ENOGRAD while a tape is on. */
 WK_API wk_tensor wk_histogram(wk_ctx *c, wk_tensor x, wk_tensor edges, wk_tensor weight, bool density);
 /* Where each value would go in sorted (1-d, or with value's leading dims) so that its last dim stays in
  * order: before equal values, or with right after them. i64. */

@@ -11,7 +11,7 @@ extern "C" {
 /* x, a tensor of `from`, in c: dense, of the same dtype, not on c's tape. Whatever devices they are on:
  * where they differ, the host waits only if c is in its own memory or x lies there and is not pinned.
  * Errors: those of `from`, WK_EDEVICE for a tensor that is not on from's device, WK_EARG in a captured
- * step. */
+ * step, WK_ENOGRAD for a tracked x while `from` records: tapes belong to one context. */
 WK_API wk_tensor wk_transfer(wk_ctx *c, wk_ctx *from, wk_tensor x);
 
 /* Begins to copy x, a tensor of `from`, into y, a dense one of c with as many elements and x's dtype. The

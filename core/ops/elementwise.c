@@ -19,10 +19,12 @@ static bool is_whole(double v)
 {
     return v == trunc(v) && fabs(v) < 9.2e18;
 }
-/* Do integers stay integers? Bounds of clamp promote; the activations cut theirs to integers. */
+/* Do integers stay integers? Bounds of clamp promote, but whole and open ones; the activations cut theirs to
+ * integers. */
 static bool stays(wk_op op, double p, double q)
 {
-    return op != WK_OP_clamp || (is_whole(p) && is_whole(q));
+    return op != WK_OP_clamp ||
+           ((is_whole(p) || p == -(double)INFINITY) && (is_whole(q) || q == (double)INFINITY));
 }
 
 #define REQUIRE_TENSOR(c, op, x)                                                                             \
@@ -36,9 +38,29 @@ static wk_tensor along_rows(wk_ctx *c, wk_tensor x)
     return wk_count(x) < 1 << 14 ? x : wk_contiguous(c, x);
 }
 
+/* clamp of integers: bool counts as i64, as in PyTorch; an open bound has no integer to stand for it. */
+static wk_tensor clamp_whole(wk_ctx *c, wk_tensor x, double p, double q)
+{
+    const wk_dtype t = x->dtype == WK_bool ? WK_i64 : x->dtype;
+    int64_t        least, most;
+    wki_range(t, &least, &most);
+    WK_REQUIRE(c, p <= (double)most && q >= (double)least, WK_EARG, "clamp: %s to [%g, %g]", wk_dtype_name(t),
+               p, q);
+    x = along_rows(c, x);
+    if (isinf(p) && isinf(q)) return wk_clone(c, x);
+    if (isinf(q)) return wk_maximum(c, x, wk_scalar_int(c, (int64_t)p));
+    if (isinf(p)) return wk_minimum(c, x, wk_scalar_int(c, (int64_t)q));
+    return wki_run(c, &(wk_call){.op = WK_OP_clamp,
+                                 .cls = WK_CLASS_I64,
+                                 WK_IN(x),
+                                 .out = {wki_like_as(c, x, t)},
+                                 .attr.f = {p, q}});
+}
+
 static wk_tensor unary(wk_ctx *c, wk_op op, wk_tensor x, double p, double q, bool integers)
 {
     REQUIRE_TENSOR(c, op, x);
+    if (op == WK_OP_clamp && integers && is_integer(x->dtype)) return clamp_whole(c, x, p, q);
     wk_dtype t = integers && is_integer(x->dtype) ? x->dtype : real_of(x->dtype);
     if (op == WK_OP_square && t == WK_bool) t = WK_i64; /* a power, in PyTorch */
     x = along_rows(c, x);

@@ -10,7 +10,7 @@ wk_tensor wk_ones(wk_ctx *c, wk_dtype t, wk_shape shape)
 
 wk_tensor wk_empty_like(wk_ctx *c, wk_tensor x)
 {
-    return wki_failed(c) ? WK_NONE : wki_like(c, x);
+    return wki_failed(c) ? WK_NONE : wki_named(c, "empty_like", wki_like(c, x));
 }
 wk_tensor wk_zeros_like(wk_ctx *c, wk_tensor x)
 {

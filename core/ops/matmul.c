@@ -76,6 +76,12 @@ void wki_vjp_matmul(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *
 
 /* ---- affine ---------------------------------------------------------------------------------- */
 
+/* Integers have no kernel of their own: they are a product and a sum. */
+static bool of_integers(wk_tensor x)
+{
+    return wki_dtype_class(x->dtype) == 'I';
+}
+
 static bool affine_fits(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias)
 {
     if (wki_failed(c)) return false;
@@ -85,12 +91,14 @@ static bool affine_fits(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias)
     else if (x->ndim == 0 || w->ndim != 2 || wki_cols(x) != wki_cols(w))
         wk_fail(c, WK_ESHAPE, "affine: x has %lld columns, weight is %s",
                 x->ndim ? (long long)wki_cols(x) : 0LL, WKI_TEXT(w));
-    else if (wki_dtype_class(x->dtype) != 'F' || (cw != 'F' && cw != 'Q'))
-        wk_fail(c, WK_EDTYPE, "affine: x is %s, weight %s; real ones are wanted", wk_dtype_name(x->dtype),
-                wk_dtype_name(w->dtype));
+    else if (of_integers(x) ? x->dtype != w->dtype
+                            : wki_dtype_class(x->dtype) != 'F' || (cw != 'F' && cw != 'Q'))
+        wk_fail(c, WK_EDTYPE, "affine: x is %s, weight %s; real ones, or integers of one dtype, are wanted",
+                wk_dtype_name(x->dtype), wk_dtype_name(w->dtype));
     else if (!wk_is_none(bias) && (bias->ndim != 1 || bias->shape[0] != w->shape[0]))
         wk_fail(c, WK_ESHAPE, "affine: bias is %s, weight %s", WKI_TEXT(bias), WKI_TEXT(w));
-    else if (!wk_is_none(bias) && wki_dtype_class(bias->dtype) != 'F')
+    else if (!wk_is_none(bias) &&
+             (of_integers(x) ? bias->dtype != x->dtype : wki_dtype_class(bias->dtype) != 'F'))
         wk_fail(c, WK_EDTYPE, "affine: bias is %s", wk_dtype_name(bias->dtype));
     else if (cw == 'Q' && w->node && wki_recording(c))
         wk_fail(c, WK_ENOGRAD, "affine: a weight in %s has no gradient", wk_dtype_name(w->dtype));
@@ -119,6 +127,12 @@ void wk_affine_n(wk_ctx *c, wk_tensor x, int n, const wk_tensor *w, const wk_ten
     }
     for (int i = 0; i < n; i++)
         if (!affine_fits(c, x, w[i], bias && bias[i] ? bias[i] : WK_NONE)) return;
+    for (int i = 0; of_integers(x) && i < n && !wki_failed(c); i++) {
+        out[i] = wk_matmul(c, x, wk_transpose(c, w[i], 0, 1));
+        if (bias && bias[i] && !wk_is_none(bias[i])) out[i] = wk_add(c, out[i], bias[i]);
+    }
+    for (int i = 0; i < n && wki_failed(c); i++) out[i] = WK_NONE;
+    if (of_integers(x)) return;
     x = even_rows(c, x);
     if (wki_failed(c)) return;
     wk_tensor in[1 + 2 * WK_MAX_OUT] = {x};
@@ -160,7 +174,7 @@ static wk_tensor ended(wk_ctx *c, wk_call k)
 static wk_tensor affine_act(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias, enum wki_affine_act act)
 {
     if (!affine_fits(c, x, w, bias)) return WK_NONE;
-    if (!wki_has(c, WK_OP_affine_act)) {
+    if (of_integers(x) || !wki_has(c, WK_OP_affine_act)) {
         const wk_tensor y = wk_affine(c, x, w, bias);
         return act == WKI_AFFINE_RELU ? wk_relu(c, y) : wk_gelu_tanh(c, y);
     }
@@ -184,7 +198,8 @@ wk_tensor wk_affine_add(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor bias, wk_
     WK_REQUIRE(c, !wk_is_none(r), WK_EARG, "affine_add: an operand is empty");
     bool same = r->ndim == x->ndim && r->dtype == x->dtype && wki_cols(r) == w->shape[0];
     for (int i = 0; same && i + 1 < x->ndim; i++) same = r->shape[i] == x->shape[i];
-    if (!same || !wki_has(c, WK_OP_affine_add)) return wk_add(c, r, wk_affine(c, x, w, bias));
+    if (!same || of_integers(x) || !wki_has(c, WK_OP_affine_add))
+        return wk_add(c, r, wk_affine(c, x, w, bias));
     x = even_rows(c, x);
     r = even_rows(c, r);
     return ended(c, (wk_call){.op = WK_OP_affine_add, WK_IN(x, w, bias, r)});

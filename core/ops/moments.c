@@ -24,9 +24,19 @@ wk_tensor wk_std_mean(wk_ctx *c, wk_tensor x, wk_shape dims, double correction, 
     return wk_std(c, x, dims, correction, keep);
 }
 
+/* Integers are subtracted as f32: unsigned ones would wrap. */
+static wk_tensor apart(wk_ctx *c, wk_tensor a, wk_tensor b)
+{
+    const wk_dtype t = wki_result_dtype(a, b);
+    if (wki_dtype_class(t) == 'F') return wk_sub(c, a, b);
+    return wk_sub(c, wk_cast(c, a, WK_f32), wk_cast(c, b, WK_f32));
+}
+
 wk_tensor wk_dist(wk_ctx *c, wk_tensor a, wk_tensor b, double p)
 {
-    return wk_vector_norm(c, wk_sub(c, a, b), p, WK_ALL_DIMS, false);
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(a) && !wk_is_none(b), WK_EARG, "dist: an operand is empty");
+    return wk_vector_norm(c, apart(c, a, b), p, WK_ALL_DIMS, false);
 }
 
 wk_tensor wk_cdist(wk_ctx *c, wk_tensor a, wk_tensor b, double p)
@@ -34,8 +44,8 @@ wk_tensor wk_cdist(wk_ctx *c, wk_tensor a, wk_tensor b, double p)
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, a->ndim >= 2 && b->ndim >= 2 && wk_size(a, -1) == wk_size(b, -1), WK_ESHAPE,
                "cdist: rows of %s and %s differ in length", WKI_TEXT(a), WKI_TEXT(b));
-    const wk_tensor apart = wk_sub(c, wk_unsqueeze(c, a, -2), wk_unsqueeze(c, b, -3));
-    return wk_vector_norm(c, apart, p, WK_DIMS(-1), false);
+    const wk_tensor from = wk_unsqueeze(c, a, -2), to = wk_unsqueeze(c, b, -3);
+    return wki_failed(c) ? WK_NONE : wk_vector_norm(c, apart(c, from, to), p, WK_DIMS(-1), false);
 }
 
 /* Of [variables, samples]; often and weights as in wk_cov. */
@@ -109,8 +119,12 @@ wk_tensor wk_normalize(wk_ctx *c, wk_tensor x, double p, int dim, double eps)
 typedef wk_tensor (*finder)(wk_ctx *, wk_tensor, int, bool);
 static wk_tensor picked(wk_ctx *c, finder find, wk_tensor x, int dim, bool keep, wk_tensor *indices)
 {
-    const wk_tensor at = find(c, x, dim, true);
-    wk_tensor       y = WK_NONE, shown = at;
+    const wk_tensor at = find(c, x, dim, dim == WK_FLAT ? keep : true);
+    if (dim == WK_FLAT) { /* equal values share the gradient, as in PyTorch's form without a dim */
+        if (indices) *indices = at;
+        return (find == wk_argmax ? wk_amax : wk_amin)(c, x, WK_ALL_DIMS, keep);
+    }
+    wk_tensor y = WK_NONE, shown = at;
     if (!wki_failed(c) && x->ndim == 0) {
         y = wk_clone(c, x);
     } else {

@@ -27,6 +27,29 @@ static bool check(wk_ctx *c, const char *op, wk_tensor x, wk_tensor w, wk_tensor
     return fits(c, op, "weight", w, x) && fits(c, op, "bias", b, x);
 }
 
+/* Weights of several dims: the last dims of x, of their sizes, become one, and so do theirs. Returns x so, or
+ * WK_NONE after recording that they do not fit. */
+static wk_tensor one_row(wk_ctx *c, const char *op, wk_tensor x, wk_tensor *w, wk_tensor *b)
+{
+    const wk_tensor like = wk_is_none(*w) ? *b : *w;
+    if (wki_failed(c) || wk_is_none(x) || wk_is_none(like) || like->ndim < 2) return x;
+    bool fit = like->ndim <= x->ndim;
+    for (int i = 1; fit && i <= like->ndim; i++) fit = like->shape[like->ndim - i] == x->shape[x->ndim - i];
+    for (int i = 0; fit && !wk_is_none(*b) && i < like->ndim; i++)
+        fit = (*b)->ndim == like->ndim && (*b)->shape[i] == like->shape[i];
+    WK_REQUIRE(c, fit, WK_ESHAPE, "%s: weight %s and bias %s for x %s, whose last sizes are wanted", op,
+               WKI_TEXT(*w), WKI_TEXT(*b), WKI_TEXT(x));
+    const int n = like->ndim;
+    if (!wk_is_none(*w)) *w = wk_flatten(c, *w, 0, -1);
+    if (!wk_is_none(*b)) *b = wk_flatten(c, *b, 0, -1);
+    return wk_flatten(c, x, x->ndim - n, -1);
+}
+
+static wk_tensor shaped(wk_ctx *c, wk_tensor y, wk_tensor x)
+{
+    return wki_failed(c) || y->ndim == x->ndim ? y : wk_reshape(c, y, wki_shape(x));
+}
+
 static wk_tensor optional(wk_tensor x)
 {
     return wk_is_none(x) ? WK_NONE : x;
@@ -58,23 +81,36 @@ static wk_tensor composed(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor b, doub
     return wk_cast(c, h, x->dtype);
 }
 
-wk_tensor wk_rms_norm(wk_ctx *c, wk_tensor x, wk_tensor w, double eps)
+static wk_tensor rms_norm(wk_ctx *c, wk_tensor x, wk_tensor w, double eps)
 {
-    w = optional(w);
     if (!check(c, "rms_norm", x, w, WK_NONE)) return WK_NONE;
     if (x->dtype == WK_f64 || !wki_has(c, WK_OP_rms_norm)) return composed(c, x, w, WK_NONE, eps, false);
     return wki_run(c,
                    &(wk_call){.op = WK_OP_rms_norm, WK_IN(x, w), .attr.f = {eps}, .out = {wki_like(c, x)}});
 }
 
-wk_tensor wk_layer_norm(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor b, double eps)
+wk_tensor wk_rms_norm(wk_ctx *c, wk_tensor x, wk_tensor w, double eps)
 {
+    wk_tensor none = WK_NONE;
     w = optional(w);
-    b = optional(b);
+    const wk_tensor rows = one_row(c, "rms_norm", x, &w, &none);
+    return shaped(c, rms_norm(c, rows, w, eps), x);
+}
+
+static wk_tensor layer_norm(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor b, double eps)
+{
     if (!check(c, "layer_norm", x, w, b)) return WK_NONE;
     if (x->dtype == WK_f64 || !wki_has(c, WK_OP_layer_norm)) return composed(c, x, w, b, eps, true);
     return wki_run(
         c, &(wk_call){.op = WK_OP_layer_norm, WK_IN(x, w, b), .attr.f = {eps}, .out = {wki_like(c, x)}});
+}
+
+wk_tensor wk_layer_norm(wk_ctx *c, wk_tensor x, wk_tensor w, wk_tensor b, double eps)
+{
+    w = optional(w);
+    b = optional(b);
+    const wk_tensor rows = one_row(c, "layer_norm", x, &w, &b);
+    return shaped(c, layer_norm(c, rows, w, b, eps), x);
 }
 
 static bool same_shape(wk_tensor x, wk_tensor y)

@@ -1,7 +1,6 @@
 /* Elementwise functions of several operands, and those made of other ops. */
 #include "core/ctx.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,29 +127,11 @@ wk_tensor wk_clamp_to(wk_ctx *c, wk_tensor x, wk_tensor low, wk_tensor high)
     return wk_is_none(high) ? x : wk_minimum(c, x, high);
 }
 
-static double largest(wk_dtype t)
-{
-    switch (t) {
-    case WK_f16:
-        return 65504;
-    case WK_bf16:
-        return 3.38953138925153547590e38;
-    case WK_f64:
-        return DBL_MAX;
-    case WK_f8e4m3:
-        return 448;
-    case WK_f8e5m2:
-        return 57344;
-    default:
-        return (double)FLT_MAX;
-    }
-}
-
 wk_tensor wk_nan_to_num(wk_ctx *c, wk_tensor x, double nan, double posinf, double neginf)
 {
     if (none(c, "nan_to_num", x)) return WK_NONE;
     if (!is_real(x->dtype)) return wk_clone(c, x);
-    const double top = largest(x->dtype);
+    const double top = wki_largest(x->dtype);
     wk_tensor    y = wk_where(c, wk_isnan(c, x), wk_scalar(c, nan), x);
     y = wk_where(c, wk_isposinf(c, x), wk_scalar(c, posinf == (double)INFINITY ? top : posinf), y);
     return wk_where(c, wk_isneginf(c, x), wk_scalar(c, neginf == -(double)INFINITY ? -top : neginf), y);

@@ -158,13 +158,28 @@ wk_tensor wk_amin(wk_ctx *c, wk_tensor x, wk_shape dims, bool keep)
 {
     return pick(c, WK_OP_amin, x, dims, keep, false);
 }
+wk_tensor wki_unflat(wk_ctx *c, wk_tensor y, wk_tensor x, bool keep)
+{
+    if (wki_failed(c) || wk_is_none(y) || !keep) return y;
+    wk_shape shape = wki_shape(y);
+    for (int i = 0; i < x->ndim && shape.ndim < WK_MAX_DIMS; i++) shape.dim[shape.ndim++] = 1;
+    WK_REQUIRE(c, shape.ndim == y->ndim + x->ndim, WK_ESHAPE, "keep: %d dims of the result, %d at most",
+               y->ndim + x->ndim, WK_MAX_DIMS);
+    return wk_reshape(c, y, shape);
+}
+
+static wk_tensor place(wk_ctx *c, wk_op op, wk_tensor x, int dim, bool keep)
+{
+    if (dim != WK_FLAT || wki_failed(c) || wk_is_none(x)) return pick(c, op, x, WK_DIMS(dim), keep, true);
+    return wki_unflat(c, pick(c, op, wk_flatten(c, x, 0, -1), WK_DIMS(0), false, true), x, keep);
+}
 wk_tensor wk_argmax(wk_ctx *c, wk_tensor x, int dim, bool keep)
 {
-    return pick(c, WK_OP_argmax, x, WK_DIMS(dim), keep, true);
+    return place(c, WK_OP_argmax, x, dim, keep);
 }
 wk_tensor wk_argmin(wk_ctx *c, wk_tensor x, int dim, bool keep)
 {
-    return pick(c, WK_OP_argmin, x, WK_DIMS(dim), keep, true);
+    return place(c, WK_OP_argmin, x, dim, keep);
 }
 
 /* ---- norms and counts ------------------------------------------------------------------------ */

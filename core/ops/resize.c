@@ -49,9 +49,30 @@ static wk_tensor area(wk_ctx *c, wk_tensor x, const int64_t *out)
     return pool[x->ndim - 3](c, x, (wk_shape){x->ndim - 2, {out[0], out[1], out[2]}});
 }
 
+/* As f32 that are bytes: cubic weights reach beyond the range. */
+static wk_tensor to_bytes(wk_ctx *c, wk_tensor x)
+{
+    return wk_clamp(c, wk_floor(c, wk_add(c, x, wk_scalar(c, 0.5))), 0, 255);
+}
+
+/* Pictures of bytes; as in PyTorch smooth ones are resized across, then down, with bytes between. */
+static wk_tensor of_bytes(wk_ctx *c, wk_tensor x, wk_resize_opts o)
+{
+    wk_tensor y = wk_cast(c, x, WK_f32);
+    if (x->ndim == 4 && (o.mode == WK_RESIZE_LINEAR || o.mode == WK_RESIZE_CUBIC)) {
+        wk_resize_opts across = o;
+        across.size.dim[0] = x->shape[2];
+        across.scale[1] = o.scale[1] > 0 ? o.scale[1] : o.scale[0];
+        across.scale[0] = o.scale[1] = 1;
+        y = to_bytes(c, wk_interpolate(c, y, across));
+    }
+    return wk_cast(c, to_bytes(c, wk_interpolate(c, y, o)), WK_u8);
+}
+
 wk_tensor wk_interpolate(wk_ctx *c, wk_tensor x, wk_resize_opts o)
 {
     if (wki_failed(c)) return WK_NONE;
+    if (!wk_is_none(x) && x->dtype == WK_u8) return of_bytes(c, x, o);
     WK_REQUIRE(c, x->ndim >= 3 && x->ndim <= 5, WK_ESHAPE, "interpolate: x is %s; 3 to 5 dims are wanted",
                WKI_TEXT(x));
     WK_REQUIRE(c, wki_dtype_class(x->dtype) == 'F', WK_EDTYPE, "interpolate: x is %s",

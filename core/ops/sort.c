@@ -144,9 +144,21 @@ wk_tensor wk_kthvalue(wk_ctx *c, wk_tensor x, int64_t k, int dim, bool keep, wk_
     return ranked(c, x, k - 1, d, keep, indices);
 }
 
+typedef wk_tensor (*of_line)(wk_ctx *, wk_tensor, int, bool, wk_tensor *);
+/* Of x flattened. */
+static wk_tensor of_all(wk_ctx *c, of_line find, wk_tensor x, bool keep, wk_tensor *indices)
+{
+    wk_tensor at;
+    if (wki_failed(c) || wk_is_none(x)) return find(c, x, 0, keep, NULL);
+    const wk_tensor y = find(c, wk_flatten(c, x, 0, -1), 0, false, &at);
+    if (indices && !wki_failed(c)) *indices = wki_unflat(c, at, x, keep);
+    return wki_unflat(c, y, x, keep);
+}
+
 wk_tensor wk_median(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices)
 {
     if (indices) *indices = WK_NONE;
+    if (dim == WK_FLAT) return of_all(c, wk_median, x, keep, indices);
     const int d = line_dim(c, "median", x, dim);
     if (d < 0) return WK_NONE;
     const int64_t n = x->ndim ? x->shape[d] : 1;
@@ -163,6 +175,7 @@ wk_tensor wk_median(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indic
 wk_tensor wk_nanmedian(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices)
 {
     if (indices) *indices = WK_NONE;
+    if (dim == WK_FLAT) return of_all(c, wk_nanmedian, x, keep, indices);
     const int d = line_dim(c, "nanmedian", x, dim);
     if (d < 0) return WK_NONE;
     if (wki_dtype_class(x->dtype) != 'F') return wk_median(c, x, dim, keep, indices);
@@ -228,6 +241,10 @@ static wk_tensor between(wk_ctx *c, wk_tensor sorted, wk_tensor at, wk_between h
 static wk_tensor quantile(wk_ctx *c, const char *op, wk_tensor x, wk_tensor q, int dim, bool keep,
                           wk_between how, bool ignore_nan)
 {
+    if (dim == WK_FLAT && !wki_failed(c) && !wk_is_none(x)) {
+        const wk_tensor all = wk_flatten(c, x, 0, -1);
+        return wki_unflat(c, quantile(c, op, all, q, 0, false, how, ignore_nan), x, keep);
+    }
     const int d = line_dim(c, op, x, dim);
     if (d < 0) return WK_NONE;
     WK_REQUIRE(c, (x->dtype == WK_f32 || x->dtype == WK_f64) && !wk_is_none(q), WK_EDTYPE,

@@ -39,14 +39,14 @@ static bool begin(wk_ctx *c, const char *op, wk_tensor x, wk_tensor *inverse, wk
     if (inverse) *inverse = WK_NONE;
     if (counts) *counts = WK_NONE;
     if (wki_failed(c)) return false;
-    if (!wk_is_none(x) && !wki_is_block(x->dtype)) return true;
+    if (!wk_is_none(x) && !wki_is_block(x->dtype)) return wki_constant(c, op, "x", x);
     wk_fail(c, WK_EARG, "%s: no tensor of plain values", op);
     return false;
 }
 
 static wk_tensor flat_unique(wk_ctx *c, wk_tensor x, bool sort, wk_tensor *inverse, wk_tensor *counts)
 {
-    wk_tensor flat = wk_flatten(c, wk_detach(c, x), 0, -1), order = WK_NONE;
+    wk_tensor flat = wk_flatten(c, x, 0, -1), order = WK_NONE;
     if (sort) flat = wk_sort(c, flat, 0, false, &order);
     if (wki_failed(c)) return WK_NONE;
     const wk_tensor y = runs(c, flat, order, inverse, counts);
@@ -72,7 +72,7 @@ static wk_tensor dim_unique(wk_ctx *c, const char *op, wk_tensor x, int dim, boo
     const int d = wki_dim(c, op, x, dim);
     if (d < 0) return WK_NONE;
     WK_REQUIRE(c, x->ndim > 0, WK_ESHAPE, "%s: a tensor without dims has no slices", op);
-    wk_tensor slices = wk_movedim(c, wk_detach(c, x), WK_DIMS(d), WK_DIMS(0)), order = WK_NONE;
+    wk_tensor slices = wk_movedim(c, x, WK_DIMS(d), WK_DIMS(0)), order = WK_NONE;
     if (wki_failed(c)) return WK_NONE;
     const int64_t n = slices->shape[0], width = n ? wk_count(slices) / n : 0;
     if (sort &&
@@ -111,6 +111,7 @@ wk_tensor wk_bincount(wk_ctx *c, wk_tensor x, wk_tensor weights, int64_t min_len
     const bool weighted = !wk_is_none(weights);
     WK_REQUIRE(c, !weighted || (weights->ndim == 1 && weights->shape[0] == x->shape[0]), WK_ESHAPE,
                "bincount: weights %s for %s", WKI_TEXT(weights), WKI_TEXT(x));
+    if (weighted && !wki_constant(c, "bincount", "weights", weights)) return WK_NONE;
     const wk_dtype t = !weighted ? WK_i64 : weights->dtype == WK_f32 ? WK_f32 : WK_f64;
     int64_t        n = min_length;
     if (x->shape[0] > 0) {
@@ -122,7 +123,7 @@ wk_tensor wk_bincount(wk_ctx *c, wk_tensor x, wk_tensor weights, int64_t min_len
     }
     const wk_tensor zero = wk_zeros(c, t, WK_SHAPE(n));
     if (wki_failed(c) || x->shape[0] == 0) return zero;
-    const wk_tensor more = weighted ? wk_cast(c, wk_detach(c, weights), t) : wk_full(c, 1, t, WK_SHAPE(1));
+    const wk_tensor more = weighted ? wk_cast(c, weights, t) : wk_full(c, 1, t, WK_SHAPE(1));
     return wk_scatter_add(c, zero, 0, x, wk_expand(c, more, wki_shape(x)));
 }
 
@@ -181,14 +182,18 @@ wk_tensor wk_histogram(wk_ctx *c, wk_tensor x, wk_tensor edges, wk_tensor weight
     WK_REQUIRE(c, edges->ndim == 1 && edges->shape[0] > 1, WK_ESHAPE, "histogram: edges %s", WKI_TEXT(edges));
     WK_REQUIRE(c, wk_is_none(weight) || wk_count(weight) == wk_count(x), WK_ESHAPE,
                "histogram: weights %s of %s", WKI_TEXT(weight), WKI_TEXT(x));
+    const bool weighted = !wk_is_none(weight);
+    if (!wki_constant(c, "histogram", "x", x) || !wki_constant(c, "histogram", "edges", edges) ||
+        (weighted && !wki_constant(c, "histogram", "weight", weight)))
+        return WK_NONE;
     const int64_t   bins = edges->shape[0] - 1;
-    const wk_tensor v = wk_detach(c, wk_flatten(c, x, 0, -1)), first = wk_select(c, edges, 0, 0);
+    const wk_tensor v = wk_flatten(c, x, 0, -1), first = wk_select(c, edges, 0, 0);
     const wk_tensor last = wk_select(c, edges, 0, bins), one = wk_scalar_int(c, 1);
     const wk_tensor inside = wk_logical_and(c, wk_ge(c, v, first), wk_le(c, v, last));
     wk_tensor       at = wk_sub(c, wk_searchsorted(c, edges, v, true), one);
     at = wk_clamp(c, at, 0, (double)(bins - 1));
-    wk_tensor w = wk_is_none(weight) ? wk_full(c, 1, x->dtype, WK_SHAPE(wk_count(x)))
-                                     : wk_cast(c, wk_flatten(c, wk_detach(c, weight), 0, -1), x->dtype);
+    wk_tensor w = weighted ? wk_cast(c, wk_flatten(c, weight, 0, -1), x->dtype)
+                           : wk_full(c, 1, x->dtype, WK_SHAPE(wk_count(x)));
     w = wk_where(c, inside, w, wk_scalar(c, 0));
     const wk_tensor y = wk_scatter_add(c, wk_zeros(c, x->dtype, WK_SHAPE(bins)), 0, at, w);
     if (!density) return y;

@@ -279,13 +279,8 @@ OP(logsumexp)
 typedef wk_tensor (*arg_reduction)(wk_ctx *, wk_tensor, int, bool);
 static wk_tensor arg_reduce(struct run *r, arg_reduction fn)
 {
-    wk_tensor  x = tensor(r, "input");
-    const bool keep = truth(r, "keepdim", false);
-    if (given(r, "dim")) return fn(r->c, x, (int)integer(r, "dim", 0), keep);
-    wk_tensor y = fn(r->c, wk_flatten(r->c, x, 0, -1), 0, false);
-    wk_shape  ones = {.ndim = keep ? x->ndim : 0};
-    for (int i = 0; i < ones.ndim; i++) ones.dim[i] = 1;
-    return wk_reshape(r->c, y, ones);
+    const int dim = given(r, "dim") ? (int)integer(r, "dim", 0) : WK_FLAT;
+    return fn(r->c, tensor(r, "input"), dim, truth(r, "keepdim", false));
 }
 OP(argmax)
 {
@@ -303,10 +298,9 @@ OP(matmul)
 }
 OP(linear)
 {
-    wk_tensor  w = tensor(r, "weight");
-    const char kind = wk_dtype_name(w->dtype)[0];
-    if (w->ndim == 1 || (kind != 'f' && w->dtype != WK_bf16)) {
-        wk_tensor y = wk_matmul(r->c, tensor(r, "input"), w->ndim == 1 ? w : wk_transpose(r->c, w, 0, 1));
+    wk_tensor w = tensor(r, "weight");
+    if (w->ndim == 1) {
+        wk_tensor y = wk_matmul(r->c, tensor(r, "input"), w);
         ONE(given(r, "bias") ? wk_add(r->c, y, tensor(r, "bias")) : y);
     }
     ONE(wk_affine(r->c, tensor(r, "input"), tensor(r, "weight"), tensor_or_none(r, "bias")));
@@ -332,28 +326,28 @@ static wk_tensor flat(struct run *r, wk_tensor x, int n)
 {
     return wk_is_none(x) || n == 1 ? x : wk_flatten(r->c, x, x->ndim - n, -1);
 }
+static wk_tensor like_input(struct run *r, wk_tensor y, wk_tensor x)
+{
+    return wk_reshape(r->c, y,
+                      (wk_shape){x->ndim,
+                                 {x->shape[0], x->shape[1], x->shape[2], x->shape[3], x->shape[4],
+                                  x->shape[5], x->shape[6], x->shape[7]}});
+}
 OP(layer_norm)
 {
-    const int n = sizes(r, "normalized_shape").ndim;
-    wk_tensor x = tensor(r, "input"), w = flat(r, tensor_or_none(r, "weight"), n);
-    wk_tensor b = flat(r, tensor_or_none(r, "bias"), n);
-    ONE(wk_reshape(r->c, wk_layer_norm(r->c, flat(r, x, n), w, b, real(r, "eps", 1e-5)),
-                   (wk_shape){x->ndim,
-                              {x->shape[0], x->shape[1], x->shape[2], x->shape[3], x->shape[4], x->shape[5],
-                               x->shape[6], x->shape[7]}}));
+    wk_tensor x = tensor(r, "input"), w = tensor_or_none(r, "weight"), b = tensor_or_none(r, "bias");
+    const int n = wk_is_none(w) && wk_is_none(b) ? sizes(r, "normalized_shape").ndim : 1;
+    ONE(like_input(r, wk_layer_norm(r->c, flat(r, x, n), w, b, real(r, "eps", 1e-5)), x));
 }
 OP(rms_norm)
 {
-    const int    n = sizes(r, "normalized_shape").ndim;
-    wk_tensor    x = tensor(r, "input"), w = flat(r, tensor_or_none(r, "weight"), n);
+    wk_tensor    x = tensor(r, "input"), w = tensor_or_none(r, "weight");
+    const int    n = wk_is_none(w) ? sizes(r, "normalized_shape").ndim : 1;
     const double eps = x->dtype == WK_f64    ? 2.220446049250313e-16
                        : x->dtype == WK_f16  ? 0.0009765625
                        : x->dtype == WK_bf16 ? 0.0078125
                                              : 1.1920928955078125e-07;
-    ONE(wk_reshape(r->c, wk_rms_norm(r->c, flat(r, x, n), w, real(r, "eps", eps)),
-                   (wk_shape){x->ndim,
-                              {x->shape[0], x->shape[1], x->shape[2], x->shape[3], x->shape[4], x->shape[5],
-                               x->shape[6], x->shape[7]}}));
+    ONE(like_input(r, wk_rms_norm(r->c, flat(r, x, n), w, real(r, "eps", eps)), x));
 }
 OP(glu)
 {

@@ -115,18 +115,13 @@ OP(equal)
     ONE(wk_full(r->c, wk_equal(r->c, X, Y), WK_bool, WK_SCALAR_SHAPE));
 }
 
-static bool is_real(wk_dtype t)
-{
-    return t == WK_bf16 || wk_dtype_name(t)[0] == 'f';
-}
 OP(clamp)
 {
     wk_tensor     x = X;
     const json_t *low = r->values[1], *high = r->values[2];
     double        p = -INFINITY, q = INFINITY;
     const bool    numbers = (!given(r, "min") || number(low, &p)) && (!given(r, "max") || number(high, &q));
-    const bool    whole = p == trunc(p) && q == trunc(q) && isfinite(p) && isfinite(q);
-    if (numbers && (whole || is_real(x->dtype)) && x->dtype != WK_bool) ONE(wk_clamp(r->c, x, p, q));
+    if (numbers) ONE(wk_clamp(r->c, x, p, q));
     ONE(wk_clamp_to(r->c, x, tensor_or_none(r, "min"), tensor_or_none(r, "max")));
 }
 OP(clamp_min)

@@ -84,7 +84,7 @@ OP(kthvalue)
 typedef wk_tensor (*middle)(wk_ctx *, wk_tensor, int, bool, wk_tensor *);
 static int one_of_line(struct run *r, wk_tensor *out, middle fn)
 {
-    if (!given(r, "dim")) ONE(fn(r->c, wk_flatten(r->c, input(r), 0, -1), 0, false, NULL));
+    if (!given(r, "dim")) ONE(fn(r->c, input(r), WK_FLAT, false, NULL));
     out[0] = fn(r->c, input(r), dim_of(r, -1), truth(r, "keepdim", false), &out[1]);
     return 2;
 }
@@ -107,17 +107,11 @@ static wk_tensor quantile_with(struct run *r,
 {
     static const char *const names[] = {"linear", "lower", "higher", "midpoint", "nearest"};
     const char              *how = text(r, "interpolation", "linear");
-    wk_tensor                x = input(r), q = tensor(r, "q");
-    const bool               keep = truth(r, "keepdim", false), all = !given(r, "dim");
+    const int                dim = given(r, "dim") ? dim_of(r, 0) : WK_FLAT;
     int                      between = 0;
     while (between < 5 && strcmp(how, names[between]) != 0) between++;
     if (between == 5) stop(r, CASE_UNSUPPORTED, "interpolation %s", how);
-    const wk_tensor y = fn(r->c, all ? wk_flatten(r->c, x, 0, -1) : x, q, all ? 0 : dim_of(r, 0),
-                           keep && !all, (wk_between)between);
-    if (!all || !keep) return y;
-    wk_shape shape = {.ndim = x->ndim + q->ndim};
-    for (int i = 0; i < shape.ndim; i++) shape.dim[i] = i < q->ndim ? q->shape[i] : 1;
-    return wk_reshape(r->c, y, shape);
+    return fn(r->c, input(r), tensor(r, "q"), dim, truth(r, "keepdim", false), (wk_between)between);
 }
 OP(quantile)
 {

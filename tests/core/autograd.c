@@ -299,6 +299,72 @@ Test(autograd, a_checkpoint_repeats_random_numbers)
     cr_assert(out[0][2][0] != 0 || out[0][2][1] != 0 || out[0][2][2] != 0);
 }
 
+/* y0 = tanh(x0 x1 w), y1 = positives of x0, y2 = sum of x1, with a mask of random numbers in y0 */
+static void many(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
+{
+    y[0] = noisy(c, arg, wk_mul(c, x[0], x[1]));
+    y[1] = wk_sum(c, wk_gt(c, x[0], wk_scalar(c, 0)), WK_ALL_DIMS, false);
+    y[2] = total(c, x[1]);
+}
+static void two_of_one(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
+{
+    (void)arg;
+    y[0] = y[1] = wk_square(c, x[0]);
+}
+static void nothing(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
+{
+    (void)c, (void)arg, (void)x, (void)y;
+}
+
+Test(autograd, a_checkpoint_of_several_tensors)
+{
+    double out[2][6][4];
+    for (int with = 0; with < 2; with++) {
+        wk_ctx *c = wk_ctx_new("cpu");
+        wk_seed(c, 11);
+        wk_tape_begin(c);
+        struct net      n = {.w = leaf(c, 4)};
+        const wk_tensor in[3] = {leaf(c, 4), wk_square(c, leaf(c, 4)), n.w};
+        wk_tensor       y[3], dx[3];
+        if (with)
+            wk_checkpoint_n(c, many, &n, 2, in, 3, y);
+        else
+            many(c, &n, in, y);
+        FINE(c);
+        cr_assert(y[1]->dtype == WK_i64 && y[1]->node == 0);
+        const wk_tensor s = wk_mul(c, total(c, wk_square(c, y[0])), y[2]);
+        wk_grad_of(c, 1, &s, NULL, 3, in, dx, (wk_grad_opts){.create_graph = true});
+        wk_backward(c, wk_add(c, total(c, wk_square(c, dx[0])), total(c, wk_square(c, dx[1]))));
+        for (int i = 0; i < 3; i++) wk_read(c, dx[i], out[with][i]);
+        wk_read(c, wk_grad(c, in[0]), out[with][3]);
+        wk_read(c, wk_grad(c, n.w), out[with][4]);
+        wk_read(c, y[0], out[with][5]);
+        FINE(c);
+        wk_ctx_free(c);
+    }
+    for (int i = 0; i < 6; i++)
+        for (int k = 0; k < 4; k++) cr_assert_float_eq(out[0][i][k], out[1][i][k], 1e-13, "%d %d", i, k);
+    wk_ctx   *c = wk_ctx_new("cpu");
+    wk_tensor y[4];
+    wk_tape_begin(c);
+    const wk_tensor x = leaf(c, 4);
+    wk_checkpoint_n(c, two_of_one, NULL, 1, &x, 2, y);
+    wk_backward(c, wk_add(c, total(c, y[0]), wk_mul(c, total(c, y[1]), wk_scalar(c, 3))));
+    FINE(c);
+    for (int i = 0; i < 4; i++) cr_assert_float_eq(at(c, wk_grad(c, x), i), 8 * at(c, x, i), 1e-14);
+    wk_checkpoint_n(c, nothing, NULL, 1, &x, 2, y);
+    cr_assert(wk_is_none(y[0]) && refused(c, WK_EARG, "checkpoint_n: the function gave no result 0"));
+    wk_checkpoint_n(c, two_of_one, NULL, 1, &x, 5, y);
+    cr_assert(refused(c, WK_EARG, "checkpoint_n: 1 tensors to 5"));
+    wk_checkpoint_n(c, two_of_one, NULL, 1, (wk_tensor[]){WK_NONE}, 2, y);
+    cr_assert(refused(c, WK_EARG, "checkpoint_n: operand 0 is no tensor"));
+    wk_tape_end(c);
+    wk_checkpoint_n(c, two_of_one, NULL, 1, &x, 2, y);
+    cr_assert_float_eq(at(c, y[1], 1), at(c, x, 1) * at(c, x, 1), 1e-14);
+    cr_assert_not(wk_no_grad(c, false), "as it was");
+    wk_ctx_free(c);
+}
+
 /* Training of first order frees the tape as it is walked, and a walk that is kept does not grow it. */
 Test(autograd, memory)
 {

@@ -162,7 +162,7 @@ Test(affine, errors_say_what_came)
     wk_tensor i = wk_zeros(c, WK_i32, WK_SHAPE(2, 4));
     expect_error(c, wk_affine(c, x, w, WK_NONE), WK_ESHAPE, "affine: x has 3 columns, weight is [3, 4]");
     expect_error(c, wk_affine(c, i, w, WK_NONE), WK_EDTYPE,
-                 "affine: x is i32, weight f32; real ones are wanted");
+                 "affine: x is i32, weight f32; real ones, or integers of one dtype, are wanted");
     expect_error(c, wk_affine(c, wk_transpose(c, w, 0, 1), x, w), WK_ESHAPE,
                  "affine: bias is [3, 4], weight [2, 3]");
     expect_error(c, wk_affine(c, x, WK_NONE, WK_NONE), WK_EARG, "affine: an operand is empty");
