@@ -68,7 +68,13 @@ static void second_order(wk_ctx *c, wk_tensor x, struct result *r)
     wk_gradgradcheck(c, sigmoid_of, NULL, 1, &few, (wk_gradcheck_opts){0});
 }
 
-/* Checkpoint, gradient, attention, rotation, indices, a step, wrapped memory, text: all on one context. */
+static void both(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
+{
+    y[0] = twice(c, arg, x[0]);
+    y[1] = wk_tanh(c, x[1]);
+}
+
+/* Checkpoints, gradient, attention, rotation, indices, a step, wrapped memory, text: all on one context. */
 static void script(wk_ctx *c, struct result *r)
 {
     static const float data[16] = {1, -2, 3, -4, 5, -6, 7, -8, 8, 7, -6, 5, -4, 3, -2, 1};
@@ -79,7 +85,9 @@ static void script(wk_ctx *c, struct result *r)
     wk_tape_begin(c);
     wk_tensor p = wk_track(c, x), w = wk_track(c, wk_mul(c, x, wk_scalar(c, 0.1)));
     wk_tensor y = wk_checkpoint(c, twice, &w, p);
-    wk_backward(c, wk_mean(c, wk_square(c, y), WK_ALL_DIMS, false));
+    wk_tensor two[2];
+    wk_checkpoint_n(c, both, &w, 2, (wk_tensor[]){p, y}, 2, two);
+    wk_backward(c, wk_mean(c, wk_add(c, wk_square(c, y), wk_mul(c, two[0], two[1])), WK_ALL_DIMS, false));
     wk_tensor g = wk_add(c, wk_grad(c, p), wk_grad(c, w));
     wk_tape_end(c);
     wk_read(c, wk_sum(c, wk_abs(c, g), WK_ALL_DIMS, false), &r->grad);
