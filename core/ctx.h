@@ -105,6 +105,8 @@ wk_tensor wki_like_as(wk_ctx *c, wk_tensor x, wk_dtype t); /* same shape, anothe
 wk_tensor wki_view(wk_ctx *c, wk_tensor x, int64_t offset_elements, wk_shape shape, const int64_t *stride);
 wk_tensor wki_untracked(wk_ctx *c, wk_tensor x); /* same storage, off the tape */
 wk_shape  wki_shape(wk_tensor x);
+/* What a composition returns: y, or WK_NONE with op put before the message of the op that failed in it. */
+wk_tensor wki_named(wk_ctx *c, const char *op, wk_tensor y);
 int  wki_dim(wk_ctx *c, const char *op, wk_tensor x, int dim); /* normalised; -1 after recording WK_EARG */
 bool wki_is_block(wk_dtype t);
 char wki_dtype_class(wk_dtype t);  /* 'B' 'I' 'F' 'Q' */
