@@ -1,5 +1,5 @@
-/* The plug-in seam: a second backend in a module, its missing fused ops, modules that are refused, and what is copied
- * between host and device. */
+/* The plug-in seam: a second backend in a module, its missing fused ops, modules that are refused; and what
+ * is copied between host and device. */
 #include "core/ctx.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
-/* Different values and slices, runs, counts and bins beside plain loops, and what functions made of others refuse. */
+/* Different values and slices, runs, counts and bins beside plain loops; what functions made of others
+ * refuse; leaks at random. */
 #include "tests/core/oracle.h"
 
 #include <criterion/criterion.h>
@@ -297,7 +298,8 @@ Test(sets, compositions_refuse_in_their_own_name)
     REFUSED(wk_channel_shuffle(c, cube, 3), WK_ESHAPE, "channel_shuffle: 4 channels, 3 groups");
     REFUSED(wk_channel_shuffle(c, x, 1), WK_ESHAPE, "channel_shuffle: x is [2, 3]");
     REFUSED(wk_bucketize(c, x, x, false), WK_ESHAPE, "bucketize: boundaries [2, 3]");
-    REFUSED(wk_bucketize(c, WK_NONE, wk_flatten(c, x, 0, -1), false), WK_EARG, "bucketize: searchsorted: no sorted values");
+    REFUSED(wk_bucketize(c, WK_NONE, wk_flatten(c, x, 0, -1), false), WK_EARG,
+            "bucketize: searchsorted: no sorted values");
     REFUSED(wk_diff(c, zero_d, 1, 0, WK_NONE, WK_NONE), WK_ESHAPE, "diff: x is []");
     REFUSED(wk_diff(c, x, -1, 0, WK_NONE, WK_NONE), WK_EARG, "diff: -1 times");
     REFUSED(wk_diff(c, x, 1, 2, WK_NONE, WK_NONE), WK_EARG, "diff: dim 2 of");

@@ -1,4 +1,4 @@
-/* Cases of what puts values in other places, or only gives them other dims: each value of a result is a value of
+/* Cases of what puts values in other places, or only gives them other dims: each value of a result is one of
  * an input, or zero. */
 #include "tests/ops/cases.h"
 

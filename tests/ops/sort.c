@@ -270,8 +270,8 @@ static void visit_quantiles(case_fn visit, void *arg)
 {
     static const wk_between how[] = {WK_LINEAR, WK_LOWER, WK_HIGHER, WK_MIDPOINT, WK_NEAREST};
     static const double     shares[] = {0, 0.3, 0.5, 1};
-    struct op_case          k = {
-                 .op = "nanquantile", .n_in = 1, .run = run_nanquantile, .exact = exact_nanquantile, .apart = true};
+    struct op_case          k = {.op = "nanquantile", .n_in = 1, .run = run_nanquantile, .apart = true};
+    k.exact = exact_nanquantile;
     for (int what = 0; what < 5 * 4 * 3; what++) {
         k.row = &how[what % 5];
         k.q = shares[what / 5 % 4];
