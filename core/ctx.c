@@ -111,6 +111,18 @@ wk_tensor wki_named(wk_ctx *c, const char *op, wk_tensor y)
     return y;
 }
 
+wk_tensor wki_within(wk_ctx *c, const char *op, wk_tensor y)
+{
+    char         text[WKI_MESSAGE];
+    const size_t n = strlen(op);
+    if (!is_real(c) || c->status == WK_OK) return y;
+    if (strncmp(c->message, op, n) != 0 || c->message[n] != ':') {
+        memcpy(text, c->message, sizeof text);
+        snprintf(c->message, sizeof c->message, "%s: %.*s", op, (int)(sizeof text - n - 3), text);
+    }
+    return WK_NONE;
+}
+
 wk_status wki_fail_wait(wk_ctx *c, wk_status s, const char *what)
 {
     char text[WKI_CALL_MESSAGE] = "";

@@ -125,6 +125,8 @@ wk_class  wki_class_of(wk_dtype t);    /* compute class of a dtype */
 void wki_range(wk_dtype t, int64_t *least, int64_t *most);
 /* The largest finite value of a real dtype, f32's for blocks. */
 double wki_largest(wk_dtype t);
+/* What a composition returns: y, or WK_NONE with op put before the message of the op that failed in it. */
+wk_tensor wki_within(wk_ctx *c, const char *op, wk_tensor y);
 /* Result dtype of two operands, with 0-d and weak ones as in PyTorch. */
 wk_dtype wki_result_dtype(wk_tensor a, wk_tensor b);
 /* Broadcast shape of a and b; false if they do not fit. */

@@ -84,7 +84,8 @@ WK_FORMULA_FN double wki_digamma(double x)
     double sum = 0;
     for (; x < 10; x += 1) sum -= 1 / x;
     const double z = 1 / (x * x);
-    const double tail = z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z / 132))));
+    const double more = 1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12));
+    const double tail = z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * more)));
     return sum + log(x) - 0.5 / x - tail;
 }
 WK_FORMULA_FN double wki_trigamma(double x)
@@ -95,7 +96,8 @@ WK_FORMULA_FN double wki_trigamma(double x)
     double sum = 0;
     for (; x < 10; x += 1) sum += 1 / (x * x);
     const double z = 1 / (x * x);
-    const double tail = z * (1.0 / 6 - z * (1.0 / 30 - z * (1.0 / 42 - z * (1.0 / 30 - z * 5 / 66))));
+    const double more = 1.0 / 30 - z * (5.0 / 66 - z * (691.0 / 2730 - z * 7 / 6));
+    const double tail = z * (1.0 / 6 - z * (1.0 / 30 - z * (1.0 / 42 - z * more)));
     return sum + 1 / x + 0.5 * z + tail / x;
 }
 /* A first guess from erf's Gaussian shape, then Newton steps; the tail is solved through erfc. */

@@ -38,14 +38,13 @@ wk_tensor wki_split_heads(wk_ctx *c, wk_tensor x, int64_t heads)
 
 /* [.., T, H d] as [.., H, T, d], normed and turned to its positions. */
 static wk_tensor prepare(wk_ctx *c, const struct wk_norm *norm, const struct wk_rotary *r, wk_tensor x,
-                         int64_t heads, wk_tensor positions, int64_t reach)
+                         int64_t heads, wk_tensor positions, wk_tensor freq)
 {
     x = wki_split_heads(c, x, heads);
     if (norm && !wk_is_none(norm->weight)) x = wk_norm(c, norm, x);
     x = wk_transpose(c, x, -2, -3);
     if (!r || wk_is_none(r->inv_freq)) return x;
-    return wk_rope(c, x, positions, r->long_from && reach > r->long_from ? r->long_freq : r->inv_freq,
-                   r->opts);
+    return wk_rope(c, x, positions, freq, r->opts);
 }
 
 wk_tensor wki_attend_heads(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const struct wk_kv *kv,
@@ -74,11 +73,12 @@ wk_tensor wk_attention(wk_ctx *c, const struct wk_attention *a, wk_tensor x, wk_
 {
     const wk_tensor w[] = {a->q.weight, a->k.weight, a->v.weight}, bias[] = {a->q.bias, a->k.bias, a->v.bias};
     const int64_t   reach = kv ? wk_size(kv->k, -2) : wk_size(x, -2);
+    const wk_tensor freq = wki_rotary_freq(c, &a->rotary, reach);
     wk_tensor       qkv[3];
     wk_affine_n(c, x, 3, w, bias, qkv);
-    const wk_tensor      q = prepare(c, &a->q_norm, &a->rotary, qkv[0], a->heads, positions, reach);
-    const wk_tensor      k = prepare(c, &a->k_norm, &a->rotary, qkv[1], a->kv_heads, positions, reach);
-    const wk_tensor      v = prepare(c, NULL, NULL, qkv[2], a->kv_heads, positions, reach);
+    const wk_tensor      q = prepare(c, &a->q_norm, &a->rotary, qkv[0], a->heads, positions, freq);
+    const wk_tensor      k = prepare(c, &a->k_norm, &a->rotary, qkv[1], a->kv_heads, positions, freq);
+    const wk_tensor      v = prepare(c, NULL, NULL, qkv[2], a->kv_heads, positions, freq);
     const wk_attend_opts o = {.window = a->window, .softcap = a->softcap, .start = start, .sinks = a->sinks};
     return wk_linear(c, &a->o, wki_attend_heads(c, q, k, v, kv, o));
 }

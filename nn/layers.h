@@ -15,6 +15,8 @@ wk_tensor wki_gate(wk_ctx *c, int act, wk_tensor gate, wk_tensor up); /* act(gat
 wk_shape  wki_shape_of(wk_tensor x);
 /* Two masks of attention (bool: seen, or real: added; WK_NONE) as one. */
 wk_tensor wki_mask_join(wk_ctx *c, wk_tensor a, wk_tensor b);
+/* The frequencies where reach positions may come. */
+wk_tensor wki_rotary_freq(wk_ctx *c, const struct wk_rotary *r, int64_t reach);
 wk_tensor wki_split_heads(wk_ctx *c, wk_tensor x, int64_t heads); /* [.., H d] as [.., H, d] */
 /* Attention on a rotating layer of a cache, to which k and v are appended at o.start. */
 wk_tensor wki_attend_sliding(wk_ctx *c, wk_tensor q, wk_tensor k, wk_tensor v, const struct wk_kv *kv,

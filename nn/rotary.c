@@ -1,5 +1,5 @@
 /* Rotary frequencies (arXiv:2104.09864) and their published scalings. */
-#include "nn.h"
+#include "layers.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -42,14 +42,13 @@ static bool linear(const struct source *s, double *f, double *far, double *scale
     return false;
 }
 
-/* Up to the trained length nothing changes; beyond, the base grows (NTK-aware, arXiv:2309.00071 section
- * 3.3), here to what serves the whole extended length, so that keys in a cache all turn alike. */
+/* Up to the trained length nothing changes; beyond, the base grows by a power of dims / (dims - 2)
+ * (NTK-aware, arXiv:2309.00071 section 3.3): far are the powers of its frequencies. */
 static bool dynamic(const struct source *s, double *f, double *far, double *scale)
 {
     (void)f;
     (void)scale;
-    const double growth = s->factor * s->factor - (s->factor - 1), dims = (double)(2 * s->half);
-    plain(s, dims > 2 ? s->base * pow(growth, dims / (dims - 2)) : s->base, far);
+    for (int64_t i = 0; i < s->half; i++) far[i] = s->half > 1 ? -(double)i / (double)(s->half - 1) : 0;
     return true;
 }
 
@@ -187,6 +186,7 @@ static void scale_as_configured(struct source *s, struct wk_rotary *r, double *f
     const double          own = setting(s, "factor", NAN);
     wk_ctx               *c = s->p.c;
     bool                  has_far = false;
+    if (scaling->apply == dynamic) s->trained = s->context;
     s->factor = !isnan(own) ? own : scaling->by_ratio ? s->context / s->trained : 1;
     if (!(s->base > 0) || !(s->factor > 0) || !(s->trained > 0) || isinf(s->base * s->factor * s->trained))
         wk_fail(c, WK_EFORMAT, "rope: theta %g, factor %g, trained length %g must be positive", s->base,
@@ -197,6 +197,17 @@ static void scale_as_configured(struct source *s, struct wk_rotary *r, double *f
     if (!has_far || s->trained >= 9e15) return;
     r->long_freq = as_tensor(c, far, s->half);
     r->long_from = (int64_t)s->trained;
+    if (scaling->apply == dynamic) r->growth = s->factor;
+}
+
+wk_tensor wki_rotary_freq(wk_ctx *c, const struct wk_rotary *r, int64_t reach)
+{
+    if (r->long_from == 0 || reach <= r->long_from) return r->inv_freq;
+    if (r->growth == 0) return r->long_freq;
+    const double    longer = r->growth * ((double)reach / (double)r->long_from - 1) + 1;
+    const wk_tensor base = wk_full(c, longer, WK_f64, WK_SCALAR_SHAPE);
+    const wk_tensor slower = wk_pow(c, base, wk_cast(c, r->long_freq, WK_f64));
+    return wk_cast(c, wk_mul(c, slower, wk_cast(c, r->inv_freq, WK_f64)), WK_f32);
 }
 
 struct wk_rotary wk_rotary_load(wk_params p, int64_t head_dim)

@@ -121,8 +121,8 @@ wk_tensor wk_pixel_shuffle(wk_ctx *c, wk_tensor x, int64_t r)
 {
     const wk_tensor h = four(c, "pixel_shuffle", x);
     if (wki_failed(c)) return WK_NONE;
-    WK_REQUIRE(c, r > 0 && h->shape[1] % (r * r) == 0, WK_ESHAPE, "pixel_shuffle: %lld channels by %lld",
-               (long long)h->shape[1], (long long)r);
+    WK_REQUIRE(c, r > 0 && r <= INT32_MAX && h->shape[1] % (r * r) == 0, WK_ESHAPE,
+               "pixel_shuffle: %lld channels by %lld", (long long)h->shape[1], (long long)r);
     const int64_t n = h->shape[0], channels = h->shape[1] / (r * r), height = h->shape[2],
                   width = h->shape[3];
     const wk_tensor six = wk_reshape(c, h, WK_SHAPE(n, channels, r, r, height, width));

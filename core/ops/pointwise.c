@@ -207,11 +207,15 @@ wk_tensor wk_prelu(wk_ctx *c, wk_tensor x, wk_tensor weight)
 wk_tensor wk_rrelu(wk_ctx *c, wk_tensor x, double low, double high, bool training)
 {
     if (none(c, "rrelu", x)) return WK_NONE;
+    WK_REQUIRE(c, low <= high && isfinite(low) && isfinite(high), WK_EARG, "rrelu: slopes from %g to %g", low,
+               high);
     if (!training) return wk_leaky_relu(c, x, 0.5 * (low + high), 0);
+    WK_REQUIRE(c, wki_dtype_class(x->dtype) == 'F', WK_EDTYPE, "rrelu: x is %s, not real",
+               wk_dtype_name(x->dtype));
     return wk_leak(c, x, wk_uniform(c, low, high, x->dtype, wki_shape(x)));
 }
 
 wk_tensor wk_softmin(wk_ctx *c, wk_tensor x, int dim)
 {
-    return wk_softmax(c, wk_neg(c, x), dim);
+    return none(c, "softmin", x) ? WK_NONE : wki_within(c, "softmin", wk_softmax(c, wk_neg(c, x), dim));
 }

@@ -14,7 +14,7 @@ static wk_tensor join(wk_ctx *c, const char *op, int n, const wk_tensor *x,
     const int       d = !wki_failed(c) && dim == 1 && y[0]->ndim == 1 ? 0 : dim;
     const wk_tensor all = wki_failed(c) ? WK_NONE : wk_cat(c, n, y, d);
     wk_free(y);
-    return all;
+    return wki_within(c, op, all);
 }
 
 static wk_tensor as_column(wk_ctx *c, wk_tensor x)
@@ -69,10 +69,10 @@ wk_tensor wk_tile(wk_ctx *c, wk_tensor x, wk_shape times)
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(x), WK_EARG, "tile: no tensor");
     const int lead = x->ndim - times.ndim;
-    if (lead <= 0) return wk_repeat(c, x, times);
+    if (lead <= 0) return wki_within(c, "tile", wk_repeat(c, x, times));
     wk_shape all = {.ndim = x->ndim};
     for (int i = 0; i < x->ndim; i++) all.dim[i] = i < lead ? 1 : times.dim[i - lead];
-    return wk_repeat(c, x, all);
+    return wki_within(c, "tile", wk_repeat(c, x, all));
 }
 
 wk_tensor wk_repeat_interleave(wk_ctx *c, wk_tensor x, int64_t times, int dim)

@@ -32,8 +32,13 @@ static bool sizes(wk_ctx *c, wk_tensor x, const wk_resize_opts *o, int64_t *out,
     for (int i = 0; i < n; i++) {
         const double given = o->scale[i] > 0 || i == 0 ? o->scale[i] : o->scale[0];
         scale[i] = o->size.ndim || o->recompute_scale ? 0 : given;
-        out[i] = o->size.ndim ? o->size.dim[i] : (int64_t)floor((double)x->shape[2 + i] * given);
-        if (out[i] < 1 || out[i] > INT32_MAX || x->shape[2 + i] < 1 || x->shape[2 + i] > INT32_MAX) {
+        const double to = o->size.ndim ? (double)o->size.dim[i] : floor((double)x->shape[2 + i] * given);
+        if (!(fabs(to) <= INT32_MAX)) {
+            wk_fail(c, WK_ESHAPE, "interpolate: x %s by %g along dim %d", WKI_TEXT(x), given, 2 + i);
+            return false;
+        }
+        out[i] = (int64_t)to;
+        if (out[i] < 1 || x->shape[2 + i] < 1 || x->shape[2 + i] > INT32_MAX) {
             wk_fail(c, WK_ESHAPE, "interpolate: x %s to %lld along dim %d", WKI_TEXT(x), (long long)out[i],
                     2 + i);
             return false;
@@ -77,6 +82,7 @@ wk_tensor wk_interpolate(wk_ctx *c, wk_tensor x, wk_resize_opts o)
                WKI_TEXT(x));
     WK_REQUIRE(c, wki_dtype_class(x->dtype) == 'F', WK_EDTYPE, "interpolate: x is %s",
                wk_dtype_name(x->dtype));
+    WK_REQUIRE(c, (unsigned)o.mode <= WK_RESIZE_AREA, WK_EARG, "interpolate: mode %d", (int)o.mode);
     const bool smooth = o.mode == WK_RESIZE_LINEAR || o.mode == WK_RESIZE_CUBIC;
     WK_REQUIRE(c, o.mode != WK_RESIZE_CUBIC || x->ndim == 4, WK_ESHAPE,
                "interpolate: cubic on x %s, not 4 dims", WKI_TEXT(x));

@@ -159,7 +159,7 @@ wk_tensor wk_diff(wk_ctx *c, wk_tensor x, int n, int dim, wk_tensor prepend, wk_
     if (!wk_is_none(prepend)) parts[m++] = prepend;
     parts[m++] = x;
     if (!wk_is_none(append)) parts[m++] = append;
-    if (m > 1) x = wk_cat(c, m, parts, d);
+    if (m > 1) x = wki_within(c, "diff", wk_cat(c, m, parts, d));
     for (int i = 0; i < n && !wki_failed(c); i++) {
         const wk_tensor a = but_first(c, x, d), b = but_last(c, x, d);
         x = x->dtype == WK_bool ? wk_ne(c, a, b) : wk_sub(c, a, b);

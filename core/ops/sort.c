@@ -40,13 +40,14 @@ void wki_vjp_sort(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx
 wk_tensor wk_argsort(wk_ctx *c, wk_tensor x, int dim, bool descending)
 {
     wk_tensor at;
+    if (wki_failed(c)) return WK_NONE;
     wk_sort(c, x, dim, descending, &at);
-    return at;
+    return wki_within(c, "argsort", at);
 }
 
 wk_tensor wk_msort(wk_ctx *c, wk_tensor x)
 {
-    return wk_sort(c, x, 0, false, NULL);
+    return wki_failed(c) ? WK_NONE : wki_within(c, "msort", wk_sort(c, x, 0, false, NULL));
 }
 
 /* ---- topk: attr.i[0] largest; along the last dim ----------------------------------------------- */
@@ -249,6 +250,7 @@ static wk_tensor quantile(wk_ctx *c, const char *op, wk_tensor x, wk_tensor q, i
     if (d < 0) return WK_NONE;
     WK_REQUIRE(c, (x->dtype == WK_f32 || x->dtype == WK_f64) && !wk_is_none(q), WK_EDTYPE,
                "%s: x is %s, not f32 or f64", op, wk_dtype_name(x->dtype));
+    WK_REQUIRE(c, (unsigned)how <= WK_NEAREST, WK_EARG, "%s: way %d between two values", op, (int)how);
     WK_REQUIRE(c, q->ndim <= 1, WK_ESHAPE, "%s: q is %s", op, WKI_TEXT(q));
     const bool      scalar = q->ndim == 0;
     const wk_tensor line = x->ndim ? x : wk_unsqueeze(c, x, 0);
@@ -319,5 +321,5 @@ wk_tensor wk_bucketize(wk_ctx *c, wk_tensor values, wk_tensor boundaries, bool r
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(boundaries) && boundaries->ndim == 1, WK_ESHAPE, "bucketize: boundaries %s",
                WKI_TEXT(boundaries));
-    return wk_searchsorted(c, boundaries, values, right);
+    return wki_within(c, "bucketize", wk_searchsorted(c, boundaries, values, right));
 }

@@ -3,7 +3,7 @@
 
 wk_tensor wk_swapaxes(wk_ctx *c, wk_tensor x, int a, int b)
 {
-    return wk_transpose(c, x, a, b);
+    return wki_failed(c) ? WK_NONE : wki_within(c, "swapaxes", wk_transpose(c, x, a, b));
 }
 
 wk_tensor wk_movedim(wk_ctx *c, wk_tensor x, wk_shape from, wk_shape to)
@@ -36,6 +36,7 @@ wk_tensor wk_squeeze_dims(wk_ctx *c, wk_tensor x, wk_shape dims)
     for (int i = 0; i < dims.ndim; i++) {
         const int d = wki_dim(c, "squeeze_dims", x, (int)dims.dim[i]);
         if (d < 0) return WK_NONE;
+        WK_REQUIRE(c, !(wanted >> d & 1), WK_EARG, "squeeze_dims: dim %d twice", d);
         wanted |= 1u << d;
     }
     for (int d = x->ndim - 1; d >= 0; d--)

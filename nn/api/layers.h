@@ -38,9 +38,14 @@ struct wk_rotary {
     wk_rope_opts opts;
     wk_tensor    long_freq; /* instead of inv_freq where more than long_from positions may come: */
     int64_t      long_from; /* the cache's capacity, or T without one; 0: never */
+    double       growth;    /* dynamic NTK's factor: for a length L the frequencies are inv_freq times
+                             * (growth (L / long_from - 1) + 1) ^ long_freq; 0: they are long_freq */
 };
 /* From configuration: rope_theta, rope_scaling (none, linear, dynamic NTK, llama3, yarn, longrope), partial
- * rotary factor; a GGUF's rope_freqs.weight divides the frequencies. Layout: set opts.layout afterwards. */
+ * rotary factor; a GGUF's rope_freqs.weight divides the frequencies. Layout: set opts.layout afterwards.
+ * Dynamic NTK follows the cache's capacity, so that all keys of a cache turn alike: a text of that length
+ * gives, in one piece or in steps, what Hugging Face gives for it in one piece. In steps Hugging Face leaves
+ * each key as the length had it turned when it came; then the pieces decide about the result. */
 WK_API struct wk_rotary wk_rotary_load(wk_params p, int64_t head_dim);
 
 struct wk_attention {

@@ -286,3 +286,26 @@ Test(basics, limits_are_measured)
     cr_assert(none.read == 0 && none.f32 == 0 && none.bf16 == 0 && none.i8 == 0);
     wk_ctx_free(c);
 }
+
+Test(basics, host_memory)
+{
+    unsigned char *block = wk_alloc_zero(7, 3), *more;
+    for (int i = 0; i < 21; i++) {
+        cr_assert_eq(block[i], 0);
+        block[i] = (unsigned char)(i + 1);
+    }
+    wk_alloc_fail_at(1, false);
+    cr_assert_null(wk_resize(block, 4000)); /* the old block stays */
+    cr_assert_eq(block[20], 21);
+    more = wk_resize(block, 4000);
+    for (int i = 0; i < 21; i++) cr_assert_eq(more[i], i + 1);
+    more[3999] = 1;
+    more = wk_resize(more, 2);
+    cr_assert(more[0] == 1 && more[1] == 2);
+    wk_free(more);
+    cr_assert_null(wk_alloc_zero(SIZE_MAX / 2, 3));
+    wk_alloc_fail_at(1, false);
+    cr_assert_null(wk_alloc_zero(1, 1));
+    wk_free(wk_resize(NULL, 0)); /* a new one, of no bytes */
+    wk_free(NULL);
+}

@@ -329,9 +329,67 @@ def positions():
     put("positions", "turns", torch.stack([at.sin(), at.cos()], -1).reshape(6, 8))
 
 
+def basics():
+    case("basics", "linear", nn.Linear(6, 5), [torch.randn(2, 3, 6)])
+    case("basics", "linear_plain", nn.Linear(6, 5, bias=False), [torch.randn(4, 6)])
+    case("basics", "embedding", nn.Embedding(7, 4), [torch.tensor([[3, 0, 6, 3, 3], [1, 6, 0, 2, 3]])])
+    case("basics", "layer_norm", lively(nn.LayerNorm(8)), [torch.randn(2, 3, 8)])
+    case("basics", "layer_norm_no_bias", lively(nn.LayerNorm(8, eps=1e-3, bias=False)), [torch.randn(5, 8)])
+    case("basics", "rms_norm", lively(nn.RMSNorm(8, eps=1e-5)), [torch.randn(2, 3, 8)])
+
+    from transformers import LlamaConfig, Qwen3Config
+    from transformers.models.llama import modeling_llama as llama
+    from transformers.models.qwen3 import modeling_qwen3 as qwen3
+    sizes = dict(hidden_size=12, num_attention_heads=4, head_dim=6, intermediate_size=20, attn_implementation="eager")
+    far = torch.arange(5)[:, None] - torch.arange(5)[None]
+    for name, cls, rope, cfg, window in (
+            ("grouped", llama.LlamaAttention, llama.LlamaRotaryEmbedding,
+             LlamaConfig(num_key_value_heads=2, attention_bias=True, **sizes), 5),
+            ("single_key", llama.LlamaAttention, llama.LlamaRotaryEmbedding,
+             LlamaConfig(num_key_value_heads=1, **sizes), 5),
+            ("normed_window", qwen3.Qwen3Attention, qwen3.Qwen3RotaryEmbedding,
+             Qwen3Config(num_key_value_heads=2, **sizes), 3)):
+        m, x = lively(cls(cfg, 0)), torch.randn(2, 5, 12)
+        at = rope(cfg)(x, torch.arange(5)[None])
+        mask = torch.zeros(5, 5).masked_fill((far < 0) | (far >= window), float("-inf"))[None, None]
+        case("basics", name, m, [x], lambda mod, x: mod(x, attention_mask=mask, position_embeddings=at)[0])
+    case("basics", "mlp_gated", llama.LlamaMLP(LlamaConfig(mlp_bias=True, **sizes)), [torch.randn(2, 3, 12)])
+
+    class Mlp(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up_proj, self.down_proj = nn.Linear(12, 20), nn.Linear(20, 12)
+
+        def forward(self, x):
+            return self.down_proj(F.gelu(self.up_proj(x)))
+    case("basics", "mlp", Mlp(), [torch.randn(4, 12)])
+
+
+def pooling():
+    shapes = {1: (2, 3, 9), 2: (2, 3, 7, 6), 3: (1, 2, 5, 6, 4)}
+    for d, shape in shapes.items():
+        def of(kind, *a, **kw):
+            return getattr(nn, f"{kind}{d}d")(*a, **kw)
+        for name, m in (("max", of("MaxPool", 3, stride=2, padding=1, ceil_mode=True)),
+                        ("max_dilated", of("MaxPool", 2, stride=1, dilation=2)),
+                        ("avg", of("AvgPool", 3, stride=2, padding=1)),
+                        ("avg_inside", of("AvgPool", 3, stride=2, padding=1, ceil_mode=True, count_include_pad=False)),
+                        ("lp", of("LPPool", 2, 3, stride=1)),
+                        ("adaptive_max", of("AdaptiveMaxPool", 3)), ("adaptive_avg", of("AdaptiveAvgPool", 3))):
+            case("pooling", f"{name}{d}", m, [torch.randn(*shape)], eval_too=True)
+        for mode in ("nearest", "nearest-exact", "area"):
+            case("pooling", f"{mode}{d}", nn.Upsample(scale_factor=2, mode=mode), [torch.randn(*shape)[:1]])
+        smooth = {1: "linear", 2: "bilinear", 3: "trilinear"}[d]
+        for corners in (False, True):
+            case("pooling", f"linear{d}{'_corners' if corners else ''}",
+                 nn.Upsample(size=[n + 2 for n in shape[2:]], mode=smooth, align_corners=corners),
+                 [torch.randn(*shape)[:1]])
+    case("pooling", "cubic", nn.Upsample(scale_factor=1.5, mode="bicubic"), [torch.randn(1, 2, 5, 4)])
+
+
 if __name__ == "__main__":
     os.makedirs(OUT, exist_ok=True)
-    for f in (norms, convolutions, attention, latent, transformers_, recurrent, experts, positions):
+    for f in (norms, convolutions, attention, latent, transformers_, recurrent, experts, positions, basics, pooling):
         torch.manual_seed(7)
         f()
     for family, tensors in files.items():

@@ -3,7 +3,8 @@
 usage: python3 models.py        needs torch, transformers, safetensors, gguf
 
 NAME/ is a Hugging Face folder, NAME.gguf a GGUF file; NAME.expected.safetensors holds tokens [T], logits [T, vocab] and,
-for some, the loss (mean cross entropy of the next token) and its gradient by every parameter, as grad.PARAMETER.
+for some, the loss (mean cross entropy of the next token) and its gradient by every parameter, as grad.PARAMETER; of
+dynamic NTK also short, the logits of as many tokens as it was trained for, which turn otherwise.
 """
 import json
 import os
@@ -17,7 +18,7 @@ from transformers import (GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCaus
                           MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "models")
-T, VOCAB = 24, 48
+T, VOCAB, SHORT = 24, 48, 10
 SIZES = dict(vocab_size=VOCAB, hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
              num_key_value_heads=2, max_position_embeddings=64, initializer_range=0.25, bos_token_id=1, eos_token_id=2,
              pad_token_id=0)
@@ -53,6 +54,8 @@ MODELS = {
     "qwen3": (Qwen3ForCausalLM, Qwen3Config(**SIZES, head_dim=16)),
     "gpt2": (GPT2LMHeadModel, GPT2Config(vocab_size=VOCAB, n_positions=32, n_embd=32, n_layer=2, n_head=4, n_inner=64,
                                          initializer_range=0.25, bos_token_id=1, eos_token_id=2)),
+    "llama-dynamic-long": (LlamaForCausalLM, LlamaConfig(**{**SIZES, "max_position_embeddings": SHORT, "hidden_size": 16},
+                                                         **rope("dynamic", factor=2.0))),
 }
 GRADIENTS = ("llama", "gpt2")
 
@@ -66,8 +69,12 @@ def randomise(model):
 
 
 def expect(name, model, tokens, gradients=False):
+    # before the longer text: the frequencies of its length stay for one that is not shorter than max_position_embeddings
+    short = model(tokens[None, :SHORT]).logits[0] if name == "llama-dynamic-long" else None
     logits = model(tokens[None]).logits[0]
     out = {"tokens": tokens.numpy(), "logits": logits.detach().numpy()}
+    if short is not None:
+        out["short"] = short.detach().numpy()
     if gradients:
         loss = torch.nn.functional.cross_entropy(logits[:-1], tokens[1:])
         loss.backward()

@@ -10,6 +10,7 @@ static const struct {
     {"llama-yarn", "llama-yarn"},
     {"llama-linear", "llama-linear"},
     {"llama-dynamic", "llama-dynamic"},
+    {"llama-dynamic-long", "llama-dynamic-long"},
     {"llama-longrope-short", "llama-longrope-short"},
     {"llama-longrope-long", "llama-longrope-long"},
     {"llama-bf16", "llama-bf16"},
@@ -66,6 +67,30 @@ Test(models, agree_with_the_reference)
         check(&g, cases[i].model, "in chunks", got);
         golden_close(&g);
     }
+}
+
+/* Up to max_position_embeddings dynamic NTK changes nothing: in one piece without a cache, in steps through
+ * one of that capacity. In a larger one the same tokens turn as its capacity has it, from the first on. */
+Test(models, dynamic_ntk_follows_the_capacity)
+{
+    enum { SHORT = 10 };
+    struct golden g;
+    float         want[SHORT * VOCAB], got[SHORT * VOCAB];
+    golden_open(&g, "llama-dynamic-long", "llama-dynamic-long");
+    wk_set_precise(g.c, true);
+    wk_read(g.c, wk_files_tensor(g.c, g.files, "short"), want);
+    golden_forward(&g, NULL, 0, SHORT, got);
+    cr_assert(relative_error(got, want, SHORT * VOCAB) <= TOLERANCE);
+    for (int64_t capacity = SHORT; capacity <= TOKENS; capacity += TOKENS - SHORT) {
+        wk_cache *cache = wk_model_cache(g.c, g.m, capacity, WK_f32, WK_f32);
+        for (int64_t at = 0; at < SHORT; at++) golden_forward(&g, cache, at, 1, got + at * VOCAB);
+        wk_cache_free(cache);
+        cr_assert_eq(wk_ctx_status(g.c), WK_OK, "%s", wk_ctx_message(g.c));
+        cr_assert(relative_error(got, capacity == SHORT ? want : g.logits, SHORT * VOCAB) <= TOLERANCE,
+                  "capacity %lld", (long long)capacity);
+    }
+    cr_assert_gt(relative_error(want, g.logits, SHORT * VOCAB), 0.1);
+    golden_close(&g);
 }
 
 Test(models, last_only_and_batches_give_the_same_rows)

@@ -101,6 +101,80 @@ Test(convolution, pooling_and_resizing_call_the_ops)
     wk_ctx_free(c);
 }
 
+/* In training and in eval mode, which differ in nothing. */
+static void run_pool(struct reference *r, const char *name, struct wk_pool l)
+{
+    char full[40];
+    snprintf(full, sizeof full, "%s%d", name, l.dims);
+    reference_case(r, full);
+    reference_track(r);
+    const wk_tensor y = wk_pool(r->c, &l, r->x[0]);
+    reference_check(r, 1, &y);
+    reference_eval(r);
+    reference_same(r, "eval", wk_pool(r->c, &l, r->x[0]), reference_get(r, "e0"));
+    wk_no_grad(r->c, false);
+}
+
+Test(convolution, pooling)
+{
+    static const wk_pool_opts padded = {.kernel = {3, 3, 3}, .stride = {2, 2, 2}, .padding = {1, 1, 1}};
+    struct reference          r;
+    reference_open(&r, "pooling");
+    for (int d = 1; d <= 3; d++) {
+        const wk_shape three = {d, {3, 3, 3}};
+        wk_pool_opts   up = padded, inside = padded;
+        up.ceil = inside.ceil = inside.exclude_pad = true;
+        run_pool(&r, "max", (struct wk_pool){.kind = WK_POOL_MAX, .dims = d, .opts = up});
+        run_pool(&r, "max_dilated",
+                 (struct wk_pool){.kind = WK_POOL_MAX,
+                                  .dims = d,
+                                  .opts = {.kernel = {2, 2, 2}, .stride = {1, 1, 1}, .dilation = {2, 2, 2}}});
+        run_pool(&r, "avg", (struct wk_pool){.kind = WK_POOL_AVG, .dims = d, .opts = padded});
+        run_pool(&r, "avg_inside", (struct wk_pool){.kind = WK_POOL_AVG, .dims = d, .opts = inside});
+        run_pool(&r, "lp",
+                 (struct wk_pool){.kind = WK_POOL_LP,
+                                  .dims = d,
+                                  .opts = {.kernel = {3, 3, 3}, .stride = {1, 1, 1}},
+                                  .power = 2});
+        run_pool(&r, "adaptive_max",
+                 (struct wk_pool){.kind = WK_POOL_ADAPTIVE_MAX, .dims = d, .size = three});
+        run_pool(&r, "adaptive_avg",
+                 (struct wk_pool){.kind = WK_POOL_ADAPTIVE_AVG, .dims = d, .size = three});
+    }
+    reference_close(&r);
+}
+
+static void run_upsample(struct reference *r, const char *name, struct wk_upsample l)
+{
+    reference_case(r, name);
+    reference_track(r);
+    const wk_tensor y = wk_upsample(r->c, &l, r->x[0]);
+    reference_check(r, 1, &y);
+}
+
+Test(convolution, upsampling)
+{
+    static const char *const names[][3] = {{"nearest1", "nearest2", "nearest3"},
+                                           {"nearest-exact1", "nearest-exact2", "nearest-exact3"},
+                                           {"area1", "area2", "area3"},
+                                           {"linear1", "linear2", "linear3"},
+                                           {"linear1_corners", "linear2_corners", "linear3_corners"}};
+    static const wk_shape    sizes[] = {{1, {11}}, {2, {9, 8}}, {3, {7, 8, 6}}};
+    struct reference         r;
+    reference_open(&r, "pooling");
+    for (int d = 0; d < 3; d++) {
+        run_upsample(&r, names[0][d], (struct wk_upsample){{.mode = WK_RESIZE_NEAREST, .scale = {2}}});
+        run_upsample(&r, names[1][d], (struct wk_upsample){{.mode = WK_RESIZE_NEAREST_EXACT, .scale = {2}}});
+        run_upsample(&r, names[2][d], (struct wk_upsample){{.mode = WK_RESIZE_AREA, .scale = {2}}});
+        run_upsample(&r, names[3][d], (struct wk_upsample){{.mode = WK_RESIZE_LINEAR, .size = sizes[d]}});
+        run_upsample(
+            &r, names[4][d],
+            (struct wk_upsample){{.mode = WK_RESIZE_LINEAR, .size = sizes[d], .align_corners = true}});
+    }
+    run_upsample(&r, "cubic", (struct wk_upsample){{.mode = WK_RESIZE_CUBIC, .scale = {1.5}}});
+    reference_close(&r);
+}
+
 Test(convolution, fresh_weights_are_pytorchs)
 {
     wk_ctx        *c = wk_ctx_new("cpu");

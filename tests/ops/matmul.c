@@ -165,7 +165,8 @@ static const struct product products[] = {
     {"over several tiles", {2, {260, 40}}, {2, {40, 530}}, DENSE, TURNED, false},
     {"large enough for OpenBLAS", {2, {410, 400}}, {2, {400, 420}}, DENSE, TURNED, false},
 };
-static const wk_dtype plain[] = {WK_f32, WK_f64, WK_f16, WK_bf16, WK_i64, WK_i32, WK_u8};
+static const wk_dtype plain[] = {WK_f32, WK_f64, WK_f16, WK_bf16,   WK_i64,
+                                 WK_i32, WK_u8,  WK_i16, WK_f8e4m3, WK_f8e5m2};
 
 static void visit_matmul(case_fn visit, void *arg)
 {
@@ -191,9 +192,9 @@ static const wk_shape weights[] = {{2, {5, 7}}, {2, {33, 100}}, {2, {70, 300}}};
 
 static void visit_affine(case_fn visit, void *arg)
 {
-    static const wk_dtype real[] = {WK_f32, WK_f16, WK_bf16, WK_f64};
-    for (size_t tx = 0; tx < 4; tx++)
-        for (size_t tw = 0; tw < 4; tw++)
+    static const wk_dtype real[] = {WK_f32, WK_f16, WK_bf16, WK_f64, WK_f8e4m3, WK_f8e5m2};
+    for (size_t tx = 0; tx < 6; tx++)
+        for (size_t tw = 0; tw < 6; tw++)
             for (size_t b = 0; b < sizeof batches / sizeof *batches; b++)
                 for (size_t s = 0; s < sizeof weights / sizeof *weights; s++) {
                     const wk_shape w = weights[s];

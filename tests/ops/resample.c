@@ -40,6 +40,10 @@ static double weight(const wk_resize_opts *o, double given, int64_t in, int64_t 
     const double top = (double)(in - 1),
                  at = o->align_corners ? scale * (double)u : scale * ((double)u + 0.5) - 0.5;
     if (o->mode == WK_RESIZE_NEAREST) return (double)i == fmin(floor((double)u * scale), top);
+    if (o->mode == WK_RESIZE_AREA) { /* an equal share of what place u reaches over */
+        const int64_t first = u * in / out, end = ((u + 1) * in + out - 1) / out;
+        return i >= first && i < end ? 1 / (double)(end - first) : 0;
+    }
     if (o->mode == WK_RESIZE_NEAREST_EXACT) return (double)i == fmin(floor(((double)u + 0.5) * scale), top);
     if (o->antialias) {
         const double center = scale * ((double)u + 0.5), wide = fmax(scale, 1);
@@ -114,6 +118,13 @@ static const struct resize_case resizes[] = {
     {"cubic, antialias",
      {4, {1, 2, 16, 9}},
      {.mode = WK_RESIZE_CUBIC, .size = {2, {5, 20}}, .antialias = true}},
+    {"area 1-d", {3, {2, 3, 11}}, {.mode = WK_RESIZE_AREA, .size = {1, {4}}}},
+    {"area", {4, {2, 2, 7, 10}}, {.mode = WK_RESIZE_AREA, .size = {2, {3, 5}}}},
+    {"area, larger", {4, {1, 2, 3, 5}}, {.mode = WK_RESIZE_AREA, .size = {2, {7, 8}}}},
+    {"area, scale", {4, {1, 2, 9, 8}}, {.mode = WK_RESIZE_AREA, .scale = {0.5}}},
+    {"area 3-d", {5, {1, 2, 5, 4, 6}}, {.mode = WK_RESIZE_AREA, .size = {3, {2, 3, 6}}}},
+    {"area, one place", {4, {2, 1, 5, 7}}, {.mode = WK_RESIZE_AREA, .size = {2, {1, 1}}}},
+    {"area, no images", {4, {0, 2, 6, 7}}, {.mode = WK_RESIZE_AREA, .size = {2, {3, 9}}}},
     {"no images", {4, {0, 2, 6, 7}}, {.mode = WK_RESIZE_LINEAR, .size = {2, {3, 9}}}},
 };
 
@@ -269,8 +280,51 @@ static void visit_grid(case_fn visit, void *arg)
                        .tolerance = 1e-4});
 }
 
+/* ---- affine_grid: dims the size, keep: corners ---- */
+
+static wk_tensor run_affine(wk_ctx *c, const wk_tensor *x, const struct op_case *k)
+{
+    return wk_affine_grid(c, x[0], k->dims, k->keep);
+}
+static void exact_affine(const struct op_case *k, const struct values *x, struct values *y)
+{
+    const int n = k->dims.ndim - 2;
+    for (int64_t i = 0; i < y->n; i++) {
+        const int64_t *size = k->dims.dim + 2, which = i % n;
+        int64_t        place = i / n, image;
+        double         at[3];
+        for (int d = n - 1; d >= 0; d--) { /* the last dim is x, the first coordinate */
+            const double j = (double)(place % size[d]), all = (double)size[d];
+            at[n - 1 - d] = !k->keep ? (2 * j + 1) / all - 1 : all > 1 ? 2 * j / (all - 1) - 1 : 0;
+            place /= size[d];
+        }
+        image = place;
+        const double *row = x[0].v + (image * n + which) * (n + 1);
+        y->v[i] = row[n];
+        for (int d = 0; d < n; d++) y->v[i] += row[d] * at[d];
+    }
+}
+
+static void visit_affine(case_fn visit, void *arg)
+{
+    static const wk_shape sizes[] = {
+        {4, {2, 3, 4, 5}}, {4, {1, 1, 1, 7}}, {5, {2, 1, 3, 4, 2}}, {5, {1, 2, 1, 1, 3}}, {4, {3, 9, 2, 1}}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int what = 0; what < 8; what++) {
+            struct op_case k = {.op = "affine_grid", .run = run_affine, .exact = exact_affine, .n_in = 1};
+            k.dims = sizes[i];
+            k.keep = what % 2;
+            k.in[0].shape = WK_SHAPE(sizes[i].dim[0], sizes[i].ndim - 2, sizes[i].ndim - 1);
+            k.in[0].dtype = (const wk_dtype[]){WK_f32, WK_f64, WK_f16, WK_bf16}[what / 2];
+            k.in[0].layout = (enum layout)(what / 2);
+            k.gradient = what < 2;
+            visit(arg, &k);
+        }
+}
+
 void family_resample(case_fn visit, void *arg)
 {
+    visit_affine(visit, arg);
     visit_resize(visit, arg);
     visit_grid(visit, arg);
 }
