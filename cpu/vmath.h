@@ -30,7 +30,10 @@ INLINE int32_t vm_int(float f)
 {
     return (union vm_word){.f = f}.i;
 }
-#define VM_ROUND 12582912.0f /* 3 * 2^22: adding it leaves an integer in the low bits */
+#define VM_ROUND    12582912.0f /* 3 * 2^22: adding it leaves an integer in the low bits */
+#define VM_LOG2_E   1.442695041e+00f
+#define VM_LN2      6.931152344e-01f /* in two parts: products of the first with n are exact */
+#define VM_LN2_REST 3.194618495e-05f
 
 /* y 2^n for t = n + VM_ROUND, n in [-252, 254], as two factors so that neither leaves the normal range; n is
  * in the low bits of t. Not a number stays that. */
@@ -40,11 +43,15 @@ INLINE float vm_scale_by(float y, float t)
     return y * vm_float((int32_t)(half + one)) * vm_float((int32_t)((n << 23) - half + one));
 }
 
-/* (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2 */
+/* (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2: coefficients of r to r^4, after 1/2 */
+#define VM_EXP_1 1.666651219e-01f
+#define VM_EXP_2 4.166619852e-02f
+#define VM_EXP_3 8.369592018e-03f
+#define VM_EXP_4 1.395117957e-03f
 INLINE float vm_exp_poly(float r)
 {
-    const float q = vm_fma(vm_fma(1.395117957e-03f, r, 8.369592018e-03f), r, 4.166619852e-02f);
-    return vm_fma(vm_fma(q, r, 1.666651219e-01f), r, 0.5f);
+    const float q = vm_fma(vm_fma(VM_EXP_4, r, VM_EXP_3), r, VM_EXP_2);
+    return vm_fma(vm_fma(q, r, VM_EXP_1), r, 0.5f);
 }
 INLINE float vm_expm1_poly(float r)
 {
@@ -54,8 +61,8 @@ INLINE float vm_expm1_poly(float r)
 INLINE float vm_exp(float x)
 {
     const float a = -104.0f > x ? -104.0f : x, c = 89.0f < a ? 89.0f : a;
-    const float t = vm_fma(c, 1.442695041e+00f, VM_ROUND), n = t - VM_ROUND;
-    const float r = vm_fma(n, -3.194618495e-05f, vm_fma(n, -6.931152344e-01f, c));
+    const float t = vm_fma(c, VM_LOG2_E, VM_ROUND), n = t - VM_ROUND;
+    const float r = vm_fma(n, -VM_LN2_REST, vm_fma(n, -VM_LN2, c));
     return vm_scale_by(vm_fma(r, vm_fma(r, vm_exp_poly(r), 1.0f), 1.0f), t);
 }
 
@@ -65,11 +72,10 @@ INLINE float vm_exp(float x)
 INLINE vf vm_exp_lanes(vf x)
 {
     const vf c = v_min(v_set(89.0f), v_max(v_set(-104.0f), x));
-    const vf t = v_fma(c, v_set(1.442695041e+00f), v_set(VM_ROUND)), n = t - v_set(VM_ROUND),
-             one = v_set(1.0f);
-    const vf r = v_fma(n, v_set(-3.194618495e-05f), v_fma(n, v_set(-6.931152344e-01f), c));
-    vf q = v_fma(v_fma(v_set(1.395117957e-03f), r, v_set(8.369592018e-03f)), r, v_set(4.166619852e-02f));
-    q = v_fma(v_fma(q, r, v_set(1.666651219e-01f)), r, v_set(0.5f));
+    const vf t = v_fma(c, v_set(VM_LOG2_E), v_set(VM_ROUND)), n = t - v_set(VM_ROUND), one = v_set(1.0f);
+    const vf r = v_fma(n, v_set(-VM_LN2_REST), v_fma(n, v_set(-VM_LN2), c));
+    vf       q = v_fma(v_fma(v_set(VM_EXP_4), r, v_set(VM_EXP_3)), r, v_set(VM_EXP_2));
+    q = v_fma(v_fma(q, r, v_set(VM_EXP_1)), r, v_set(0.5f));
     return v_scale(v_fma(r, v_fma(r, q, one), one), n);
 }
 #endif
@@ -85,9 +91,9 @@ INLINE float vm_exp2(float x)
 INLINE float vm_expm1(float x)
 {
     const float   c = x < -18.0f ? -18.0f : x > 89.0f ? 89.0f : x;
-    const float   t = vm_fma(c, 1.442695041e+00f, VM_ROUND), n = t - VM_ROUND;
+    const float   t = vm_fma(c, VM_LOG2_E, VM_ROUND), n = t - VM_ROUND;
     const int32_t k = x != x ? 0 : vm_int(t) - vm_int(VM_ROUND);
-    const float   r = vm_fma(n, -3.194618495e-05f, vm_fma(n, -6.931152344e-01f, c));
+    const float   r = vm_fma(n, -VM_LN2_REST, vm_fma(n, -VM_LN2, c));
     /* 2^k p + (2^k - 1), halved where 2^k would overflow; tiny x keeps its sign of zero */
     const int32_t h = k > 126 ? k - 1 : k;
     const float   s = vm_float((h + 127) << 23), y = s * vm_expm1_poly(r) + (s - (k > 126 ? 0.5f : 1.0f));
@@ -122,7 +128,7 @@ INLINE float vm_log(float x)
 {
     float       e;
     const float f = vm_split(x, &e);
-    return vm_log_edge(x, e * 6.931152344e-01f + (f + (e * 3.194618495e-05f + vm_log_poly(f))));
+    return vm_log_edge(x, e * VM_LN2 + (f + (e * VM_LN2_REST + vm_log_poly(f))));
 }
 INLINE float vm_log2(float x)
 {
@@ -130,7 +136,7 @@ INLINE float vm_log2(float x)
     const float f = vm_split(x, &e), p = vm_log_poly(f);
     /* f + p as a head that multiplies without rounding, and a tail */
     const float head = vm_float(vm_int(f + p) & ~0xfff), tail = (f - head) + p;
-    return vm_log_edge(x, e + (head * 1.44238281e+00f + (tail * 1.442695041e+00f + head * 3.12228571e-04f)));
+    return vm_log_edge(x, e + (head * 1.44238281e+00f + (tail * VM_LOG2_E + head * 3.12228571e-04f)));
 }
 INLINE float vm_log10(float x)
 {
@@ -145,7 +151,7 @@ INLINE float vm_log1p(float x)
     float       e;
     const float u = 1.0f + x, f = vm_split(u, &e);
     const float lost = (x - (u - 1.0f)) / u; /* what u rounded away */
-    const float big = e * 6.931152344e-01f + (f + (e * 3.194618495e-05f + (lost + vm_log_poly(f))));
+    const float big = e * VM_LN2 + (f + (e * VM_LN2_REST + (lost + vm_log_poly(f))));
     const float y = x > -0.29f && x < 0.41f ? x + vm_log_poly(x) : big;
     return x == 0 ? x : vm_log_edge(u, y);
 }
