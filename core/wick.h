@@ -351,6 +351,7 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 #include "api/index.h"
 #include "api/sort.h"
 #include "api/fft.h"
+#include "api/window.h"
 #include "api/experts.h"
 #include "api/linalg.h"
 #include "api/autograd.h"

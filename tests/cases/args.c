@@ -221,6 +221,21 @@ int integers(struct run *r, const char *name, int64_t *out, int most)
     return (int)json_array_size(j);
 }
 
+int numbers(struct run *r, const char *name, double *out, int most)
+{
+    const json_t *j = value_of(r, name), *item;
+    size_t        i;
+    if (!j) return 0;
+    if (number(j, out)) return 1;
+    if (!json_is_array(j) || json_array_size(j) > (size_t)most)
+        stop(r, CASE_UNSUPPORTED, "\"%s\" is not a list of at most %d numbers", name, most);
+    json_array_foreach((json_t *)(uintptr_t)j, i, item)
+    {
+        if (!number(item, &out[i])) stop(r, CASE_UNSUPPORTED, "\"%s\" is not a list of numbers", name);
+    }
+    return (int)json_array_size(j);
+}
+
 wk_shape sizes(struct run *r, const char *name)
 {
     wk_shape s = {0};

@@ -52,6 +52,7 @@ wk_dtype    dtype(struct run *r, const char *name, wk_dtype fallback);
 wk_shape  sizes(struct run *r, const char *name); /* a list of integers or one integer; not given: no dims */
 int       tensors(struct run *r, const char *name, wk_tensor *out, int most); /* a list of tensors */
 int       integers(struct run *r, const char *name, int64_t *out, int most);
+int       numbers(struct run *r, const char *name, double *out, int most); /* a list of numbers, or one */
 void      only_default(struct run *r, const char *name); /* stops with unsupported when it is given */
 wk_tensor load(struct run *r, const char *name);         /* a tensor of the file */
 wk_tensor from_json(struct run *r, const json_t *j);

@@ -2,6 +2,7 @@
  * and have a last dim of two. */
 #include "cases.h"
 
+#include <math.h>
 #include <string.h>
 
 #define ONE(expr)                                                                                            \
@@ -133,12 +134,61 @@ OP(imaginary_part)
     ONE(wk_select(r->c, tensor(r, "input"), -1, 1));
 }
 
+/* ---- windows: torch.signal.windows, symmetric unless told otherwise ---- */
+
+#define SYM !truth(r, "sym", true), dtype(r, "dtype", WK_f32)
+#define WINDOW(name)                                                                                         \
+    OP(name##_window)                                                                                        \
+    {                                                                                                        \
+        ONE(wk_##name##_window(r->c, integer(r, "M", 0), SYM));                                              \
+    }
+WINDOW(hann)
+WINDOW(hamming)
+WINDOW(blackman)
+WINDOW(nuttall)
+WINDOW(bartlett)
+WINDOW(cosine)
+OP(general_hamming_window)
+{
+    ONE(wk_general_hamming_window(r->c, integer(r, "M", 0), real(r, "alpha", 0.54), SYM));
+}
+OP(general_cosine_window)
+{
+    double    a[MAX_RESULTS];
+    const int n = numbers(r, "a", a, MAX_RESULTS);
+    ONE(wk_general_cosine_window(r->c, integer(r, "M", 0), n, a, SYM));
+}
+OP(kaiser_window)
+{
+    ONE(wk_kaiser_window(r->c, integer(r, "M", 0), real(r, "beta", 12), SYM));
+}
+OP(gaussian_window)
+{
+    ONE(wk_gaussian_window(r->c, integer(r, "M", 0), real(r, "std", 1), SYM));
+}
+OP(exponential_window)
+{
+    ONE(wk_exponential_window(r->c, integer(r, "M", 0), real(r, "center", NAN), real(r, "tau", 1), SYM));
+}
+
 #define ROWS(name)                                                                                           \
     {"fft." #name, "input n dim norm", name}, {"fft." #name "n", "input s dim norm", name##n},               \
     {                                                                                                        \
         "fft." #name "2", "input s dim norm", name##2                                                        \
     }
+#define WINDOW_HOW "sym dtype device requires_grad"
 const struct op_row fft_ops[] = {
+    {"signal.windows.hann", "M " WINDOW_HOW, hann_window},
+    {"signal.windows.hamming", "M " WINDOW_HOW, hamming_window},
+    {"signal.windows.blackman", "M " WINDOW_HOW, blackman_window},
+    {"signal.windows.nuttall", "M " WINDOW_HOW, nuttall_window},
+    {"signal.windows.bartlett", "M " WINDOW_HOW, bartlett_window},
+    {"signal.windows.cosine", "M " WINDOW_HOW, cosine_window},
+    {"signal.windows.general_hamming", "M alpha " WINDOW_HOW, general_hamming_window},
+    {"signal.windows.general_cosine", "M a " WINDOW_HOW, general_cosine_window},
+    {"signal.windows.kaiser", "M beta " WINDOW_HOW, kaiser_window},
+    {"signal.windows.gaussian", "M std " WINDOW_HOW, gaussian_window},
+    {"signal.windows.exponential", "M center tau " WINDOW_HOW, exponential_window},
     ROWS(fft),
     ROWS(ifft),
     ROWS(rfft),
