@@ -221,6 +221,27 @@ int integers(struct run *r, const char *name, int64_t *out, int most)
     return (int)json_array_size(j);
 }
 
+bool is_list(const struct run *r, const char *name)
+{
+    return json_is_array(value_of(r, name));
+}
+
+bool holds_tensors(const struct run *r, const char *name)
+{
+    return json_object_get(json_array_get(value_of(r, name), 0), "t") != NULL;
+}
+
+bool is_complex(const struct run *r, const char *name)
+{
+    return json_is_true(json_object_get(value_of(r, name), "complex"));
+}
+
+wk_tensor complex_tensor(struct run *r, const char *name)
+{
+    wk_tensor x = tensor(r, name);
+    return is_complex(r, name) ? x : wk_complex(r->c, x, wk_zeros(r->c, x->dtype, WK_SCALAR_SHAPE));
+}
+
 int numbers(struct run *r, const char *name, double *out, int most)
 {
     const json_t *j = value_of(r, name), *item;

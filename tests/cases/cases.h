@@ -44,6 +44,10 @@ bool given(const struct run *r, const char *name); /* there, and not null */
 /* Each stops the case when the value is of another type; the fallback is for one that is not given. */
 wk_tensor   tensor(struct run *r, const char *name); /* a number becomes a weak scalar */
 wk_tensor   tensor_or_none(struct run *r, const char *name);
+bool        is_list(const struct run *r, const char *name);
+bool        holds_tensors(const struct run *r, const char *name); /* a list that begins with one */
+bool        is_complex(const struct run *r, const char *name);
+wk_tensor   complex_tensor(struct run *r, const char *name); /* a real one gets an imaginary part of 0 */
 double      real(struct run *r, const char *name, double fallback);
 int64_t     integer(struct run *r, const char *name, int64_t fallback);
 bool        truth(struct run *r, const char *name, bool fallback);

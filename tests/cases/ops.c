@@ -297,10 +297,6 @@ OP(argmin)
 }
 /* ---- products -------------------------------------------------------------------------------- */
 
-OP(matmul)
-{
-    ONE(wk_matmul(r->c, tensor(r, "input"), tensor(r, "other")));
-}
 OP(linear)
 {
     wk_tensor  w = tensor(r, "weight");
@@ -390,10 +386,8 @@ const struct op_row basic_ops[] = {
     {"expit", "input", op_sigmoid},
     {"psi", "input", op_digamma},
     {"gammaln", "input", op_lgamma},
-    {"absolute", "input", op_abs},
     {"negative", "input", op_neg},
     {"fix", "input", op_trunc},
-    {"sgn", "input", op_sign},
     {"arccos", "input", op_acos},
     {"arcsin", "input", op_asin},
     {"arctan", "input", op_atan},
@@ -408,7 +402,6 @@ const struct op_row basic_ops[] = {
     {"greater_equal", "input other", op_ge},
     {"add", "input other alpha", add},
     {"sub subtract", "input other alpha", sub},
-    {"multiply", "input other", op_mul},
     {"floor_divide", "input other", op_floor_div},
     {"where", "condition input other", where},
     {"reshape view view_copy", "input *shape", reshape},
@@ -449,7 +442,6 @@ const struct op_row basic_ops[] = {
     {"logsumexp", "input dim keepdim", logsumexp},
     {"argmax", "input dim keepdim", argmax},
     {"argmin", "input dim keepdim", argmin},
-    {"matmul", "input other", matmul},
     {"linear", "input weight bias", linear},
     {"softmax", "input dim _stacklevel dtype", softmax},
     {"log_softmax", "input dim _stacklevel dtype", log_softmax},

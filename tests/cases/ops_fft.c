@@ -12,18 +12,6 @@
     } while (0)
 #define OP(name) static int name(struct run *r, wk_tensor *out)
 
-static bool is_complex(struct run *r, const char *name)
-{
-    for (int i = 0; i < r->n_params; i++)
-        if (!strcmp(r->params[i], name)) return json_is_true(json_object_get(r->values[i], "complex"));
-    return false;
-}
-
-static wk_tensor complex_tensor(struct run *r, const char *name)
-{
-    wk_tensor x = tensor(r, name);
-    return is_complex(r, name) ? x : wk_complex(r->c, x, wk_zeros(r->c, x->dtype, WK_SCALAR_SHAPE));
-}
 static wk_tensor real_tensor(struct run *r, const char *name)
 {
     if (is_complex(r, name)) stop(r, CASE_UNSUPPORTED, "a real tensor is wanted");
@@ -123,16 +111,6 @@ OP(same)
 {
     ONE(tensor(r, "input"));
 }
-OP(real_part)
-{
-    wk_tensor x = tensor(r, "input");
-    ONE(is_complex(r, "input") ? wk_select(r->c, x, -1, 0) : x);
-}
-OP(imaginary_part)
-{
-    if (!is_complex(r, "input")) stop(r, CASE_UNSUPPORTED, "a complex tensor is wanted");
-    ONE(wk_select(r->c, tensor(r, "input"), -1, 1));
-}
 
 /* ---- windows: torch.signal.windows, symmetric unless told otherwise ---- */
 
@@ -203,7 +181,5 @@ const struct op_row fft_ops[] = {
      istft},
     {"complex", "real imag", complex_of},
     {"view_as_real view_as_complex", "input", same},
-    {"real", "input", real_part},
-    {"imag", "input", imaginary_part},
     {0},
 };
