@@ -347,6 +347,7 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 #include "api/pool.h"
 #include "api/resample.h"
 #include "api/fold.h"
+#include "api/bags.h"
 #include "api/products.h"
 #include "api/index.h"
 #include "api/sort.h"

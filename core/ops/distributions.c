@@ -116,7 +116,7 @@ static wk_tensor inverted(wk_ctx *c, wk_tensor first, int most, wk_tensor p, wk_
 
 /* ---- counts ------------------------------------------------------------------------------------------ */
 
-/* Where means of Poisson and binomial values are small enough for inversion, as Hoermann's methods ask for. */
+/* Where means of Poisson and binomial values are small enough for inversion, as Hoermann asks. */
 static const double few = 10;
 
 /* k of u and v by the transformed rejection of W. Hoermann, "The transformed rejection method for generating
