@@ -116,6 +116,20 @@ WK_API wk_status wk_gradcheck(wk_ctx *c, wk_check_fn fn, void *arg, int n, const
 WK_API wk_status wk_gradgradcheck(wk_ctx *c, wk_check_fn fn, void *arg, int n, const wk_tensor *x,
                                   wk_gradcheck_opts o);
 
+/* ---- derivatives as tensors -------------------------------------------------------------------- */
+
+/* torch.func's, of a function that gives one real tensor. The tape that is on, if any, is forgotten: none of
+ * these may be called within fn, nor while a tape is needed on. Results are not on a tape. Parts of the
+ * result that x has no say in are 0. */
+/* Derivatives of fn's result [m ..] by x [n ..]: [m .., n ..], a walk back for each element of the result. */
+WK_API wk_tensor wk_jacobian(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x);
+/* Second derivatives of fn's result, of one element: [n .., n ..]. */
+WK_API wk_tensor wk_hessian(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x);
+/* Jacobian times a direction v of x's shape, [m ..], by two walks; the value through *y, unless it is NULL.
+ * And a cotangent v of the result's shape times the Jacobian, [n ..]. */
+WK_API wk_tensor wk_jvp(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x, wk_tensor v, wk_tensor *y);
+WK_API wk_tensor wk_vjp(wk_ctx *c, wk_fn fn, void *arg, wk_tensor x, wk_tensor v, wk_tensor *y);
+
 #ifdef __cplusplus
 }
 #endif

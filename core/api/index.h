@@ -95,6 +95,11 @@ WK_API wk_tensor wk_nonzero_static(wk_ctx *c, wk_tensor x, int64_t size, int64_t
  * place outside is WK_EINDEX (read back from the device). */
 WK_API void wk_unravel_index(wk_ctx *c, wk_tensor i, wk_shape shape, wk_tensor *out);
 
+WK_API wk_tensor wk_argwhere(wk_ctx *c, wk_tensor x); /* wk_nonzero */
+/* A new last dim of `classes` zeros and a one where x (i64, in [0, classes)) says: i64. classes -1: one more
+ * than the largest of x, which is read back from the device, as is whether all values are in range. */
+WK_API wk_tensor wk_one_hot(wk_ctx *c, wk_tensor x, int64_t classes);
+
 #ifdef __cplusplus
 }
 #endif

@@ -30,6 +30,26 @@ WK_API wk_tensor wk_randperm(wk_ctx *c, int64_t n, wk_dtype t); /* 0 .. n - 1 in
  * replacement no index comes twice, and each row needs n weights that are not 0. */
 WK_API wk_tensor wk_multinomial(wk_ctx *c, wk_tensor weights, int64_t n, bool replacement);
 
+/* With a location and a scale > 0, t real. */
+WK_API wk_tensor wk_laplace(wk_ctx *c, double location, double scale, wk_dtype t, wk_shape shape);
+WK_API wk_tensor wk_gumbel(wk_ctx *c, double location, double scale, wk_dtype t, wk_shape shape);
+/* mean + deviation times a normal value, of the shape that both (real) broadcast to. As in rsample, gradients
+ * go to mean and deviation. A negative deviation is WK_EARG. */
+WK_API wk_tensor wk_normal_of(wk_ctx *c, wk_tensor mean, wk_tensor deviation);
+
+/* One value for each of real parameters (which broadcast where there are two), in their shape and dtype,
+ * exact but for the rounding of f64 and of the dtype: by rejection, so that sizes are read back from the
+ * device. Without gradients. Parameters out of range, NaN among them, are WK_EARG. */
+WK_API wk_tensor wk_poisson(wk_ctx *c, wk_tensor rate);                /* rate >= 0 */
+WK_API wk_tensor wk_binomial(wk_ctx *c, wk_tensor count, wk_tensor p); /* whole count >= 0, p in [0, 1] */
+WK_API wk_tensor wk_standard_gamma(wk_ctx *c, wk_tensor shape);        /* shape > 0, scale 1 */
+WK_API wk_tensor wk_beta(wk_ctx *c, wk_tensor a, wk_tensor b);         /* both > 0 */
+WK_API wk_tensor wk_dirichlet(wk_ctx *c, wk_tensor concentration);     /* rows [.., n] > 0, sums are 1 */
+
+/* softmax((logits + Gumbel noise) / tau) along dim (arXiv:1611.01144), tau > 0. hard: one-hot at the largest,
+ * with the gradient of the soft values. */
+WK_API wk_tensor wk_gumbel_softmax(wk_ctx *c, wk_tensor logits, double tau, bool hard, int dim);
+
 #ifdef __cplusplus
 }
 #endif

@@ -52,6 +52,11 @@ WK_API wk_tensor wk_cdist(wk_ctx *c, wk_tensor a, wk_tensor b, double p);
 WK_API wk_tensor wk_cov(wk_ctx *c, wk_tensor x, double correction, wk_tensor often, wk_tensor weights);
 WK_API wk_tensor wk_corrcoef(wk_ctx *c, wk_tensor x);
 
+/* Variance and deviation of what is not NaN: NaN where there are no more than `correction` values. Real
+ * dtypes; numpy.nanvar, whose ddof is the correction. */
+WK_API wk_tensor wk_nanvar(wk_ctx *c, wk_tensor x, wk_shape dims, double correction, bool keep);
+WK_API wk_tensor wk_nanstd(wk_ctx *c, wk_tensor x, wk_shape dims, double correction, bool keep);
+
 #ifdef __cplusplus
 }
 #endif

@@ -33,6 +33,19 @@ WK_API wk_tensor wk_rot90(wk_ctx *c, wk_tensor x, int64_t times, int a, int b); 
 typedef enum wk_pad_mode { WK_PAD_REFLECT, WK_PAD_REPLICATE, WK_PAD_CIRCULAR } wk_pad_mode;
 WK_API wk_tensor wk_pad_with(wk_ctx *c, wk_tensor x, int n_pads, const int64_t *pads, wk_pad_mode mode);
 
+WK_API wk_tensor wk_fliplr(wk_ctx *c, wk_tensor x); /* dim 1, of two dims at least */
+WK_API wk_tensor wk_flipud(wk_ctx *c, wk_tensor x); /* dim 0, of one dim at least */
+
+/* Views of n tensors expanded to the one shape that they broadcast to, into out; all WK_NONE after an
+ * error. */
+WK_API void wk_broadcast_tensors(wk_ctx *c, int n, const wk_tensor *x, wk_tensor *out);
+/* All rows with one value of each of n (at most 8) 1-d tensors of one dtype, the last varying fastest:
+ * [product of sizes, n]; of one tensor itself. */
+WK_API wk_tensor wk_cartesian_prod(wk_ctx *c, int n, const wk_tensor *x);
+/* All ways to take r values of 1-d x in their order, [ways, r], each at most once or, with_replacement, any
+ * number of times. r 0: an empty [0]. */
+WK_API wk_tensor wk_combinations(wk_ctx *c, wk_tensor x, int64_t r, bool with_replacement);
+
 #ifdef __cplusplus
 }
 #endif

@@ -79,6 +79,11 @@ WK_API wk_tensor wk_histogram(wk_ctx *c, wk_tensor x, wk_tensor edges, wk_tensor
 WK_API wk_tensor wk_searchsorted(wk_ctx *c, wk_tensor sorted, wk_tensor values, bool right);
 WK_API wk_tensor wk_bucketize(wk_ctx *c, wk_tensor values, wk_tensor boundaries, bool right);
 
+/* The same where `values` are looked for in sorted[sorter], sorter (i64, of sorted's shape) being the order
+ * that wk_argsort gives: sorted itself need not be in order. */
+WK_API wk_tensor wk_searchsorted_by(wk_ctx *c, wk_tensor sorted, wk_tensor sorter, wk_tensor values,
+                                    bool right);
+
 #ifdef __cplusplus
 }
 #endif

@@ -59,6 +59,16 @@ WK_API wk_tensor wk_slice_scatter(wk_ctx *c, wk_tensor x, wk_tensor src, int dim
 WK_API wk_tensor wk_select_scatter(wk_ctx *c, wk_tensor x, wk_tensor src, int dim, int64_t index);
 WK_API wk_tensor wk_diagonal_scatter(wk_ctx *c, wk_tensor x, wk_tensor src, int64_t offset, int a, int b);
 
+/* n equal pieces of the columns (dim 1; of a 1-d x dim 0), of the rows (dim 0), of dim 2; the size must be a
+ * multiple of n. The _at forms cut before each position, as wk_tensor_split_at. x has at least 1, 2, 3
+ * dims. */
+WK_API int wk_hsplit(wk_ctx *c, wk_tensor x, int64_t n, wk_tensor *out, int most);
+WK_API int wk_vsplit(wk_ctx *c, wk_tensor x, int64_t n, wk_tensor *out, int most);
+WK_API int wk_dsplit(wk_ctx *c, wk_tensor x, int64_t n, wk_tensor *out, int most);
+WK_API int wk_hsplit_at(wk_ctx *c, wk_tensor x, int n, const int64_t *at, wk_tensor *out, int most);
+WK_API int wk_vsplit_at(wk_ctx *c, wk_tensor x, int n, const int64_t *at, wk_tensor *out, int most);
+WK_API int wk_dsplit_at(wk_ctx *c, wk_tensor x, int n, const int64_t *at, wk_tensor *out, int most);
+
 #ifdef __cplusplus
 }
 #endif

@@ -221,6 +221,42 @@ int integers(struct run *r, const char *name, int64_t *out, int most)
     return (int)json_array_size(j);
 }
 
+bool is_list(const struct run *r, const char *name)
+{
+    return json_is_array(value_of(r, name));
+}
+
+bool holds_tensors(const struct run *r, const char *name)
+{
+    return json_object_get(json_array_get(value_of(r, name), 0), "t") != NULL;
+}
+
+bool is_complex(const struct run *r, const char *name)
+{
+    return json_is_true(json_object_get(value_of(r, name), "complex"));
+}
+
+wk_tensor complex_tensor(struct run *r, const char *name)
+{
+    wk_tensor x = tensor(r, name);
+    return is_complex(r, name) ? x : wk_complex(r->c, x, wk_zeros(r->c, x->dtype, WK_SCALAR_SHAPE));
+}
+
+int numbers(struct run *r, const char *name, double *out, int most)
+{
+    const json_t *j = value_of(r, name), *item;
+    size_t        i;
+    if (!j) return 0;
+    if (number(j, out)) return 1;
+    if (!json_is_array(j) || json_array_size(j) > (size_t)most)
+        stop(r, CASE_UNSUPPORTED, "\"%s\" is not a list of at most %d numbers", name, most);
+    json_array_foreach((json_t *)(uintptr_t)j, i, item)
+    {
+        if (!number(item, &out[i])) stop(r, CASE_UNSUPPORTED, "\"%s\" is not a list of numbers", name);
+    }
+    return (int)json_array_size(j);
+}
+
 wk_shape sizes(struct run *r, const char *name)
 {
     wk_shape s = {0};

@@ -44,6 +44,10 @@ bool given(const struct run *r, const char *name); /* there, and not null */
 /* Each stops the case when the value is of another type; the fallback is for one that is not given. */
 wk_tensor   tensor(struct run *r, const char *name); /* a number becomes a weak scalar */
 wk_tensor   tensor_or_none(struct run *r, const char *name);
+bool        is_list(const struct run *r, const char *name);
+bool        holds_tensors(const struct run *r, const char *name); /* a list that begins with one */
+bool        is_complex(const struct run *r, const char *name);
+wk_tensor   complex_tensor(struct run *r, const char *name); /* a real one gets an imaginary part of 0 */
 double      real(struct run *r, const char *name, double fallback);
 int64_t     integer(struct run *r, const char *name, int64_t fallback);
 bool        truth(struct run *r, const char *name, bool fallback);
@@ -52,6 +56,7 @@ wk_dtype    dtype(struct run *r, const char *name, wk_dtype fallback);
 wk_shape  sizes(struct run *r, const char *name); /* a list of integers or one integer; not given: no dims */
 int       tensors(struct run *r, const char *name, wk_tensor *out, int most); /* a list of tensors */
 int       integers(struct run *r, const char *name, int64_t *out, int most);
+int       numbers(struct run *r, const char *name, double *out, int most); /* a list of numbers, or one */
 void      only_default(struct run *r, const char *name); /* stops with unsupported when it is given */
 wk_tensor load(struct run *r, const char *name);         /* a tensor of the file */
 wk_tensor from_json(struct run *r, const json_t *j);

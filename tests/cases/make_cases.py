@@ -29,7 +29,8 @@ OWN_SEED = {"set_seed": False} if "set_seed" in inspect.getsource(OpInfo.sample_
 
 # With complex values as arguments or results; of REAL_ONLY only as results.
 REAL_ONLY = {"linalg.eig", "linalg.eigvals"}
-COMPLEX = {"stft", "istft", "complex", "real", "imag", "view_as_real", "view_as_complex", "linalg.eig", "linalg.eigvals"}
+COMPLEX = {"stft", "istft", "complex", "real", "imag", "view_as_real", "view_as_complex", "linalg.eig", "linalg.eigvals",
+           "conj", "conj_physical", "abs", "angle", "exp", "sgn", "mul", "div", "matmul", "polar"}
 
 
 class CannotWrite(Exception):

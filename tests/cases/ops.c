@@ -235,10 +235,33 @@ OP(embedding)
     only_default(r, "max_norm");
     only_default(r, "scale_grad_by_freq");
     only_default(r, "sparse");
-    if (given(r, "padding_idx") && r->track) stop(r, CASE_UNSUPPORTED, "gradient with padding_idx");
     wk_tensor  w = tensor(r, "weight"), i = tensor(r, "input");
     const bool turned = w->dtype == WK_i64 || w->dtype == WK_i32; /* OpInfo's order: weight, input */
-    ONE(turned ? wk_embedding_rows(r->c, i, w) : wk_embedding_rows(r->c, w, i));
+    wk_tensor  table = turned ? i : w, tokens = turned ? w : i;
+    ONE(given(r, "padding_idx") ? wk_embedding_padded(r->c, table, tokens, integer(r, "padding_idx", 0))
+                                : wk_embedding_rows(r->c, table, tokens));
+}
+OP(embedding_bag)
+{
+    wk_tensor   a = tensor(r, "input"), b = tensor(r, "weight");
+    const bool  turned = b->dtype == WK_i64 || b->dtype == WK_i32; /* OpInfo's order: weight, input */
+    const char *mode = text(r, "mode", "mean");
+    only_default(r, "max_norm");
+    only_default(r, "scale_grad_by_freq");
+    only_default(r, "sparse");
+    ONE(wk_embedding_bag(r->c, turned ? a : b, turned ? b : a, tensor_or_none(r, "offsets"),
+                         (wk_bag_opts){.mode = !strcmp(mode, "sum")   ? WK_BAG_SUM
+                                               : !strcmp(mode, "max") ? WK_BAG_MAX
+                                                                      : WK_BAG_MEAN,
+                                       .weights = tensor_or_none(r, "per_sample_weights"),
+                                       .has_padding = given(r, "padding_idx"),
+                                       .padding = integer(r, "padding_idx", 0),
+                                       .last_offset = truth(r, "include_last_offset", false)}));
+}
+OP(local_response_norm)
+{
+    ONE(wk_local_response_norm(r->c, tensor(r, "input"), integer(r, "size", 1), real(r, "alpha", 1e-4),
+                               real(r, "beta", 0.75), real(r, "k", 1)));
 }
 OP(topk)
 {
@@ -292,10 +315,6 @@ OP(argmin)
 }
 /* ---- products -------------------------------------------------------------------------------- */
 
-OP(matmul)
-{
-    ONE(wk_matmul(r->c, tensor(r, "input"), tensor(r, "other")));
-}
 OP(linear)
 {
     wk_tensor w = tensor(r, "weight");
@@ -384,10 +403,8 @@ const struct op_row basic_ops[] = {
     {"expit", "input", op_sigmoid},
     {"psi", "input", op_digamma},
     {"gammaln", "input", op_lgamma},
-    {"absolute", "input", op_abs},
     {"negative", "input", op_neg},
     {"fix", "input", op_trunc},
-    {"sgn", "input", op_sign},
     {"arccos", "input", op_acos},
     {"arcsin", "input", op_asin},
     {"arctan", "input", op_atan},
@@ -402,7 +419,6 @@ const struct op_row basic_ops[] = {
     {"greater_equal", "input other", op_ge},
     {"add", "input other alpha", add},
     {"sub subtract", "input other alpha", sub},
-    {"multiply", "input other", op_mul},
     {"floor_divide", "input other", op_floor_div},
     {"where", "condition input other", where},
     {"reshape view view_copy", "input *shape", reshape},
@@ -443,10 +459,14 @@ const struct op_row basic_ops[] = {
     {"logsumexp", "input dim keepdim", logsumexp},
     {"argmax", "input dim keepdim", argmax},
     {"argmin", "input dim keepdim", argmin},
-    {"matmul", "input other", matmul},
     {"linear", "input weight bias", linear},
     {"softmax", "input dim _stacklevel dtype", softmax},
     {"log_softmax", "input dim _stacklevel dtype", log_softmax},
+    {"local_response_norm", "input size alpha beta k", local_response_norm},
+    {"embedding_bag",
+     "input weight offsets max_norm norm_type scale_grad_by_freq mode sparse per_sample_weights "
+     "include_last_offset padding_idx",
+     embedding_bag},
     {"layer_norm", "input normalized_shape weight bias eps", layer_norm},
     {"rms_norm", "input normalized_shape weight eps", rms_norm},
     {"glu", "input dim", glu},

@@ -64,14 +64,6 @@ OP(rxor)
 {
     ONE(wk_bitwise_xor(r->c, Y, X));
 }
-OP(divide)
-{
-    const char *mode = text(r, "rounding_mode", NULL);
-    if (!mode) ONE(wk_div(r->c, X, Y));
-    if (!strcmp(mode, "floor")) ONE(wk_floor_div(r->c, X, Y));
-    if (!strcmp(mode, "trunc")) ONE(wk_trunc_div(r->c, X, Y));
-    stop(r, CASE_UNSUPPORTED, "rounding_mode %s", mode);
-}
 OP(float_power)
 {
     ONE(wk_float_power(r->c, X, tensor(r, "exponent")));
@@ -153,7 +145,7 @@ OP(softmin)
 }
 
 const struct op_row elementwise_ops[] = {
-    {"positive conj conj_physical resolve_conj resolve_neg", "input", identity},
+    {"positive resolve_conj resolve_neg", "input", identity},
     {"addcmul", "input tensor1 tensor2 value", addcmul},
     {"addcdiv", "input tensor1 tensor2 value", addcdiv},
     {"rsub __rsub__", "input other alpha", rsub},
@@ -165,7 +157,6 @@ const struct op_row elementwise_ops[] = {
     {"__rand__", "input other", rand_},
     {"__ror__", "input other", ror},
     {"__rxor__", "input other", rxor},
-    {"div divide true_divide", "input other rounding_mode", divide},
     {"float_power", "input exponent", float_power},
     {"frexp", "input", frexp_},
     {"polygamma", "n input", polygamma},

@@ -2,6 +2,7 @@
  * and have a last dim of two. */
 #include "cases.h"
 
+#include <math.h>
 #include <string.h>
 
 #define ONE(expr)                                                                                            \
@@ -11,18 +12,6 @@
     } while (0)
 #define OP(name) static int name(struct run *r, wk_tensor *out)
 
-static bool is_complex(struct run *r, const char *name)
-{
-    for (int i = 0; i < r->n_params; i++)
-        if (!strcmp(r->params[i], name)) return json_is_true(json_object_get(r->values[i], "complex"));
-    return false;
-}
-
-static wk_tensor complex_tensor(struct run *r, const char *name)
-{
-    wk_tensor x = tensor(r, name);
-    return is_complex(r, name) ? x : wk_complex(r->c, x, wk_zeros(r->c, x->dtype, WK_SCALAR_SHAPE));
-}
 static wk_tensor real_tensor(struct run *r, const char *name)
 {
     if (is_complex(r, name)) stop(r, CASE_UNSUPPORTED, "a real tensor is wanted");
@@ -122,15 +111,42 @@ OP(same)
 {
     ONE(tensor(r, "input"));
 }
-OP(real_part)
+
+/* ---- windows: torch.signal.windows, symmetric unless told otherwise ---- */
+
+#define SYM !truth(r, "sym", true), dtype(r, "dtype", WK_f32)
+#define WINDOW(name)                                                                                         \
+    OP(name##_window)                                                                                        \
+    {                                                                                                        \
+        ONE(wk_##name##_window(r->c, integer(r, "M", 0), SYM));                                              \
+    }
+WINDOW(hann)
+WINDOW(hamming)
+WINDOW(blackman)
+WINDOW(nuttall)
+WINDOW(bartlett)
+WINDOW(cosine)
+OP(general_hamming_window)
 {
-    wk_tensor x = tensor(r, "input");
-    ONE(is_complex(r, "input") ? wk_select(r->c, x, -1, 0) : x);
+    ONE(wk_general_hamming_window(r->c, integer(r, "M", 0), real(r, "alpha", 0.54), SYM));
 }
-OP(imaginary_part)
+OP(general_cosine_window)
 {
-    if (!is_complex(r, "input")) stop(r, CASE_UNSUPPORTED, "a complex tensor is wanted");
-    ONE(wk_select(r->c, tensor(r, "input"), -1, 1));
+    double    a[MAX_RESULTS];
+    const int n = numbers(r, "a", a, MAX_RESULTS);
+    ONE(wk_general_cosine_window(r->c, integer(r, "M", 0), n, a, SYM));
+}
+OP(kaiser_window)
+{
+    ONE(wk_kaiser_window(r->c, integer(r, "M", 0), real(r, "beta", 12), SYM));
+}
+OP(gaussian_window)
+{
+    ONE(wk_gaussian_window(r->c, integer(r, "M", 0), real(r, "std", 1), SYM));
+}
+OP(exponential_window)
+{
+    ONE(wk_exponential_window(r->c, integer(r, "M", 0), real(r, "center", NAN), real(r, "tau", 1), SYM));
 }
 
 #define ROWS(name)                                                                                           \
@@ -138,7 +154,19 @@ OP(imaginary_part)
     {                                                                                                        \
         "fft." #name "2", "input s dim norm", name##2                                                        \
     }
+#define WINDOW_HOW "sym dtype device requires_grad"
 const struct op_row fft_ops[] = {
+    {"signal.windows.hann", "M " WINDOW_HOW, hann_window},
+    {"signal.windows.hamming", "M " WINDOW_HOW, hamming_window},
+    {"signal.windows.blackman", "M " WINDOW_HOW, blackman_window},
+    {"signal.windows.nuttall", "M " WINDOW_HOW, nuttall_window},
+    {"signal.windows.bartlett", "M " WINDOW_HOW, bartlett_window},
+    {"signal.windows.cosine", "M " WINDOW_HOW, cosine_window},
+    {"signal.windows.general_hamming", "M alpha " WINDOW_HOW, general_hamming_window},
+    {"signal.windows.general_cosine", "M a " WINDOW_HOW, general_cosine_window},
+    {"signal.windows.kaiser", "M beta " WINDOW_HOW, kaiser_window},
+    {"signal.windows.gaussian", "M std " WINDOW_HOW, gaussian_window},
+    {"signal.windows.exponential", "M center tau " WINDOW_HOW, exponential_window},
     ROWS(fft),
     ROWS(ifft),
     ROWS(rfft),
@@ -153,7 +181,5 @@ const struct op_row fft_ops[] = {
      istft},
     {"complex", "real imag", complex_of},
     {"view_as_real view_as_complex", "input", same},
-    {"real", "input", real_part},
-    {"imag", "input", imaginary_part},
     {0},
 };

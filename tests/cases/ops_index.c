@@ -109,7 +109,7 @@ OP(masked_scatter)
 }
 OP(argwhere)
 {
-    ONE(wk_nonzero(r->c, input(r)));
+    ONE(wk_argwhere(r->c, input(r)));
 }
 OP(fill)
 {
@@ -118,11 +118,7 @@ OP(fill)
 }
 OP(one_hot)
 {
-    wk_tensor x = input(r);
-    int64_t   n = integer(r, "num_classes", -1);
-    if (n < 0) n = (int64_t)wk_item(r->c, wk_amax(r->c, x, WK_ALL_DIMS, false)) + 1;
-    ONE(wk_cast(r->c, wk_eq(r->c, wk_unsqueeze(r->c, x, -1), wk_arange(r->c, 0, (double)n, 1, WK_i64)),
-                WK_i64));
+    ONE(wk_one_hot(r->c, input(r), integer(r, "num_classes", -1)));
 }
 
 /* ---- subscripts ------------------------------------------------------------------------------------- */

@@ -148,9 +148,7 @@ OP(broadcast_tensors)
 {
     wk_tensor x[MAX_RESULTS];
     const int n = listed(r, x, MAX_RESULTS);
-    wk_tensor sum = wk_zeros(r->c, WK_f32, WK_SCALAR_SHAPE);
-    for (int i = 0; i < n; i++) sum = wk_add(r->c, sum, wk_zeros_like(r->c, x[i]));
-    for (int i = 0; i < n; i++) out[i] = wk_expand(r->c, x[i], shape_of(sum));
+    wk_broadcast_tensors(r->c, n, x, out);
     return n;
 }
 OP(block_diag)
@@ -161,12 +159,13 @@ OP(block_diag)
 }
 OP(cartesian_prod)
 {
-    wk_tensor x[WK_MAX_DIMS], grid[WK_MAX_DIMS];
+    wk_tensor x[WK_MAX_DIMS];
     const int n = listed(r, x, WK_MAX_DIMS);
-    if (n == 1) ONE(x[0]);
-    wk_meshgrid(r->c, n, x, false, grid);
-    for (int i = 0; i < n && !wk_ctx_status(r->c); i++) grid[i] = wk_flatten(r->c, grid[i], 0, -1);
-    ONE(wk_stack(r->c, n, grid, 1));
+    ONE(wk_cartesian_prod(r->c, n, x));
+}
+OP(combinations)
+{
+    ONE(wk_combinations(r->c, input(r), integer(r, "r", 2), truth(r, "with_replacement", false)));
 }
 
 /* ---- views ------------------------------------------------------------------------------------------ */
@@ -247,18 +246,17 @@ OP(tensor_split)
 {
     return parted(r, out, (int)integer(r, "dim", 0));
 }
-OP(hsplit)
-{
-    return parted(r, out, input(r)->ndim == 1 ? 0 : 1);
-}
-OP(vsplit)
-{
-    return parted(r, out, 0);
-}
-OP(dsplit)
-{
-    return parted(r, out, 2);
-}
+#define SIDES(name)                                                                                          \
+    OP(name)                                                                                                 \
+    {                                                                                                        \
+        int64_t   at[MAX_RESULTS];                                                                           \
+        const int n = integers(r, "at", at, MAX_RESULTS);                                                    \
+        if (!is_list(r, "at")) return wk_##name(r->c, input(r), at[0], out, MAX_RESULTS);                    \
+        return wk_##name##_at(r->c, input(r), n, at, out, MAX_RESULTS);                                      \
+    }
+SIDES(hsplit)
+SIDES(vsplit)
+SIDES(dsplit)
 OP(unbind)
 {
     return wk_unbind(r->c, input(r), (int)integer(r, "dim", 0), out, MAX_RESULTS);
@@ -390,11 +388,11 @@ OP(flip)
 }
 OP(fliplr)
 {
-    ONE(wk_flip(r->c, input(r), WK_DIMS(1)));
+    ONE(wk_fliplr(r->c, input(r)));
 }
 OP(flipud)
 {
-    ONE(wk_flip(r->c, input(r), WK_DIMS(0)));
+    ONE(wk_flipud(r->c, input(r)));
 }
 OP(roll)
 {
@@ -447,6 +445,7 @@ const struct op_row shape_ops[] = {
     {"broadcast_tensors", "t0 t1 t2 t3 t4 t5 t6 t7", broadcast_tensors},
     {"block_diag", "t0 t1 t2 t3 t4 t5 t6 t7", block_diag},
     {"cartesian_prod", "t0 t1 t2 t3 t4 t5 t6 t7", cartesian_prod},
+    {"combinations", "input r with_replacement", combinations},
     {"movedim moveaxis", "input source destination", movedim},
     {"swapaxes swapdims", "input a b", swapaxes},
     {"mT mH T H adjoint", "input", turned},

@@ -199,8 +199,22 @@ OP(searchsorted)
 {
     wk_tensor  sorted = tensor(r, "sorted_sequence");
     const bool right = truth(r, "right", false) || !strcmp(text(r, "side", "left"), "right");
-    if (given(r, "sorter")) sorted = wk_gather(r->c, sorted, -1, tensor(r, "sorter"));
+    if (given(r, "sorter"))
+        ONE(narrowed(r, wk_searchsorted_by(r->c, sorted, tensor(r, "sorter"), input(r), right)));
     ONE(narrowed(r, wk_searchsorted(r->c, sorted, input(r), right)));
+}
+OP(gradient)
+{
+    double    h[WK_MAX_DIMS];
+    wk_tensor at[WK_MAX_DIMS], x = input(r);
+    wk_shape  dims = sizes(r, "dim");
+    const int order = (int)integer(r, "edge_order", 1);
+    if (holds_tensors(r, "spacing")) {
+        tensors(r, "spacing", at, WK_MAX_DIMS);
+        return wk_gradient_at(r->c, x, dims, at, order, out);
+    }
+    const int n = numbers(r, "spacing", h, WK_MAX_DIMS);
+    return wk_gradient(r->c, x, dims, n, h, order, out);
 }
 OP(bucketize)
 {
@@ -243,6 +257,7 @@ const struct op_row sort_ops[] = {
     {"histc", "input bins min max", histc},
     {"searchsorted", "sorted_sequence input out_int32 right side sorter", searchsorted},
     {"nonzero", "input as_tuple", nonzero},
+    {"gradient", "input spacing dim edge_order", gradient},
     {"bucketize", "input boundaries out_int32 right", bucketize},
     {0},
 };
