@@ -387,6 +387,18 @@ def pooling():
                  nn.Upsample(size=[n + 2 for n in shape[2:]], mode=smooth, align_corners=corners),
                  [torch.randn(*shape)[:1]])
     case("pooling", "cubic", nn.Upsample(scale_factor=1.5, mode="bicubic"), [torch.randn(1, 2, 5, 4)])
+    # values that come twice show which place is taken
+    for name, shape, kernel, kw in (("fractional_size2", (2, 3, 9, 8), (2, 3), {"output_size": (4, 5)}),
+                                    ("fractional_ratio2", (3, 7, 10), 2, {"output_ratio": (0.5, 0.7)}),
+                                    ("fractional_size3", (2, 2, 5, 6, 7), (2, 3, 2), {"output_size": (3, 1, 4)}),
+                                    ("fractional_ratio3", (2, 6, 5, 8), 2, {"output_ratio": (0.6, 0.5, 0.4)})):
+        d = int(name[-1])
+        x = torch.randint(0, 6, shape).float()
+        samples = torch.rand(shape[0] if len(shape) == d + 2 else 1, shape[-d - 1], d)
+        run = lambda x, i=False: getattr(F, f"fractional_max_pool{d}d")(x, kernel, return_indices=i,
+                                                                        _random_samples=samples, **kw)
+        case("pooling", name, nn.Identity(), [x], lambda m, x: run(x),
+             extra={"samples": samples, "indices": run(x, True)[1].float()})
 
 
 def reparametrized():
