@@ -371,6 +371,7 @@ WK_API int64_t wk_alloc_count(void); /* host and device allocations ever made by
 #include "api/resample.h"
 #include "api/fold.h"
 #include "api/bags.h"
+#include "api/norms.h"
 #include "api/products.h"
 #include "api/index.h"
 #include "api/sort.h"

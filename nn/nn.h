@@ -134,4 +134,5 @@ WK_API wk_tensor wk_model_forward(wk_ctx *c, const wk_model *m, wk_tensor tokens
 #include "api/recurrent.h"
 #include "api/sequential.h"
 #include "api/transformer.h"
+#include "api/weights.h"
 #endif

@@ -44,6 +44,19 @@ WK_API wk_tensor wk_max_unpool1d(wk_ctx *c, wk_tensor x, wk_tensor indices, wk_p
 WK_API wk_tensor wk_max_unpool2d(wk_ctx *c, wk_tensor x, wk_tensor indices, wk_pool_opts o, wk_shape size);
 WK_API wk_tensor wk_max_unpool3d(wk_ctx *c, wk_tensor x, wk_tensor indices, wk_pool_opts o, wk_shape size);
 
+typedef struct wk_fractional_opts {
+    int64_t   kernel[3]; /* outermost first */
+    int64_t   size[3];   /* of the result; 0: ratio of x's size, rounded down */
+    double    ratio[3];  /* in (0, 1) */
+    wk_tensor samples;   /* real [N, C, dims] in [0, 1); NULL or WK_NONE: drawn from c's generator */
+} wk_fractional_opts;
+/* max_pool of x [N, C, ..] or [C, ..], real, by windows that begin at uneven places (arXiv:1412.6071), which
+ * a sample of each channel and dim decides: window i of n begins at floor((i + s) a) - floor(s a), a = (size
+ * of x - kernel) / (n - 1), the last at the end. samples[.., 0] is the innermost dim's in 2d, the outermost's
+ * in 3d, as PyTorch has them. The gradient goes to the places. */
+WK_API wk_tensor wk_fractional_max_pool2d(wk_ctx *c, wk_tensor x, wk_fractional_opts o, wk_tensor *indices);
+WK_API wk_tensor wk_fractional_max_pool3d(wk_ctx *c, wk_tensor x, wk_fractional_opts o, wk_tensor *indices);
+
 #ifdef __cplusplus
 }
 #endif

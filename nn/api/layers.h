@@ -16,9 +16,14 @@ WK_API struct wk_linear wk_linear_load(wk_params p, const char *name, int64_t in
 WK_API wk_tensor        wk_linear(wk_ctx *c, const struct wk_linear *l, wk_tensor x);
 
 struct wk_embedding {
-    wk_tensor weight; /* [n, dim] */
+    wk_tensor weight;      /* [n, dim] */
+    bool      has_padding; /* row `padding` (negative: from the end) learns nothing from lookups */
+    int64_t   padding;     /* PyTorch's padding_idx */
 };
 WK_API struct wk_embedding wk_embedding_load(wk_params p, const char *name, int64_t n, int64_t dim);
+/* The same with padding, a row of the table (else WK_EINDEX), which is 0 among fresh values. */
+WK_API struct wk_embedding wk_embedding_load_padded(wk_params p, const char *name, int64_t n, int64_t dim,
+                                                    int64_t padding);
 WK_API wk_tensor           wk_embedding(wk_ctx *c, const struct wk_embedding *e, wk_tensor tokens);
 
 struct wk_norm {

@@ -352,6 +352,30 @@ static wk_tensor like_input(struct run *r, wk_tensor y, wk_tensor x)
                                  {x->shape[0], x->shape[1], x->shape[2], x->shape[3], x->shape[4],
                                   x->shape[5], x->shape[6], x->shape[7]}});
 }
+OP(group_norm)
+{
+    ONE(wk_norm_groups(r->c, tensor(r, "input"), integer(r, "num_groups", 1), tensor_or_none(r, "weight"),
+                       tensor_or_none(r, "bias"), real(r, "eps", 1e-5)));
+}
+static wk_norm_opts norm_options(struct run *r, bool own)
+{
+    return (wk_norm_opts){.weight = tensor_or_none(r, "weight"),
+                          .bias = tensor_or_none(r, "bias"),
+                          .running_mean = tensor_or_none(r, "running_mean"),
+                          .running_var = tensor_or_none(r, "running_var"),
+                          .own = own,
+                          .factor = wk_full(r->c, real(r, "momentum", 0.1), WK_f64, WK_SCALAR_SHAPE)};
+}
+OP(batch_norm)
+{
+    ONE(wk_norm_batch(r->c, tensor(r, "input"), real(r, "eps", 1e-5),
+                      norm_options(r, truth(r, "training", false))));
+}
+OP(instance_norm)
+{
+    ONE(wk_norm_instances(r->c, tensor(r, "input"), real(r, "eps", 1e-5),
+                          norm_options(r, truth(r, "use_input_stats", true))));
+}
 OP(layer_norm)
 {
     wk_tensor x = tensor(r, "input"), w = tensor_or_none(r, "weight"), b = tensor_or_none(r, "bias");
@@ -467,6 +491,10 @@ const struct op_row basic_ops[] = {
      "input weight offsets max_norm norm_type scale_grad_by_freq mode sparse per_sample_weights "
      "include_last_offset padding_idx",
      embedding_bag},
+    {"group_norm", "input num_groups weight bias eps", group_norm},
+    {"batch_norm", "input running_mean running_var weight bias training momentum eps", batch_norm},
+    {"instance_norm", "input running_mean running_var weight bias use_input_stats momentum eps",
+     instance_norm},
     {"layer_norm", "input normalized_shape weight bias eps", layer_norm},
     {"rms_norm", "input normalized_shape weight eps", rms_norm},
     {"glu", "input dim", glu},

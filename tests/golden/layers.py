@@ -363,6 +363,8 @@ def basics():
         def forward(self, x):
             return self.down_proj(F.gelu(self.up_proj(x)))
     case("basics", "mlp", Mlp(), [torch.randn(4, 12)])
+    case("basics", "embedding_padded", lively(nn.Embedding(7, 4, padding_idx=3)),
+         [torch.tensor([[3, 0, 6, 3, 3], [1, 6, 0, 2, 3]])])
 
 
 def pooling():
@@ -385,11 +387,51 @@ def pooling():
                  nn.Upsample(size=[n + 2 for n in shape[2:]], mode=smooth, align_corners=corners),
                  [torch.randn(*shape)[:1]])
     case("pooling", "cubic", nn.Upsample(scale_factor=1.5, mode="bicubic"), [torch.randn(1, 2, 5, 4)])
+    # values that come twice show which place is taken
+    for name, shape, kernel, kw in (("fractional_size2", (2, 3, 9, 8), (2, 3), {"output_size": (4, 5)}),
+                                    ("fractional_ratio2", (3, 7, 10), 2, {"output_ratio": (0.5, 0.7)}),
+                                    ("fractional_size3", (2, 2, 5, 6, 7), (2, 3, 2), {"output_size": (3, 1, 4)}),
+                                    ("fractional_ratio3", (2, 6, 5, 8), 2, {"output_ratio": (0.6, 0.5, 0.4)})):
+        d = int(name[-1])
+        x = torch.randint(0, 6, shape).float()
+        samples = torch.rand(shape[0] if len(shape) == d + 2 else 1, shape[-d - 1], d)
+        run = lambda x, i=False: getattr(F, f"fractional_max_pool{d}d")(x, kernel, return_indices=i,
+                                                                        _random_samples=samples, **kw)
+        case("pooling", name, nn.Identity(), [x], lambda m, x: run(x),
+             extra={"samples": samples, "indices": run(x, True)[1].float()})
+
+
+def reparametrized():
+    from torch.nn.utils.parametrizations import spectral_norm, weight_norm
+    for name, m, dim, x in (("weight0", nn.Linear(4, 5), 0, (3, 4)), ("weight1", nn.Conv1d(3, 4, 2), 1, (2, 3, 5)),
+                            ("weight2", nn.Conv1d(3, 4, 2), 2, (2, 3, 5)), ("weight_all", nn.Linear(4, 5), None, (3, 4))):
+        m = weight_norm(m, dim=dim)
+        with torch.no_grad():
+            m.parametrizations.weight.original0.add_(0.5)
+        case("reparametrized", name, m, [torch.randn(*x)])
+    for name, m, x, kw in (("spectral", nn.Linear(4, 5), (3, 4), {}),
+                           ("spectral_twice", nn.Conv1d(3, 4, 2), (2, 3, 5), {"n_power_iterations": 2}),
+                           ("spectral_transposed", nn.ConvTranspose1d(3, 4, 2), (2, 3, 5), {})):
+        m = spectral_norm(m, **kw)
+        with torch.no_grad():  # far from what the power method was begun with
+            m.parametrizations.weight.original.normal_()
+        x = torch.randn(*x)
+        case("reparametrized", name, m, [x], lambda mod, x: [mod(x), mod(2 * x)], eval_too=True)
+        # one step of gradient descent, then two forwards more
+        m.train()
+        with torch.no_grad():
+            for p in m.parameters():
+                p.sub_(0.1 * p.grad)
+        put("reparametrized", f"{name}:s0", m(x))
+        put("reparametrized", f"{name}:s1", m(x))
+        for key in ("_u", "_v"):
+            put("reparametrized", f"{name}:stepped{key}", m.parametrizations.weight[0].get_buffer(key))
 
 
 if __name__ == "__main__":
     os.makedirs(OUT, exist_ok=True)
-    for f in (norms, convolutions, attention, latent, transformers_, recurrent, experts, positions, basics, pooling):
+    for f in (norms, convolutions, attention, latent, transformers_, recurrent, experts, positions, basics, pooling,
+              reparametrized):
         torch.manual_seed(7)
         f()
     for family, tensors in files.items():

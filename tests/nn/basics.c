@@ -29,6 +29,32 @@ Test(basics_of_layers, embedding)
     reference_close(&r);
 }
 
+Test(basics_of_layers, padded_embedding)
+{
+    struct reference r;
+    reference_open(&r, "basics");
+    for (int end = 0; end < 2; end++) {
+        reference_case(&r, "embedding_padded");
+        struct wk_embedding e = wk_embedding_load_padded(r.p, "", 7, 4, end ? -4 : 3);
+        reference_bind(&r, &e, sizeof e);
+        reference_track(&r);
+        const wk_tensor y = wk_embedding(r.c, &e, r.x[0]);
+        reference_check(&r, 1, &y);
+    }
+    wk_tape_end(r.c);
+    const wk_params           fresh = wk_params_new(r.c, WK_f32, NULL);
+    const struct wk_embedding e = wk_embedding_load_padded(fresh, "words", 5, 3, -1);
+    float                     v[15];
+    wk_read(r.c, e.weight, v);
+    cr_assert_eq(wk_ctx_status(r.c), WK_OK, "%s", wk_ctx_message(r.c));
+    for (int i = 0; i < 15; i++) cr_assert((v[i] == 0) == (i >= 12), "value %d: %g", i, (double)v[i]);
+    wk_embedding_load_padded(fresh, "words", 5, 3, 5);
+    cr_assert_eq(wk_ctx_status(r.c), WK_EINDEX);
+    cr_assert(strstr(wk_ctx_message(r.c), "padding 5 of a table of 5 rows"), "%s", wk_ctx_message(r.c));
+    wk_ctx_clear(r.c);
+    reference_close(&r);
+}
+
 Test(basics_of_layers, norms)
 {
     static const char *const names[] = {"layer_norm", "layer_norm_no_bias", "rms_norm"};

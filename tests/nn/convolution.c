@@ -188,3 +188,80 @@ Test(convolution, fresh_weights_are_pytorchs)
     cr_assert_eq(wk_ctx_status(c), WK_EARG);
     wk_ctx_free(c);
 }
+
+Test(pooling, fractional)
+{
+    static const struct {
+        const char        *name;
+        int                dims;
+        wk_fractional_opts o;
+    } cases[] = {{"fractional_size2", 2, {.kernel = {2, 3}, .size = {4, 5}}},
+                 {"fractional_ratio2", 2, {.kernel = {2, 2}, .ratio = {0.5, 0.7}}},
+                 {"fractional_size3", 3, {.kernel = {2, 3, 2}, .size = {3, 1, 4}}},
+                 {"fractional_ratio3", 3, {.kernel = {2, 2, 2}, .ratio = {0.6, 0.5, 0.4}}}};
+    struct reference r;
+    reference_open(&r, "pooling");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wk_fractional_opts o = cases[i].o;
+        wk_tensor          at;
+        reference_case(&r, cases[i].name);
+        o.samples = reference_get(&r, "samples");
+        reference_track(&r);
+        const wk_tensor y = cases[i].dims == 2 ? wk_fractional_max_pool2d(r.c, r.x[0], o, &at)
+                                               : wk_fractional_max_pool3d(r.c, r.x[0], o, &at);
+        reference_check(&r, 1, &y);
+        cr_assert_eq(at->dtype, WK_i64);
+        reference_same(&r, "indices", at, reference_get(&r, "indices"));
+    }
+    reference_close(&r);
+}
+
+/* Whatever is drawn, each value is the one at its place, windows lie in order, and the last ends with x. */
+Test(pooling, fractional_by_chance)
+{
+    enum { PLANES = 6, IN = 40, OUT = 12 };
+    wk_ctx   *c = wk_ctx_new("cpu");
+    float     y[PLANES * OUT], x[PLANES * IN];
+    int64_t   at[PLANES * OUT];
+    bool      differ = false;
+    wk_tensor indices;
+    for (int i = 0; i < PLANES * IN; i++) x[i] = (float)(i % IN); /* the largest is a window's last */
+    wk_seed(c, 5);
+    const wk_tensor t = wk_make(c, x, WK_f32, WK_SHAPE(2, 3, 1, IN));
+    const wk_tensor z =
+        wk_fractional_max_pool2d(c, t, (wk_fractional_opts){.kernel = {1, 4}, .size = {1, OUT}}, &indices);
+    wk_read(c, z, y);
+    wk_read(c, indices, at);
+    cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c));
+    for (int i = 0; i < PLANES * OUT; i++) {
+        const int64_t place = at[i], window = i % OUT;
+        cr_assert((float)place == y[i], "value %d: %g of place %lld", i, (double)y[i], (long long)place);
+        const int64_t step = window ? place - at[i - 1] : 3;
+        cr_assert(window || place == 3, "plane %d begins at %lld", i / OUT, (long long)place - 3);
+        cr_assert(step >= 3 && step <= 4, "window %d: a step of %lld", i, (long long)step);
+        cr_assert(window != OUT - 1 || place == IN - 1);
+        differ |= i >= OUT && at[i] != at[i % OUT];
+    }
+    cr_assert(differ, "all planes have the same windows");
+    wk_ctx_free(c);
+}
+
+#define FRACTIONAL_REFUSED(x, text, ...)                                                                     \
+    cr_assert(wk_is_none(wk_fractional_max_pool2d(c, x, (wk_fractional_opts){__VA_ARGS__}, NULL)));          \
+    cr_assert(strstr(wk_ctx_message(c), text), "%s", wk_ctx_message(c));                                     \
+    wk_ctx_clear(c)
+
+Test(pooling, fractional_errors)
+{
+    wk_ctx         *c = wk_ctx_new("cpu");
+    const wk_tensor x = wk_zeros(c, WK_f32, WK_SHAPE(2, 6, 5));
+    FRACTIONAL_REFUSED(x, "kernel 3, size 4, ratio 0 on 5 places; at most 3 windows", .kernel = {2, 3},
+                       .size = {4, 4});
+    FRACTIONAL_REFUSED(x, "kernel 7", .kernel = {7, 3}, .size = {1, 1});
+    FRACTIONAL_REFUSED(x, "size 0, ratio 1.5", .kernel = {2, 2}, .ratio = {1.5, 0.5});
+    FRACTIONAL_REFUSED(x, "samples are f32 [2, 6, 5], real [1, 2, 2]", .kernel = {2, 2}, .size = {2, 2},
+                       .samples = x);
+    FRACTIONAL_REFUSED(wk_cast(c, x, WK_i32), "x is i32", .kernel = {2, 2}, .size = {2, 2});
+    FRACTIONAL_REFUSED(wk_select(c, x, 0, 0), "x is [6, 5]; 3 or 4 dims", .kernel = {2, 2}, .size = {2, 2});
+    wk_ctx_free(c);
+}

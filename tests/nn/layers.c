@@ -60,7 +60,7 @@ Test(layers, linear_embedding_and_norms)
 Test(layers, half_tables_give_f32_activations)
 {
     wk_ctx                   *c = wk_ctx_new("cpu");
-    const struct wk_embedding e = {wk_cast(c, wk_normal(c, 0, 1, WK_f32, WK_SHAPE(4, 8)), WK_bf16)};
+    const struct wk_embedding e = {.weight = wk_cast(c, wk_normal(c, 0, 1, WK_f32, WK_SHAPE(4, 8)), WK_bf16)};
     wk_tensor                 x = wk_embedding(c, &e, wk_arange(c, 0, 4, 1, WK_i64));
     cr_assert_eq(x->dtype, WK_f32);
     same(c, "rows", x, wk_cast(c, e.weight, WK_f32), 0);
