@@ -24,7 +24,8 @@ typedef struct wk_norm_opts {
 } wk_norm_opts;
 /* (x - mean) / sqrt(var + eps) weight + bias, mean and variance over all dims but the channels
  * (arXiv:1502.03167): torch.nn.functional.batch_norm, own being its `training`. The running variance is moved
- * to the unbiased one. Own statistics want more than one value per channel, else WK_ESHAPE. */
+ * to the unbiased one. Own statistics want more than one value per channel, else WK_ESHAPE; x without values
+ * comes back as it is, and moves none. */
 WK_API wk_tensor wk_norm_batch(wk_ctx *c, wk_tensor x, double eps, wk_norm_opts o);
 /* The same for each instance by itself, x of three dims or more (arXiv:1607.08022): instance_norm, own being
  * its `use_input_stats`. The running statistics are moved to the means over instances. */

@@ -119,7 +119,8 @@ static wk_tensor normed(wk_ctx *c, const char *op, wk_tensor x, wk_shape dims, d
 
 wk_tensor wk_norm_batch(wk_ctx *c, wk_tensor x, double eps, wk_norm_opts o)
 {
-    if (!fits(c, "norm_batch", x, 2)) return WK_NONE;
+    if (!fits(c, "norm_batch", x, x && wk_count(x) == 0 ? 1 : 2)) return WK_NONE;
+    if (wk_count(x) == 0) return wk_clone(c, x);
     wk_shape dims = {.ndim = x->ndim - 1};
     for (int i = 1; i < dims.ndim; i++) dims.dim[i] = i + 1;
     return normed(c, "norm_batch", x, dims, eps, &o);

@@ -121,6 +121,22 @@ Test(channels, batches_and_instances)
     cr_assert(wk_is_none(call) && strstr(wk_ctx_message(c), text), "%s: %s", #call, wk_ctx_message(c));      \
     wk_ctx_clear(c)
 
+Test(channels, of_nothing)
+{
+    static const wk_shape shapes[] = {{1, {0}}, {2, {0, 3}}, {3, {2, 3, 0}}};
+    wk_ctx               *c = wk_ctx_new("cpu");
+    for (int i = 0; i < 6; i++) {
+        const wk_tensor x = wk_zeros(c, WK_f32, shapes[i / 2]), mean = wk_zeros(c, WK_f32, WK_SHAPE(3));
+        const wk_tensor var = wk_full(c, 1, WK_f32, WK_SHAPE(3));
+        const wk_tensor y =
+            wk_norm_batch(c, x, 1e-5, (wk_norm_opts){.own = i % 2, .running_mean = mean, .running_var = var});
+        cr_assert_eq(wk_ctx_status(c), WK_OK, "%d: %s", i, wk_ctx_message(c));
+        cr_assert(wk_count(y) == 0 && y->ndim == x->ndim);
+        cr_assert_eq(wk_item(c, wk_sum(c, mean, WK_ALL_DIMS, false)), 0);
+    }
+    wk_ctx_free(c);
+}
+
 Test(channels, errors)
 {
     wk_ctx         *c = wk_ctx_new("cpu");
