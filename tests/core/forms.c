@@ -228,6 +228,49 @@ Test(forms, gradients_without_a_dim)
     wk_ctx_free(c);
 }
 
+/* Values equal to the median of all share its gradient, NaN too; of lines one place has all of it. */
+Test(forms, gradients_of_medians)
+{
+    wk_ctx      *c = wk_ctx_new("cpu");
+    const double nan = (double)NAN, inf = (double)INFINITY, third = 1.0 / 3;
+    wk_tape_begin(c);
+    const wk_tensor x = wk_track(c, wk_make(c, (double[]){3, 1, 2, 2, 2, 5}, WK_f64, WK_SHAPE(2, 3)));
+    wk_backward(c, wk_median(c, x, WK_FLAT, true, NULL));
+    HOLDS(c, wk_grad(c, x), WK_f64, 0, 0, third, third, third, 0);
+    wk_zero_grad(c, x);
+    wk_backward(c, wk_sum(c, wk_median(c, x, 1, false, NULL), WK_ALL_DIMS, false));
+    HOLDS(c, wk_grad(c, x), WK_f64, 0, 0, 1, 0, 1, 0);
+    const wk_tensor h = wk_track(c, wk_make(c, (double[]){nan, 1, nan, 2}, WK_f64, WK_SHAPE(4)));
+    wk_backward(c, wk_median(c, h, WK_FLAT, false, NULL));
+    HOLDS(c, wk_grad(c, h), WK_f64, 0.5, 0, 0.5, 0);
+    wk_zero_grad(c, h);
+    wk_backward(c, wk_nanmedian(c, h, WK_FLAT, false, NULL));
+    HOLDS(c, wk_grad(c, h), WK_f64, 0, 1, 0, 0);
+    const wk_tensor far = wk_track(c, wk_make(c, (float[]){-INFINITY, -INFINITY, 3}, WK_f32, WK_SHAPE(3)));
+    wk_backward(c, wk_nanmedian(c, far, WK_FLAT, false, NULL));
+    HOLDS(c, wk_grad(c, far), WK_f32, 0.5, 0.5, 0);
+    cr_assert_eq(wk_item(c, wk_median(c, wk_scalar(c, inf), WK_FLAT, false, NULL)), inf);
+    cr_assert(wk_is_none(wk_median(c, WK_NONE, WK_FLAT, false, NULL)));
+    cr_assert(refused(c, WK_EARG, "median: no tensor"));
+    wk_ctx_free(c);
+}
+
+static void median_twice(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
+{
+    (void)arg;
+    y[0] = wk_square(c, wk_median(c, x[0], WK_FLAT, false, NULL));
+}
+Test(forms, median_of_all_to_the_second_order)
+{
+    wk_ctx         *c = wk_ctx_new("cpu");
+    const wk_tensor x = wk_make(c, (double[]){4, 7, 2, 1, -3, 9}, WK_f64, WK_SHAPE(3, 2));
+    cr_assert_eq(wk_gradcheck(c, median_twice, NULL, 1, &x, (wk_gradcheck_opts){0}), WK_OK, "%s",
+                 wk_ctx_message(c));
+    cr_assert_eq(wk_gradgradcheck(c, median_twice, NULL, 1, &x, (wk_gradcheck_opts){0}), WK_OK, "%s",
+                 wk_ctx_message(c));
+    wk_ctx_free(c);
+}
+
 /* ---- norms over several dims ---------------------------------------------------------------------- */
 
 static void normed(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
