@@ -57,6 +57,28 @@ Test(forms, clamp_of_integers_with_an_open_bound)
     wk_ctx_free(c);
 }
 
+Test(forms, index_add_of_integers_times_whole_numbers)
+{
+    wk_ctx         *c = wk_ctx_new("cpu");
+    const wk_tensor at = wk_make(c, (int64_t[]){2, 0}, WK_i64, WK_SHAPE(2));
+    const wk_tensor u = wk_make(c, (uint8_t[]){9, 8, 7}, WK_u8, WK_SHAPE(3));
+    const wk_tensor src = wk_make(c, (uint8_t[]){3, 4}, WK_u8, WK_SHAPE(2));
+    HOLDS(c, wk_index_add(c, u, 0, at, src, -1), WK_u8, 5, 8, 4);
+    HOLDS(c, wk_index_add(c, u, 0, at, src, 2), WK_u8, 17, 8, 13);
+    const wk_tensor big = wk_make(c, (int64_t[]){((int64_t)1 << 60) + 1}, WK_i64, WK_SHAPE(1));
+    const wk_tensor sum =
+        wk_index_add(c, wk_zeros(c, WK_i64, WK_SHAPE(2)), 0, wk_narrow(c, at, 0, 1, 1), big, 3);
+    int64_t y[2] = {0};
+    wk_read(c, sum, y);
+    cr_assert(y[0] == 3 * (((int64_t)1 << 60) + 1) && y[1] == 0); /* beyond what a double holds */
+    HOLDS(c, wk_index_add(c, wk_cast(c, u, WK_f32), 0, at, wk_cast(c, src, WK_f32), 0.5), WK_f32, 11, 8, 8.5);
+    wk_index_add(c, u, 0, at, src, 1.5);
+    cr_assert(refused(c, WK_EARG, "index_add: alpha 1.5 of u8; a whole number is wanted"));
+    wk_index_add(c, u, 0, at, src, (double)INFINITY);
+    cr_assert(refused(c, WK_EARG, "index_add: alpha inf of u8"));
+    wk_ctx_free(c);
+}
+
 Test(forms, values_that_a_dtype_has_not)
 {
     wk_ctx *c = wk_ctx_new("cpu");
