@@ -59,8 +59,8 @@ struct wk_channel_norm wk_channel_norm_load(wk_params p, const char *name, int64
                                 .running_mean = WK_NONE,
                                 .running_var = WK_NONE,
                                 .num_batches_tracked = WK_NONE,
-                                .eps = o.eps > 0 ? o.eps : 1e-5,
-                                .momentum = o.momentum > 0 ? o.momentum : 0.1,
+                                .eps = wki_or(o.eps, 1e-5),
+                                .momentum = wki_or(o.momentum, 0.1),
                                 .cumulative = o.cumulative};
     if (!o.plain) {
         n.weight = wk_param(at, "weight", s, -1);

@@ -9,8 +9,8 @@ extern "C" {
 #endif
 
 /* Entries of dims are outermost first: conv2d reads two of each. Zeros are PyTorch's defaults. In stride and
- * dilation, where 0 says nothing, entries left out are as the first: .stride = {2} is 2 along every dim. Not so
- * in the paddings, where 0 is a padding: in two dims .padding = {1} pads the rows, {1, 1} all sides. */
+ * dilation, where 0 says nothing, entries left out are as the first: .stride = {2} is 2 along every dim. Not
+ * so in the paddings, where 0 is one: in two dims .padding = {1} pads the rows, {1, 1} all sides. */
 typedef struct wk_conv_opts {
     int64_t stride[3];         /* 0: as the first, else 1 */
     int64_t padding[3];        /* zeros before and after */

@@ -49,9 +49,8 @@ wk_tensor wk_geometric(wk_ctx *c, double p, wk_dtype t, wk_shape shape)
     return wk_cast(c, wk_add(c, failures, wk_scalar_int(c, 1)), t);
 }
 
-/* By the inverse of the distribution function, which is uniform between its values at the ends. Of an interval
- * that lies more to the right the mirrored one is taken: small probabilities keep their digits, those next
- * to 1 do not. */
+/* By the inverse of the distribution function, which is uniform between its values at the ends. An interval
+ * that lies more to the right is mirrored: small probabilities keep their digits, those next to 1 do not. */
 wk_tensor wk_truncated_normal(wk_ctx *c, double mean, double deviation, double low, double high, wk_dtype t,
                               wk_shape shape)
 {
