@@ -74,9 +74,10 @@ wk_tensor wk_bernoulli(wk_ctx *c, wk_tensor p)
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(p) && wki_dtype_class(p->dtype) == 'F', WK_EDTYPE,
                "bernoulli: probabilities of %s", wk_dtype_name(p->dtype));
-    p = wk_detach(c, p);
     const wk_tensor u = wk_uniform(c, 0, 1, made_in(p->dtype), wki_shape(p));
-    return wk_cast(c, wk_lt(c, u, p), p->dtype);
+    const wk_tensor y = wk_cast(c, wk_lt(c, u, wk_detach(c, p)), p->dtype);
+    if (wki_failed(c) || !wki_recording(c) || !p->node) return y;
+    return wk_where(c, wk_ones(c, WK_bool, WK_SCALAR_SHAPE), y, p); /* on the tape, with a gradient of 0 */
 }
 
 wk_tensor wk_randperm(wk_ctx *c, int64_t n, wk_dtype t)

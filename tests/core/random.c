@@ -134,6 +134,28 @@ Test(random, permutations_and_draws_without_replacement)
     wk_ctx_free(c);
 }
 
+Test(random, bernoulli_has_a_gradient_of_zero)
+{
+    wk_ctx *c = wk_ctx_new("cpu");
+    double  y[3], g[3];
+    wk_tape_begin(c);
+    const wk_tensor p = wk_track(c, wk_make(c, (double[]){0, 1, 0.5}, WK_f64, WK_SHAPE(3)));
+    const wk_tensor drawn = wk_bernoulli(c, p);
+    wk_read(c, drawn, y);
+    cr_assert(y[0] == 0 && y[1] == 1 && (y[2] == 0 || y[2] == 1));
+    wk_backward(c, wk_sum(c, drawn, WK_ALL_DIMS, false));
+    wk_read(c, wk_grad(c, p), g);
+    cr_assert(g[0] == 0 && g[1] == 0 && g[2] == 0, "%s", wk_ctx_message(c));
+    wk_tape_begin(c);
+    const wk_tensor q = wk_track(c, wk_detach(c, p)), z = wk_bernoulli(c, q);
+    wk_read(c, z, y);
+    wk_backward(c, wk_sum(c, wk_mul(c, z, q), WK_ALL_DIMS, false)); /* the factor's own: z */
+    wk_read(c, wk_grad(c, q), g);
+    for (int i = 0; i < 3; i++) cr_assert_eq(g[i], y[i]);
+    cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c));
+    wk_ctx_free(c);
+}
+
 Test(random, bad_parameters_are_errors)
 {
     wk_ctx *c = wk_ctx_new("cpu");
