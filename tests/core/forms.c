@@ -79,6 +79,30 @@ Test(forms, index_add_of_integers_times_whole_numbers)
     wk_ctx_free(c);
 }
 
+Test(forms, bytes_have_no_area)
+{
+    wk_ctx              *c = wk_ctx_new("cpu");
+    const wk_resize_opts area = {.mode = WK_RESIZE_AREA, .size = WK_SHAPE(2, 2)};
+    wk_interpolate(c, wk_ones(c, WK_u8, WK_SHAPE(1, 1, 4, 4)), area);
+    cr_assert(refused(c, WK_EDTYPE, "interpolate: area of u8; a real dtype is wanted"));
+    HOLDS(c, wk_interpolate(c, wk_ones(c, WK_f32, WK_SHAPE(1, 1, 4, 4)), area), WK_f32, 1, 1, 1, 1);
+    wk_ctx_free(c);
+}
+
+Test(forms, affine_gelu_tanh_of_integers_is_of_f32)
+{
+    wk_ctx         *c = wk_ctx_new("cpu");
+    const wk_tensor x = wk_make(c, (int32_t[]){1, -1, 2, 0}, WK_i32, WK_SHAPE(2, 2));
+    const wk_tensor w = wk_make(c, (int32_t[]){1, 2}, WK_i32, WK_SHAPE(1, 2));
+    double          want[2];
+    for (int i = 0; i < 2; i++) { /* of -1 and 2 */
+        const double h = i ? 2 : -1;
+        want[i] = 0.5 * h * (1 + tanh(sqrt(2 / acos(-1.0)) * (h + 0.044715 * h * h * h)));
+    }
+    holds(c, wk_affine_gelu_tanh(c, x, w, WK_NONE), WK_f32, 2, want);
+    wk_ctx_free(c);
+}
+
 Test(forms, values_that_a_dtype_has_not)
 {
     wk_ctx *c = wk_ctx_new("cpu");
@@ -388,10 +412,25 @@ Test(forms, products_of_f8)
           wk_scaled_matmul(c, wide, wk_unsqueeze(c, y, 0), wk_flatten(c, of_rows, 0, -1),
                            wk_unsqueeze(c, of_columns, 0), add, WK_f32),
           WK_f32, N * M, each);
+    /* of both kinds of f8: f32, exact here; of e5m2 alone: rounded to it, two bits behind the point */
+    holds(c, wk_matmul(c, x, y), WK_f32, N * M, sums);
+    double          few[4];
+    const wk_tensor e =
+        wk_cast(c, wk_make(c, (float[]){1.5f, 3, 0.25f, 7}, WK_f32, WK_SHAPE(2, 2)), WK_f8e5m2);
+    const wk_tensor square = wk_matmul(c, e, e);
+    cr_assert_eq(square->dtype, WK_f8e5m2);
+    wk_read(c, wk_cast(c, square, WK_f64), few);
+    const double exact[] = {1.5 * 1.5 + 3 * 0.25, 1.5 * 3 + 3 * 7, 0.25 * 1.5 + 7 * 0.25, 0.25 * 3 + 49};
+    for (int i = 0; i < 4; i++)
+        cr_assert(fabs(few[i] - exact[i]) <= exact[i] / 8, "%g for %g", few[i], exact[i]);
     double halves[N * M]; /* rounded once: within half a step of 11 bits */
     wk_read(c, wk_cast(c, wk_scaled_matmul(c, x, y, of_rows, of_columns, add, WK_f16), WK_f64), halves);
     for (int i = 0; i < N * M; i++)
         cr_assert(fabs(halves[i] - each[i]) <= fabs(each[i]) * ldexp(1, -11) * 1.001, "%g for %g", halves[i],
+                  each[i]);
+    wk_read(c, wk_cast(c, wk_scaled_matmul(c, x, y, of_rows, of_columns, add, WK_bf16), WK_f64), halves);
+    for (int i = 0; i < N * M; i++)
+        cr_assert(fabs(halves[i] - each[i]) <= fabs(each[i]) * ldexp(1, -8) * 1.001, "%g for %g", halves[i],
                   each[i]);
     wk_scaled_matmul(c, x, y, of_columns, WK_NONE, WK_NONE, WK_f32);
     cr_assert(refused(c, WK_ESHAPE, "scaled_matmul: scale_a is f32 [3]; one f32, or one for each of 2 rows"));
