@@ -116,6 +116,11 @@ wk_tensor wki_view(wk_ctx *c, wk_tensor x, int64_t offset_elements, wk_shape sha
 wk_tensor wki_untracked(wk_ctx *c, wk_tensor x); /* same storage, off the tape */
 wk_shape  wki_shape(wk_tensor x);
 int wki_dim(wk_ctx *c, const char *op, wk_tensor x, int dim); /* normalised; -1 after recording WK_EARG */
+/* Entry i of an option in which 0 says nothing: one left out is as the first, `none` without a first. */
+static inline int64_t wki_entry(const int64_t *option, int i, int64_t none)
+{
+    return option[i] ? option[i] : option[0] ? option[0] : none;
+}
 /* What a function found in x flattened (WK_FLAT), with x's dims as size 1 behind its own if they are kept. */
 wk_tensor wki_unflat(wk_ctx *c, wk_tensor y, wk_tensor x, bool keep);
 bool      wki_is_block(wk_dtype t);

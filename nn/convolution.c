@@ -8,15 +8,16 @@ static bool dims_are(wk_ctx *c, const char *what, int dims)
     return false;
 }
 
-static int64_t or_one(int64_t n)
+/* Entry i, as the operators read them: one left out is as the first. */
+static int64_t entry(const int64_t *option, int i, int64_t none)
 {
-    return n ? n : 1;
+    return option[i] ? option[i] : option[0] ? option[0] : none;
 }
 
 struct wk_conv wk_conv_load(wk_params p, const char *name, int dims, wk_conv_load_opts o)
 {
     const wk_params at = wk_at(p, "%s", name);
-    const int64_t   groups = or_one(o.conv.groups);
+    const int64_t   groups = o.conv.groups ? o.conv.groups : 1;
     const int64_t   from = o.transposed ? o.out : o.in, to = o.transposed ? o.in : o.out;
     struct wk_conv  l = {.weight = WK_NONE,
                          .bias = WK_NONE,
@@ -34,8 +35,8 @@ struct wk_conv wk_conv_load(wk_params p, const char *name, int dims, wk_conv_loa
     wk_shape s = {.ndim = dims + 2, .dim = {to, from / groups}};
     int64_t  fan = from / groups;
     for (int i = 0; i < dims; i++) {
-        s.dim[i + 2] = o.kernel[i];
-        fan *= o.kernel[i];
+        s.dim[i + 2] = entry(o.kernel, i, 0);
+        fan *= s.dim[i + 2];
     }
     l.weight = wk_param_as(at, "weight", s, wki_weight_init(p, fan));
     if (!o.no_bias) l.bias = wk_param_as(at, "bias", WK_SHAPE(o.out), wki_bias_init(p, fan));
@@ -62,7 +63,7 @@ static wk_tensor padded(wk_ctx *c, const struct wk_conv *l, wk_tensor x, wk_conv
     int64_t                  pads[6];
     for (int i = 0; i < l->dims; i++) { /* the innermost dim comes first */
         const int     d = l->dims - 1 - i;
-        const int64_t reach = or_one(o->dilation[d]) * (l->weight->shape[2 + d] - 1);
+        const int64_t reach = entry(o->dilation, d, 1) * (l->weight->shape[2 + d] - 1);
         pads[2 * i] = o->same ? reach / 2 : o->padding[d];
         pads[2 * i + 1] = o->same ? reach - reach / 2 : o->padding[d];
         o->padding[d] = 0;
@@ -89,7 +90,7 @@ wk_tensor wk_conv_to(wk_ctx *c, const struct wk_conv *l, wk_tensor x, wk_shape s
         return WK_NONE;
     }
     for (int i = 0; i < l->dims; i++) {
-        const int64_t step = or_one(o.stride[i]), wide = or_one(o.dilation[i]);
+        const int64_t step = entry(o.stride, i, 1), wide = entry(o.dilation, i, 1);
         const int64_t least = (wk_size(x, i - l->dims) - 1) * step - 2 * o.padding[i] +
                               wide * (l->weight->shape[2 + i] - 1) + 1;
         o.output_padding[i] = size.dim[i] - least;

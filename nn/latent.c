@@ -34,9 +34,10 @@ struct wk_latent_attention wk_latent_attention_load(wk_params p, const char *nam
     return a;
 }
 
-static wk_tensor turned(wk_ctx *c, const struct wk_latent_attention *a, wk_tensor x, wk_tensor positions)
+static wk_tensor turned(wk_ctx *c, const struct wk_latent_attention *a, wk_tensor x, wk_tensor positions,
+                        wk_tensor freq)
 {
-    return wk_is_none(a->rotary.inv_freq) ? x : wk_rope(c, x, positions, a->rotary.inv_freq, a->rotary.opts);
+    return wk_is_none(freq) ? x : wk_rope(c, x, positions, freq, a->rotary.opts);
 }
 
 static wk_tensor side_by_side(wk_ctx *c, wk_tensor a, wk_tensor b)
@@ -98,16 +99,18 @@ wk_tensor wk_latent_attention(wk_ctx *c, const struct wk_latent_attention *a, wk
                               wk_tensor positions, const struct wk_kv *kv, wk_tensor start)
 {
     if (!fit(c, a, x, kv)) return WK_NONE;
-    wk_tensor q = wk_is_none(a->q.weight)
-                      ? wk_linear(c, &a->q_b, wk_norm(c, &a->q_norm, wk_linear(c, &a->q_a, x)))
-                      : wk_linear(c, &a->q, x);
+    const wk_tensor freq = wki_rotary_freq(c, &a->rotary, kv ? wk_size(kv->k, -2) : wk_size(x, -2));
+    wk_tensor       q = wk_is_none(a->q.weight)
+                            ? wk_linear(c, &a->q_b, wk_norm(c, &a->q_norm, wk_linear(c, &a->q_a, x)))
+                            : wk_linear(c, &a->q, x);
     q = heads_first(c, q, a->heads);
     const wk_tensor plain = wk_narrow(c, q, -1, 0, a->plain_dim);
-    const wk_tensor q_turned = turned(c, a, wk_narrow(c, q, -1, a->plain_dim, a->turned_dim), positions);
+    const wk_tensor q_turned =
+        turned(c, a, wk_narrow(c, q, -1, a->plain_dim, a->turned_dim), positions, freq);
     const wk_tensor both = wk_linear(c, &a->kv_a, x);
     const wk_tensor row = wk_norm(c, &a->kv_norm, wk_narrow(c, both, -1, 0, a->kv_rank));
     const wk_tensor key = wk_unsqueeze(c, wk_narrow(c, both, -1, a->kv_rank, a->turned_dim), -3);
-    const wk_tensor k_turned = turned(c, a, key, positions);
+    const wk_tensor k_turned = turned(c, a, key, positions, freq);
     wk_attend_opts  o = {.causal = true, .start = start, .scale = a->scale};
     if (o.scale == 0) o.scale = 1 / sqrt((double)(a->plain_dim + a->turned_dim));
     const wk_tensor y = kv ? absorbed(c, a, plain, q_turned, row, k_turned, kv, o)

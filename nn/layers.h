@@ -13,6 +13,11 @@ wk_tensor wki_activate(wk_ctx *c, int act, wk_tensor x); /* enum wk_activation *
 wk_tensor wki_affine_activate(wk_ctx *c, int act, wk_tensor x, wk_tensor w, wk_tensor bias);
 wk_tensor wki_gate(wk_ctx *c, int act, wk_tensor gate, wk_tensor up); /* act(gate) up */
 wk_shape  wki_shape_of(wk_tensor x);
+/* An option that has a default where it is 0, and is 0 where it is negative. */
+static inline double wki_or(double option, double otherwise)
+{
+    return option == 0 ? otherwise : option < 0 ? 0 : option;
+}
 /* Two masks of attention (bool: seen, or real: added; WK_NONE) as one. */
 wk_tensor wki_mask_join(wk_ctx *c, wk_tensor a, wk_tensor b);
 /* The frequencies where reach positions may come. */

@@ -41,8 +41,8 @@ struct wk_channel_norm wk_channel_norm_load(wk_params p, const char *name, int64
                                 .running_mean = WK_NONE,
                                 .running_var = WK_NONE,
                                 .num_batches_tracked = WK_NONE,
-                                .eps = o.eps > 0 ? o.eps : 1e-5,
-                                .momentum = o.momentum > 0 ? o.momentum : 0.1,
+                                .eps = wki_or(o.eps, 1e-5),
+                                .momentum = wki_or(o.momentum, 0.1),
                                 .cumulative = o.cumulative};
     if (!o.plain) {
         n.weight = wk_param(at, "weight", s, -1);
@@ -65,7 +65,7 @@ static wk_norm_opts options(wk_ctx *c, const struct wk_channel_norm *n)
                       .running_mean = n->running_mean,
                       .running_var = n->running_var,
                       .own = wk_training(c) || !tracked,
-                      .momentum = n->momentum};
+                      .momentum = n->momentum > 0 ? n->momentum : -1};
     if (tracked && n->cumulative && o.own)
         o.factor = wk_reciprocal(c, wk_cast(c, n->num_batches_tracked, n->running_mean->dtype));
     return o;

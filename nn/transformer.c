@@ -54,7 +54,7 @@ static struct wk_feed_forward feed_forward(wk_params at, const wk_transformer_op
 
 static struct wk_norm norm(wk_params at, const char *name, const wk_transformer_opts *o)
 {
-    return wk_layer_norm_load(at, name, o->dim, o->eps > 0 ? o->eps : 1e-5, !o->no_bias);
+    return wk_layer_norm_load(at, name, o->dim, wki_or(o->eps, 1e-5), !o->no_bias);
 }
 
 static struct wk_multihead attention(wk_params at, const char *name, const wk_transformer_opts *o)

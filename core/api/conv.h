@@ -8,11 +8,13 @@
 extern "C" {
 #endif
 
-/* Entries of dims are outermost first: conv2d reads two of each. Zeros are PyTorch's defaults. */
+/* Entries of dims are outermost first: conv2d reads two of each. Zeros are PyTorch's defaults. In stride and
+ * dilation, where 0 says nothing, entries left out are as the first: .stride = {2} is 2 along every dim. Not
+ * so in the paddings, where 0 is one: in two dims .padding = {1} pads the rows, {1, 1} all sides. */
 typedef struct wk_conv_opts {
-    int64_t stride[3];         /* 0: 1 */
+    int64_t stride[3];         /* 0: as the first, else 1 */
     int64_t padding[3];        /* zeros before and after */
-    int64_t dilation[3];       /* 0: 1 */
+    int64_t dilation[3];       /* likewise */
     int64_t output_padding[3]; /* of the transposed ones: more places at the end */
     int64_t groups;            /* 0: 1 */
     bool    same;              /* pad until the result is as large as x; an odd zero goes to the end */

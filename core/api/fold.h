@@ -8,11 +8,12 @@
 extern "C" {
 #endif
 
+/* As in wk_pool_opts: but in padding, an entry left out is as the first. */
 typedef struct wk_fold_opts {
     int64_t kernel[2];
-    int64_t stride[2];   /* 0: 1 */
+    int64_t stride[2];   /* 0: as the first, else 1 */
     int64_t padding[2];  /* zeros before and after */
-    int64_t dilation[2]; /* 0: 1 */
+    int64_t dilation[2]; /* likewise */
 } wk_fold_opts;
 /* torch.nn.functional.unfold and fold. x [N, C, H, W] or [C, H, W]: the windows of x as columns,
  * [N, C * kernel places, windows]. */

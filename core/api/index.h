@@ -66,8 +66,8 @@ typedef enum wk_reduce {
 } wk_reduce;
 WK_API wk_tensor wk_scatter_reduce(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src,
                                    wk_reduce how, bool include_self);
-/* Slices of src to slices index[i] (1-d) of dim: added alpha times, copied, reduced; or filled with one
- * value. */
+/* Slices of src to slices index[i] (1-d) of dim: added alpha times (for integers a whole number, or WK_EARG),
+ * copied, reduced; or filled with one value. */
 WK_API wk_tensor wk_index_add(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src, double alpha);
 WK_API wk_tensor wk_index_copy(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor src);
 WK_API wk_tensor wk_index_fill(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tensor value);

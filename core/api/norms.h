@@ -18,9 +18,9 @@ WK_API wk_tensor wk_norm_groups(wk_ctx *c, wk_tensor x, int64_t groups, wk_tenso
 typedef struct wk_norm_opts {
     wk_tensor weight, bias;              /* NULL or WK_NONE: none; so with all tensors here */
     wk_tensor running_mean, running_var; /* both or none */
-    bool      own;      /* by x's statistics, which also move the running ones; else by the running ones */
-    double    momentum; /* running += momentum (now - running), in place, off the tape; 0: 0.1 */
-    wk_tensor factor;   /* instead of momentum: 0-d, real */
+    bool      own;   /* by x's statistics, which also move the running ones; else by the running ones */
+    double momentum; /* running += momentum (now - running), in place, off the tape; 0: 0.1, negative: none */
+    wk_tensor factor; /* instead of momentum: 0-d, real */
 } wk_norm_opts;
 /* (x - mean) / sqrt(var + eps) weight + bias, mean and variance over all dims but the channels
  * (arXiv:1502.03167): torch.nn.functional.batch_norm, own being its `training`. The running variance is moved

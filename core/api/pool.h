@@ -8,12 +8,14 @@
 extern "C" {
 #endif
 
-/* Entries are outermost first: the 2d functions read two of each. Zeros are PyTorch's defaults. */
+/* Entries are outermost first: the 2d functions read two of each. Zeros are PyTorch's defaults. In kernel,
+ * stride and dilation, where 0 says nothing, entries left out are as the first: .kernel = {3} is 3 along each
+ * dim. Not so in padding: in two dims {1} pads the rows, {1, 1} all sides. */
 typedef struct wk_pool_opts {
     int64_t kernel[3];
-    int64_t stride[3];   /* 0: as large as the kernel */
+    int64_t stride[3];   /* 0: as the first, else as the kernel */
     int64_t padding[3];  /* before and after, at most half of the kernel */
-    int64_t dilation[3]; /* max_pool alone; 0: 1 */
+    int64_t dilation[3]; /* max_pool alone; 0: as the first, else 1 */
     bool    ceil;        /* the last window may reach over the end */
     bool    exclude_pad; /* avg_pool: padding does not count (count_include_pad=False) */
     int64_t divisor;     /* avg_pool: divides by this (divisor_override); 0: by the window's size */

@@ -34,7 +34,8 @@ WK_API wk_tensor wk_multi_dot(wk_ctx *c, int n, const wk_tensor *x); /* matrices
 /* a b scale_a scale_b + bias, as torch._scaled_mm: a [.., n, k] and b [.., k, m] of f8 (or any real dtype,
  * taken as f32), whose products are summed in f32, and all of it rounded once, to t: f32, f16 or bf16. The
  * scales are f32: one (0-d), or one for each row of a ([n] or [n, 1]) and column of b ([m] or [1, m]); bias
- * [m]. WK_NONE leaves out a scale (1) or the bias. wk_matmul of two f8 rounds its sums to f8. */
+ * [m]. WK_NONE leaves out a scale (1) or the bias. wk_matmul of two f8 of one
+ * kind rounds its sums to it; of two kinds, for which PyTorch has no rule, it gives f32. */
 WK_API wk_tensor wk_scaled_matmul(wk_ctx *c, wk_tensor a, wk_tensor b, wk_tensor scale_a, wk_tensor scale_b,
                                   wk_tensor bias, wk_dtype t);
 

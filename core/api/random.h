@@ -20,10 +20,12 @@ WK_API wk_tensor wk_log_normal(wk_ctx *c, double mean, double deviation, wk_dtyp
 WK_API wk_tensor wk_cauchy(wk_ctx *c, double median, double scale, wk_dtype t, wk_shape shape);
 /* Trials until the first success, of probability p each: 1, 2, .. */
 WK_API wk_tensor wk_geometric(wk_ctx *c, double p, wk_dtype t, wk_shape shape);
-/* Normal values that lie in [low, high]. */
+/* Normal values that lie in [low, high], whose ends are rounded to t as the values are and may be infinite.
+ * An interval more than 37 deviations from the mean is WK_EARG: f64 has no such probability. */
 WK_API wk_tensor wk_truncated_normal(wk_ctx *c, double mean, double deviation, double low, double high,
                                      wk_dtype t, wk_shape shape);
-/* 1 with the probability that p (real) has there, else 0: of p's shape and dtype. */
+/* 1 with the probability that p (real) has there, else 0: of p's shape and dtype. The gradient of p is
+ * 0, as in PyTorch. */
 WK_API wk_tensor wk_bernoulli(wk_ctx *c, wk_tensor p);
 WK_API wk_tensor wk_randperm(wk_ctx *c, int64_t n, wk_dtype t); /* 0 .. n - 1 in random order */
 /* n indices (i64) from each row of weights [.., m] >= 0, drawn in proportion to them: [.., n]. Without

@@ -25,9 +25,10 @@ typedef struct wk_resize_opts {
     bool           antialias;       /* linear and cubic on two dims: widens the filter when it shrinks x */
     bool           recompute_scale; /* places follow from the sizes, not from scale */
 } wk_resize_opts;
-/* x [N, C, ..] with one to three dims after the channels, real or u8. As in PyTorch the weights of halves are
- * halves, but for linear ones on two dims. Bytes are computed in f32 and rounded, 0.5 up, within 0 to 255; on
- * two dims linear and cubic after each, as in PyTorch, whose weights of 16 bits may make it differ by 1. */
+/* x [N, C, ..] with one to three dims after the channels, real or u8 (not by area). As in PyTorch the weights
+ * of halves are halves, but for linear ones on two dims. Bytes are computed in f32 and rounded, 0.5 up,
+ * within 0 to 255; on two dims linear and cubic after each, as in PyTorch, whose weights of 16 bits may make
+ * it differ by 1. */
 WK_API wk_tensor wk_interpolate(wk_ctx *c, wk_tensor x, wk_resize_opts o);
 
 typedef enum wk_grid_padding { WK_GRID_ZEROS, WK_GRID_BORDER, WK_GRID_REFLECTION } wk_grid_padding;

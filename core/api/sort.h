@@ -36,7 +36,8 @@ WK_API wk_tensor wk_msort(wk_ctx *c, wk_tensor x); /* along dim 0 */
 /* The k-th smallest value (k from 1) along dim, and where it stands. */
 WK_API wk_tensor wk_kthvalue(wk_ctx *c, wk_tensor x, int64_t k, int dim, bool keep, wk_tensor *indices);
 /* The lower of the two middle values along dim, or of WK_FLAT; one NaN makes it NaN. nanmedian leaves NaN
- * out. *indices is where it stands, of WK_FLAT in x flattened; the gradient goes to that place. */
+ * out. *indices is where it stands, of WK_FLAT in x flattened. The gradient goes to that place; of WK_FLAT
+ * equal values share it. */
 WK_API wk_tensor wk_median(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices);
 WK_API wk_tensor wk_nanmedian(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices);
 /* The smallest of the most frequent values along dim, and where it stands last. */

@@ -67,7 +67,7 @@ static void move(wk_ctx *c, wk_tensor running, wk_tensor now, wk_tensor factor)
 static void keep_statistics(wk_ctx *c, const wk_norm_opts *o, wk_tensor mean, wk_tensor var, int64_t count)
 {
     const wk_scope  s = wk_scope_begin(c);
-    const double    momentum = o->momentum != 0 ? o->momentum : 0.1;
+    const double    momentum = o->momentum < 0 ? 0 : o->momentum > 0 ? o->momentum : 0.1;
     const wk_tensor unbias = wk_scalar(c, (double)count / (double)(count - 1));
     const wk_tensor factor =
         given(o->factor) ? o->factor : wk_full(c, momentum, o->running_mean->dtype, WK_SCALAR_SHAPE);

@@ -52,8 +52,7 @@ static bool attributes(wk_ctx *c, const char *op, int n, const wk_conv_opts *o, 
     }
     attr[GROUPS] = o->groups ? o->groups : 1;
     for (int i = 0; i < n; i++) {
-        const int64_t stride = o->stride[i] ? o->stride[i] : 1,
-                      dilation = o->dilation[i] ? o->dilation[i] : 1;
+        const int64_t stride = wki_entry(o->stride, i, 1), dilation = wki_entry(o->dilation, i, 1);
         if (stride < 0 || dilation < 0 || o->padding[i] < 0 || o->output_padding[i] < 0 ||
             stride > INT32_MAX || dilation > INT32_MAX || o->padding[i] > INT32_MAX) {
             wk_fail(c, WK_EARG, "%s: stride %lld, padding %lld, dilation %lld, output padding %lld", op,

@@ -1,6 +1,7 @@
 /* Random numbers made of uniform and normal ones. */
 #include "core/ctx.h"
 
+#include <float.h>
 #include <math.h>
 
 /* What the values are made in before they are rounded to t: halves and integers in f32. */
@@ -48,16 +49,23 @@ wk_tensor wk_geometric(wk_ctx *c, double p, wk_dtype t, wk_shape shape)
     return wk_cast(c, wk_add(c, failures, wk_scalar_int(c, 1)), t);
 }
 
-/* By the inverse of the distribution function, which is uniform between its values at the ends. */
+/* By the inverse of the distribution function, which is uniform between its values at the ends. An interval
+ * that lies more to the right is mirrored: small probabilities keep their digits, those next to 1 do not. */
 wk_tensor wk_truncated_normal(wk_ctx *c, double mean, double deviation, double low, double high, wk_dtype t,
                               wk_shape shape)
 {
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, deviation > 0 && low < high && wki_dtype_class(t) == 'F', WK_EARG,
                "truncated_normal: %s in [%g, %g] of deviation %g", wk_dtype_name(t), low, high, deviation);
-    const double    wide = deviation * sqrt(2.0);
-    const wk_tensor u = wk_uniform(c, erf((low - mean) / wide), erf((high - mean) / wide), WK_f64, shape);
-    const wk_tensor y = wk_add(c, wk_mul(c, wk_erfinv(c, u), wk_scalar(c, wide)), wk_scalar(c, mean));
+    const double side = low - mean > mean - high ? -1 : 1, wide = side * deviation;
+    const double near = ((side < 0 ? low : high) - mean) / wide,
+                 far = ((side < 0 ? high : low) - mean) / wide;
+    const double most = 0.5 * erfc(-near * sqrt(0.5)), least = 0.5 * erfc(-far * sqrt(0.5));
+    WK_REQUIRE(c, most > DBL_MIN, WK_EARG,
+               "truncated_normal: [%g, %g] lies %g deviations from %g, too far for a probability in f64", low,
+               high, -near, mean);
+    const wk_tensor u = wk_uniform(c, fmax(least, DBL_MIN), most, WK_f64, shape);
+    const wk_tensor y = wk_add(c, wk_mul(c, wk_ndtri(c, u), wk_scalar(c, wide)), wk_scalar(c, mean));
     return wk_cast(c, wk_clamp(c, y, low, high), t);
 }
 
@@ -66,9 +74,10 @@ wk_tensor wk_bernoulli(wk_ctx *c, wk_tensor p)
     if (wki_failed(c)) return WK_NONE;
     WK_REQUIRE(c, !wk_is_none(p) && wki_dtype_class(p->dtype) == 'F', WK_EDTYPE,
                "bernoulli: probabilities of %s", wk_dtype_name(p->dtype));
-    p = wk_detach(c, p);
     const wk_tensor u = wk_uniform(c, 0, 1, made_in(p->dtype), wki_shape(p));
-    return wk_cast(c, wk_lt(c, u, p), p->dtype);
+    const wk_tensor y = wk_cast(c, wk_lt(c, u, wk_detach(c, p)), p->dtype);
+    if (wki_failed(c) || !wki_recording(c) || !p->node) return y;
+    return wk_where(c, wk_ones(c, WK_bool, WK_SCALAR_SHAPE), y, p); /* on the tape, with a gradient of 0 */
 }
 
 wk_tensor wk_randperm(wk_ctx *c, int64_t n, wk_dtype t)

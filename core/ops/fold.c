@@ -9,16 +9,15 @@ static bool options(wk_ctx *c, const char *op, const wk_fold_opts *o, int64_t *a
 {
     if (wki_failed(c)) return false;
     for (int i = 0; i < 2; i++) {
-        const int64_t stride = o->stride[i] ? o->stride[i] : 1,
-                      dilation = o->dilation[i] ? o->dilation[i] : 1;
-        if (o->kernel[i] < 1 || stride < 1 || dilation < 1 || o->padding[i] < 0 || o->kernel[i] > INT32_MAX ||
+        const int64_t stride = wki_entry(o->stride, i, 1), dilation = wki_entry(o->dilation, i, 1),
+                      kernel = wki_entry(o->kernel, i, 0);
+        if (kernel < 1 || stride < 1 || dilation < 1 || o->padding[i] < 0 || kernel > INT32_MAX ||
             stride > INT32_MAX || dilation > INT32_MAX || o->padding[i] > INT32_MAX) {
             wk_fail(c, WK_EARG, "%s: kernel %lld, stride %lld, padding %lld, dilation %lld", op,
-                    (long long)o->kernel[i], (long long)stride, (long long)o->padding[i],
-                    (long long)dilation);
+                    (long long)kernel, (long long)stride, (long long)o->padding[i], (long long)dilation);
             return false;
         }
-        attr[KERNEL + i] = o->kernel[i];
+        attr[KERNEL + i] = kernel;
         attr[STRIDE + i] = stride;
         attr[PADDING + i] = o->padding[i];
         attr[DILATION + i] = dilation;

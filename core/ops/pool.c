@@ -61,9 +61,9 @@ static bool plan_of(wk_ctx *c, const char *op, int n, wk_tensor x, const wk_pool
     *p = (struct plan){.attr = {1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1}, .out = {1, 1, 1}};
     for (int i = 0; i < n && !wki_failed(c); i++) {
         const int     at = 3 - n + i;
-        const int64_t in = x->shape[x->ndim - n + i], kernel = o->kernel[i], padding = o->padding[i];
-        const int64_t stride = o->stride[i] ? o->stride[i] : kernel,
-                      dilation = o->dilation[i] && dilated ? o->dilation[i] : 1;
+        const int64_t in = x->shape[x->ndim - n + i], padding = o->padding[i];
+        const int64_t kernel = wki_entry(o->kernel, i, 0), stride = wki_entry(o->stride, i, kernel),
+                      dilation = dilated ? wki_entry(o->dilation, i, 1) : 1;
         if (kernel < 1 || stride < 1 || dilation < 1 || padding < 0 || padding > kernel / 2 ||
             kernel > INT32_MAX || stride > INT32_MAX || dilation > INT32_MAX) {
             wk_fail(c, WK_EARG,
@@ -188,9 +188,9 @@ static wk_tensor max_unpool(wk_ctx *c, const char *op, int n, wk_tensor x, wk_te
     wk_shape shape = wki_shape(x);
     int64_t  area = 1;
     for (int i = 0; i < n; i++) {
-        const int64_t stride = o->stride[i] ? o->stride[i] : o->kernel[i];
+        const int64_t kernel = wki_entry(o->kernel, i, 0), stride = wki_entry(o->stride, i, kernel);
         int64_t      *to = &shape.dim[x->ndim - n + i];
-        *to = size->ndim ? size->dim[i] : (*to - 1) * stride + o->kernel[i] - 2 * o->padding[i];
+        *to = size->ndim ? size->dim[i] : (*to - 1) * stride + kernel - 2 * o->padding[i];
         WK_REQUIRE(c, *to >= 0, WK_EARG, "%s: a size of %lld", op, (long long)*to);
         area *= *to;
     }
@@ -235,7 +235,7 @@ static wk_tensor lp_pool(wk_ctx *c, const char *op, int n, wk_tensor x, double p
     if (!fits(c, op, n, x, false)) return WK_NONE;
     for (int i = 0; i < n; i++) WK_REQUIRE(c, o.padding[i] == 0, WK_EARG, "%s: has no padding", op);
     double size = 1;
-    for (int i = 0; i < n; i++) size *= (double)o.kernel[i];
+    for (int i = 0; i < n; i++) size *= (double)wki_entry(o.kernel, i, 0);
     o.exclude_pad = false;
     o.divisor = 0;
     const wk_tensor h = wk_pow(c, x, wk_scalar(c, power)), mean = avg_pool(c, op, n, h, &o);

@@ -77,6 +77,8 @@ static wk_tensor of_bytes(wk_ctx *c, wk_tensor x, wk_resize_opts o)
 wk_tensor wk_interpolate(wk_ctx *c, wk_tensor x, wk_resize_opts o)
 {
     if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, x->dtype != WK_u8 || o.mode != WK_RESIZE_AREA, WK_EDTYPE,
+               "interpolate: area of u8; a real dtype is wanted");
     if (!wk_is_none(x) && x->dtype == WK_u8) return of_bytes(c, x, o);
     WK_REQUIRE(c, x->ndim >= 3 && x->ndim <= 5, WK_ESHAPE, "interpolate: x is %s; 3 to 5 dims are wanted",
                WKI_TEXT(x));

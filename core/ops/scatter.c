@@ -222,7 +222,12 @@ wk_tensor wk_index_add(wk_ctx *c, wk_tensor x, int dim, wk_tensor index, wk_tens
 {
     const int d = slices(c, "index_add", x, dim, &index, &src);
     if (d < 0) return WK_NONE;
-    if (alpha != 1) src = wk_cast(c, wk_mul(c, src, wk_scalar(c, alpha)), src->dtype);
+    const char cls = wki_dtype_class(x->dtype);
+    const bool whole = cls == 'I' || cls == 'B';
+    WK_REQUIRE(c, !whole || (alpha == floor(alpha) && fabs(alpha) <= 0x1p53), WK_EARG,
+               "index_add: alpha %g of %s; a whole number is wanted", alpha, wk_dtype_name(x->dtype));
+    const wk_tensor factor = whole ? wk_scalar_int(c, (int64_t)alpha) : wk_scalar(c, alpha);
+    if (alpha != 1) src = wk_cast(c, wk_mul(c, src, factor), src->dtype);
     return wki_index_put(c, x, d, 1, &index, src, true, false, WK_NONE);
 }
 

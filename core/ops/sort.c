@@ -145,21 +145,44 @@ wk_tensor wk_kthvalue(wk_ctx *c, wk_tensor x, int64_t k, int dim, bool keep, wk_
     return ranked(c, x, k - 1, d, keep, indices);
 }
 
-typedef wk_tensor (*of_line)(wk_ctx *, wk_tensor, int, bool, wk_tensor *);
-/* Of x flattened. */
-static wk_tensor of_all(wk_ctx *c, of_line find, wk_tensor x, bool keep, wk_tensor *indices)
+/* Of x flattened: the value and its place. */
+static void median_of_all(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
 {
-    wk_tensor at;
-    if (wki_failed(c) || wk_is_none(x)) return find(c, x, 0, keep, NULL);
-    const wk_tensor y = find(c, wk_flatten(c, x, 0, -1), 0, false, &at);
-    if (indices && !wki_failed(c)) *indices = wki_unflat(c, at, x, keep);
-    return wki_unflat(c, y, x, keep);
+    (void)arg;
+    y[0] = wk_median(c, wk_flatten(c, x[0], 0, -1), 0, false, &y[1]);
+}
+static void nanmedian_of_all(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
+{
+    (void)arg;
+    y[0] = wk_nanmedian(c, wk_flatten(c, x[0], 0, -1), 0, false, &y[1]);
+}
+/* Equal values share the gradient, as in PyTorch's form without a dim. */
+static void share_of_all(wk_ctx *c, void *arg, const wk_tensor *x, const wk_tensor *y, const wk_tensor *dy,
+                         wk_tensor *dx)
+{
+    (void)arg;
+    const wk_tensor both_nan = wk_logical_and(c, wk_isnan(c, x[0]), wk_isnan(c, y[0]));
+    const wk_tensor hit = wk_logical_or(c, wk_eq(c, x[0], y[0]), both_nan);
+    const wk_tensor share = wk_div(c, dy[0], wk_sum(c, hit, WK_ALL_DIMS, false));
+    dx[0] = wk_where(c, hit, share, wk_scalar(c, 0));
+}
+
+static wk_tensor of_all(wk_ctx *c, const wk_function *f, wk_tensor x, bool keep, wk_tensor *indices)
+{
+    wk_tensor y[2];
+    if (wki_failed(c)) return WK_NONE;
+    WK_REQUIRE(c, !wk_is_none(x), WK_EARG, "%s: no tensor of plain values", f->name);
+    wk_apply(c, f, NULL, 1, &x, y);
+    if (indices && !wki_failed(c)) *indices = wki_unflat(c, y[1], x, keep);
+    return wki_unflat(c, y[0], x, keep);
 }
 
 wk_tensor wk_median(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices)
 {
     if (indices) *indices = WK_NONE;
-    if (dim == WK_FLAT) return of_all(c, wk_median, x, keep, indices);
+    static const wk_function all = {
+        .name = "median", .forward = median_of_all, .backward = share_of_all, .n_out = 2};
+    if (dim == WK_FLAT) return of_all(c, &all, x, keep, indices);
     const int d = line_dim(c, "median", x, dim);
     if (d < 0) return WK_NONE;
     const int64_t n = x->ndim ? x->shape[d] : 1;
@@ -176,7 +199,9 @@ wk_tensor wk_median(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indic
 wk_tensor wk_nanmedian(wk_ctx *c, wk_tensor x, int dim, bool keep, wk_tensor *indices)
 {
     if (indices) *indices = WK_NONE;
-    if (dim == WK_FLAT) return of_all(c, wk_nanmedian, x, keep, indices);
+    static const wk_function all = {
+        .name = "nanmedian", .forward = nanmedian_of_all, .backward = share_of_all, .n_out = 2};
+    if (dim == WK_FLAT) return of_all(c, &all, x, keep, indices);
     const int d = line_dim(c, "nanmedian", x, dim);
     if (d < 0) return WK_NONE;
     if (wki_dtype_class(x->dtype) != 'F') return wk_median(c, x, dim, keep, indices);

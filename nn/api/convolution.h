@@ -22,7 +22,7 @@ struct wk_conv {
     wk_conv_padding padding; /* what stands beyond x's edges */
 };
 typedef struct wk_conv_load_opts {
-    int64_t         in, out, kernel[3]; /* outermost first; as many as dims */
+    int64_t         in, out, kernel[3]; /* outermost first; {3}: 3 along every dim */
     bool            no_bias, transposed;
     wk_conv_opts    conv;
     wk_conv_padding padding; /* transposed: zeros alone */

@@ -27,8 +27,8 @@ struct wk_channel_norm {
     bool cumulative; /* running statistics are plain means over all batches (momentum=None); of batch norm */
 };
 typedef struct wk_channel_norm_opts {
-    double eps;        /* 0: 1e-5 */
-    double momentum;   /* 0: 0.1 */
+    double eps;        /* 0: 1e-5; negative: none */
+    double momentum;   /* 0: 0.1; negative: none, the running statistics stay as they are */
     bool   cumulative; /* instead of momentum */
     bool   plain;      /* no weight, no bias: the default of an instance norm (affine=False) */
     bool   untracked;  /* no running statistics: likewise (track_running_stats=False) */

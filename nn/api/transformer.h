@@ -27,7 +27,7 @@ WK_API wk_tensor              wk_feed_forward(wk_ctx *c, const struct wk_feed_fo
 
 typedef struct wk_transformer_opts {
     int64_t dim, heads, hidden; /* hidden 0: 2048, PyTorch's */
-    double  dropout, eps;       /* eps 0: 1e-5 */
+    double  dropout, eps;       /* eps 0: 1e-5, negative: none */
     int     act;
     bool    gated, norm_first, batch_first, no_bias;
     int64_t layers;     /* of a stack */

@@ -57,6 +57,52 @@ Test(forms, clamp_of_integers_with_an_open_bound)
     wk_ctx_free(c);
 }
 
+Test(forms, index_add_of_integers_times_whole_numbers)
+{
+    wk_ctx         *c = wk_ctx_new("cpu");
+    const wk_tensor at = wk_make(c, (int64_t[]){2, 0}, WK_i64, WK_SHAPE(2));
+    const wk_tensor u = wk_make(c, (uint8_t[]){9, 8, 7}, WK_u8, WK_SHAPE(3));
+    const wk_tensor src = wk_make(c, (uint8_t[]){3, 4}, WK_u8, WK_SHAPE(2));
+    HOLDS(c, wk_index_add(c, u, 0, at, src, -1), WK_u8, 5, 8, 4);
+    HOLDS(c, wk_index_add(c, u, 0, at, src, 2), WK_u8, 17, 8, 13);
+    const wk_tensor big = wk_make(c, (int64_t[]){((int64_t)1 << 60) + 1}, WK_i64, WK_SHAPE(1));
+    const wk_tensor sum =
+        wk_index_add(c, wk_zeros(c, WK_i64, WK_SHAPE(2)), 0, wk_narrow(c, at, 0, 1, 1), big, 3);
+    int64_t y[2] = {0};
+    wk_read(c, sum, y);
+    cr_assert(y[0] == 3 * (((int64_t)1 << 60) + 1) && y[1] == 0); /* beyond what a double holds */
+    HOLDS(c, wk_index_add(c, wk_cast(c, u, WK_f32), 0, at, wk_cast(c, src, WK_f32), 0.5), WK_f32, 11, 8, 8.5);
+    wk_index_add(c, u, 0, at, src, 1.5);
+    cr_assert(refused(c, WK_EARG, "index_add: alpha 1.5 of u8; a whole number is wanted"));
+    wk_index_add(c, u, 0, at, src, (double)INFINITY);
+    cr_assert(refused(c, WK_EARG, "index_add: alpha inf of u8"));
+    wk_ctx_free(c);
+}
+
+Test(forms, bytes_have_no_area)
+{
+    wk_ctx              *c = wk_ctx_new("cpu");
+    const wk_resize_opts area = {.mode = WK_RESIZE_AREA, .size = WK_SHAPE(2, 2)};
+    wk_interpolate(c, wk_ones(c, WK_u8, WK_SHAPE(1, 1, 4, 4)), area);
+    cr_assert(refused(c, WK_EDTYPE, "interpolate: area of u8; a real dtype is wanted"));
+    HOLDS(c, wk_interpolate(c, wk_ones(c, WK_f32, WK_SHAPE(1, 1, 4, 4)), area), WK_f32, 1, 1, 1, 1);
+    wk_ctx_free(c);
+}
+
+Test(forms, affine_gelu_tanh_of_integers_is_of_f32)
+{
+    wk_ctx         *c = wk_ctx_new("cpu");
+    const wk_tensor x = wk_make(c, (int32_t[]){1, -1, 2, 0}, WK_i32, WK_SHAPE(2, 2));
+    const wk_tensor w = wk_make(c, (int32_t[]){1, 2}, WK_i32, WK_SHAPE(1, 2));
+    double          want[2];
+    for (int i = 0; i < 2; i++) { /* of -1 and 2 */
+        const double h = i ? 2 : -1;
+        want[i] = 0.5 * h * (1 + tanh(sqrt(2 / acos(-1.0)) * (h + 0.044715 * h * h * h)));
+    }
+    holds(c, wk_affine_gelu_tanh(c, x, w, WK_NONE), WK_f32, 2, want);
+    wk_ctx_free(c);
+}
+
 Test(forms, values_that_a_dtype_has_not)
 {
     wk_ctx *c = wk_ctx_new("cpu");
@@ -228,6 +274,49 @@ Test(forms, gradients_without_a_dim)
     wk_ctx_free(c);
 }
 
+/* Values equal to the median of all share its gradient, NaN too; of lines one place has all of it. */
+Test(forms, gradients_of_medians)
+{
+    wk_ctx      *c = wk_ctx_new("cpu");
+    const double nan = (double)NAN, inf = (double)INFINITY, third = 1.0 / 3;
+    wk_tape_begin(c);
+    const wk_tensor x = wk_track(c, wk_make(c, (double[]){3, 1, 2, 2, 2, 5}, WK_f64, WK_SHAPE(2, 3)));
+    wk_backward(c, wk_median(c, x, WK_FLAT, true, NULL));
+    HOLDS(c, wk_grad(c, x), WK_f64, 0, 0, third, third, third, 0);
+    wk_zero_grad(c, x);
+    wk_backward(c, wk_sum(c, wk_median(c, x, 1, false, NULL), WK_ALL_DIMS, false));
+    HOLDS(c, wk_grad(c, x), WK_f64, 0, 0, 1, 0, 1, 0);
+    const wk_tensor h = wk_track(c, wk_make(c, (double[]){nan, 1, nan, 2}, WK_f64, WK_SHAPE(4)));
+    wk_backward(c, wk_median(c, h, WK_FLAT, false, NULL));
+    HOLDS(c, wk_grad(c, h), WK_f64, 0.5, 0, 0.5, 0);
+    wk_zero_grad(c, h);
+    wk_backward(c, wk_nanmedian(c, h, WK_FLAT, false, NULL));
+    HOLDS(c, wk_grad(c, h), WK_f64, 0, 1, 0, 0);
+    const wk_tensor far = wk_track(c, wk_make(c, (float[]){-INFINITY, -INFINITY, 3}, WK_f32, WK_SHAPE(3)));
+    wk_backward(c, wk_nanmedian(c, far, WK_FLAT, false, NULL));
+    HOLDS(c, wk_grad(c, far), WK_f32, 0.5, 0.5, 0);
+    cr_assert_eq(wk_item(c, wk_median(c, wk_scalar(c, inf), WK_FLAT, false, NULL)), inf);
+    cr_assert(wk_is_none(wk_median(c, WK_NONE, WK_FLAT, false, NULL)));
+    cr_assert(refused(c, WK_EARG, "median: no tensor"));
+    wk_ctx_free(c);
+}
+
+static void median_twice(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
+{
+    (void)arg;
+    y[0] = wk_square(c, wk_median(c, x[0], WK_FLAT, false, NULL));
+}
+Test(forms, median_of_all_to_the_second_order)
+{
+    wk_ctx         *c = wk_ctx_new("cpu");
+    const wk_tensor x = wk_make(c, (double[]){4, 7, 2, 1, -3, 9}, WK_f64, WK_SHAPE(3, 2));
+    cr_assert_eq(wk_gradcheck(c, median_twice, NULL, 1, &x, (wk_gradcheck_opts){0}), WK_OK, "%s",
+                 wk_ctx_message(c));
+    cr_assert_eq(wk_gradgradcheck(c, median_twice, NULL, 1, &x, (wk_gradcheck_opts){0}), WK_OK, "%s",
+                 wk_ctx_message(c));
+    wk_ctx_free(c);
+}
+
 /* ---- norms over several dims ---------------------------------------------------------------------- */
 
 static void normed(wk_ctx *c, void *arg, const wk_tensor *x, wk_tensor *y)
@@ -323,10 +412,25 @@ Test(forms, products_of_f8)
           wk_scaled_matmul(c, wide, wk_unsqueeze(c, y, 0), wk_flatten(c, of_rows, 0, -1),
                            wk_unsqueeze(c, of_columns, 0), add, WK_f32),
           WK_f32, N * M, each);
+    /* of both kinds of f8: f32, exact here; of e5m2 alone: rounded to it, two bits behind the point */
+    holds(c, wk_matmul(c, x, y), WK_f32, N * M, sums);
+    double          few[4];
+    const wk_tensor e =
+        wk_cast(c, wk_make(c, (float[]){1.5f, 3, 0.25f, 7}, WK_f32, WK_SHAPE(2, 2)), WK_f8e5m2);
+    const wk_tensor square = wk_matmul(c, e, e);
+    cr_assert_eq(square->dtype, WK_f8e5m2);
+    wk_read(c, wk_cast(c, square, WK_f64), few);
+    const double exact[] = {1.5 * 1.5 + 3 * 0.25, 1.5 * 3 + 3 * 7, 0.25 * 1.5 + 7 * 0.25, 0.25 * 3 + 49};
+    for (int i = 0; i < 4; i++)
+        cr_assert(fabs(few[i] - exact[i]) <= exact[i] / 8, "%g for %g", few[i], exact[i]);
     double halves[N * M]; /* rounded once: within half a step of 11 bits */
     wk_read(c, wk_cast(c, wk_scaled_matmul(c, x, y, of_rows, of_columns, add, WK_f16), WK_f64), halves);
     for (int i = 0; i < N * M; i++)
         cr_assert(fabs(halves[i] - each[i]) <= fabs(each[i]) * ldexp(1, -11) * 1.001, "%g for %g", halves[i],
+                  each[i]);
+    wk_read(c, wk_cast(c, wk_scaled_matmul(c, x, y, of_rows, of_columns, add, WK_bf16), WK_f64), halves);
+    for (int i = 0; i < N * M; i++)
+        cr_assert(fabs(halves[i] - each[i]) <= fabs(each[i]) * ldexp(1, -8) * 1.001, "%g for %g", halves[i],
                   each[i]);
     wk_scaled_matmul(c, x, y, of_columns, WK_NONE, WK_NONE, WK_f32);
     cr_assert(refused(c, WK_ESHAPE, "scaled_matmul: scale_a is f32 [3]; one f32, or one for each of 2 rows"));

@@ -51,6 +51,47 @@ Test(random, moments)
     wk_ctx_free(c);
 }
 
+static double density(double x)
+{
+    return exp(-0.5 * x * x) / sqrt(2 * acos(-1.0));
+}
+/* Mean m and deviation of a standard normal value in [a, b], of probability p: m = (f(a) - f(b)) / p, the
+ * square's mean 1 + (a f(a) - b f(b)) / p. */
+static void of_interval(double a, double b, double *m, double *d)
+{
+    const double sign = a > 0 ? -1 : 1; /* probabilities by the left tail, where they have all digits */
+    const double p = fabs(0.5 * erfc(-sign * a * sqrt(0.5)) - 0.5 * erfc(-sign * b * sqrt(0.5)));
+    const double fa = isinf(a) ? 0 : density(a), fb = isinf(b) ? 0 : density(b);
+    *m = (fa - fb) / p;
+    *d = sqrt(1 + ((isinf(a) ? 0 : a * fa) - (isinf(b) ? 0 : b * fb)) / p - *m * *m);
+}
+
+Test(random, truncated_normal_of_intervals_near_and_far)
+{
+    const double  inf = (double)INFINITY;
+    const double  ends[][2] = {{9, 10},    {-10, -9},   {-1, 2},  {4, inf},
+                               {-inf, -4}, {-inf, inf}, {-30, 1}, {36, 40}};
+    wk_ctx       *c = wk_ctx_new("cpu");
+    static double v[N];
+    const double  mean = 3, wide = 0.25;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const double low = mean + wide * ends[i][0], high = mean + wide * ends[i][1];
+        double       m, d, sum = 0;
+        of_interval(ends[i][0], ends[i][1], &m, &d);
+        wk_read(c, wk_truncated_normal(c, mean, wide, low, high, WK_f64, WK_SHAPE(N)), v);
+        for (int k = 0; k < N; k++) {
+            cr_assert(v[k] >= low && v[k] <= high && isfinite(v[k]), "%zu: %.17g", i, v[k]);
+            sum += (v[k] - mean) / wide;
+        }
+        cr_expect(fabs(sum / N - m) < 5 * d / sqrt(N), "%zu: mean %.9g, not %.9g", i, sum / N, m);
+    }
+    cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c));
+    cr_assert(wk_is_none(wk_truncated_normal(c, 0, 1, -50, -40, WK_f32, WK_SHAPE(3))));
+    cr_assert(strstr(wk_ctx_message(c), "truncated_normal: [-50, -40] lies 40 deviations from 0"), "%s",
+              wk_ctx_message(c));
+    wk_ctx_free(c);
+}
+
 Test(random, same_for_any_number_of_threads)
 {
     static unsigned char one[8 * N], more[8 * N];
@@ -90,6 +131,28 @@ Test(random, permutations_and_draws_without_replacement)
     }
     cr_assert(wk_is_none(wk_multinomial(c, w, 5, false)));
     cr_assert_eq(wk_ctx_status(c), WK_EARG);
+    wk_ctx_free(c);
+}
+
+Test(random, bernoulli_has_a_gradient_of_zero)
+{
+    wk_ctx *c = wk_ctx_new("cpu");
+    double  y[3], g[3];
+    wk_tape_begin(c);
+    const wk_tensor p = wk_track(c, wk_make(c, (double[]){0, 1, 0.5}, WK_f64, WK_SHAPE(3)));
+    const wk_tensor drawn = wk_bernoulli(c, p);
+    wk_read(c, drawn, y);
+    cr_assert(y[0] == 0 && y[1] == 1 && (y[2] == 0 || y[2] == 1));
+    wk_backward(c, wk_sum(c, drawn, WK_ALL_DIMS, false));
+    wk_read(c, wk_grad(c, p), g);
+    cr_assert(g[0] == 0 && g[1] == 0 && g[2] == 0, "%s", wk_ctx_message(c));
+    wk_tape_begin(c);
+    const wk_tensor q = wk_track(c, wk_detach(c, p)), z = wk_bernoulli(c, q);
+    wk_read(c, z, y);
+    wk_backward(c, wk_sum(c, wk_mul(c, z, q), WK_ALL_DIMS, false)); /* the factor's own: z */
+    wk_read(c, wk_grad(c, q), g);
+    for (int i = 0; i < 3; i++) cr_assert_eq(g[i], y[i]);
+    cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c));
     wk_ctx_free(c);
 }
 

@@ -11,6 +11,7 @@ static void run(struct reference *r, const char *name, int dims, wk_conv_load_op
     reference_check(r, 1, &y);
 }
 
+/* Entries of kernel, stride and dilation that are left out are as the first. */
 Test(convolution, every_dim)
 {
     static const char *const names[3][3] = {{"conv1", "conv2", "conv3"},
@@ -22,22 +23,18 @@ Test(convolution, every_dim)
         run(&r, names[0][d - 1], d,
             (wk_conv_load_opts){.in = 4,
                                 .out = 6,
-                                .kernel = {3, 3, 3},
-                                .conv = {.stride = {2, 2, 2}, .padding = {1, 1, 1}, .groups = 2}});
+                                .kernel = {3},
+                                .conv = {.stride = {2}, .padding = {1, 1, 1}, .groups = 2}});
         run(&r, names[1][d - 1], d,
-            (wk_conv_load_opts){.in = 4,
-                                .out = 2,
-                                .kernel = {2, 2, 2},
-                                .no_bias = true,
-                                .conv = {.dilation = {2, 2, 2}, .same = true}});
+            (wk_conv_load_opts){
+                .in = 4, .out = 2, .kernel = {2}, .no_bias = true, .conv = {.dilation = {2}, .same = true}});
         run(&r, names[2][d - 1], d,
             (wk_conv_load_opts){
                 .in = 4,
                 .out = 2,
-                .kernel = {3, 3, 3},
+                .kernel = {3},
                 .transposed = true,
-                .conv = {
-                    .stride = {2, 2, 2}, .padding = {1, 1, 1}, .output_padding = {1, 1, 1}, .groups = 2}});
+                .conv = {.stride = {2}, .padding = {1, 1, 1}, .output_padding = {1, 1, 1}, .groups = 2}});
     }
     reference_close(&r);
 }

@@ -33,6 +33,43 @@ Test(latent, as_deepseeks)
     reference_close(&r);
 }
 
+/* Where more positions may come than the model was trained on, the far frequencies turn: by the cache's
+ * capacity, or T without one. A layer that has these alone says what is right. */
+Test(latent, long_texts_turn_by_the_far_frequencies)
+{
+    wk_ctx                    *c = wk_ctx_new("cpu");
+    const wk_params            p = wk_params_new(c, WK_f32, NULL);
+    struct wk_latent_attention a = wk_latent_attention_load(p, "a", options(c, false)), near = a, far = a;
+    const wk_tensor            x = wk_normal(c, 0, 1, WK_f32, WK_SHAPE(T, DIM));
+    const wk_tensor            at = wk_arange(c, 0, T, 1, WK_i64), first = wk_narrow(c, at, 0, 0, 1);
+    wk_cache                  *small = wk_cache_new(c, 1, 1, T, RANK + TURNED, 0, WK_f32, WK_f32);
+    wk_cache                  *large = wk_cache_new(c, 1, 1, 2 * T, RANK + TURNED, 0, WK_f32, WK_f32);
+    a.rotary.long_freq = far.rotary.inv_freq = wk_make(c, (float[]){0.3f, 0.002f}, WK_f32, WK_SHAPE(2));
+    a.rotary.long_from = T;
+    const wk_tensor by_near = wk_latent_attention(c, &near, x, at, NULL, WK_NONE);
+    const wk_tensor by_far = wk_latent_attention(c, &far, x, at, NULL, WK_NONE);
+    cr_assert(!wk_allclose(c, by_near, by_far, 1e-3, 1e-3, false));
+    cr_assert(wk_allclose(c, wk_latent_attention(c, &a, x, at, NULL, WK_NONE), by_near, 1e-5, 1e-6, false));
+    cr_assert(wk_allclose(c, wk_latent_attention(c, &a, x, at, &small->layers[0], first), by_near, 1e-4, 1e-5,
+                          false));
+    cr_assert(wk_allclose(c, wk_latent_attention(c, &a, x, at, &large->layers[0], first), by_far, 1e-4, 1e-5,
+                          false));
+    a.rotary.long_from = T - 1;
+    cr_assert(wk_allclose(c, wk_latent_attention(c, &a, x, at, NULL, WK_NONE), by_far, 1e-5, 1e-6, false));
+    /* dynamic NTK of factor 1, T times the length: frequencies times T^exponent */
+    a.rotary.growth = 1;
+    a.rotary.long_from = 1;
+    a.rotary.long_freq = wk_make(c, (float[]){0, -1}, WK_f32, WK_SHAPE(2));
+    far.rotary.inv_freq =
+        wk_mul(c, near.rotary.inv_freq, wk_make(c, (float[]){1, 1.0f / T}, WK_f32, WK_SHAPE(2)));
+    cr_assert(wk_allclose(c, wk_latent_attention(c, &a, x, at, NULL, WK_NONE),
+                          wk_latent_attention(c, &far, x, at, NULL, WK_NONE), 1e-5, 1e-6, false));
+    cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c));
+    wk_cache_free(small);
+    wk_cache_free(large);
+    wk_ctx_free(c);
+}
+
 Test(latent, the_cache_holds_rows_and_gives_the_same)
 {
     wk_ctx                          *c = wk_ctx_new("cpu");

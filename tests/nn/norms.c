@@ -58,6 +58,28 @@ Test(norms, instances)
     reference_close(&r);
 }
 
+/* Negative options are 0, where 0 is the default: no eps, and running statistics that stay. */
+Test(norms, neither_eps_nor_momentum)
+{
+    wk_ctx                      *c = wk_ctx_new("cpu");
+    const wk_params              p = wk_params_new(c, WK_f64, NULL);
+    const wk_channel_norm_opts   none = {.eps = -1, .momentum = -1};
+    const struct wk_channel_norm n = wk_channel_norm_load(p, "bn", 1, none);
+    const struct wk_channel_norm d = wk_channel_norm_load(p, "default", 1, (wk_channel_norm_opts){0});
+    cr_assert(n.eps == 0 && n.momentum == 0 && d.eps == 1e-5 && d.momentum == 0.1);
+    const wk_tensor x = wk_make(c, (double[]){-1e-9, 1e-9, -1e-9, 1e-9}, WK_f64, WK_SHAPE(4, 1));
+    double          y[4];
+    wk_set_training(c, true);
+    wk_read(c, wk_batch_norm(c, &n, x), y);
+    for (int i = 0; i < 4; i++) cr_assert(fabs(y[i] - (i % 2 ? 1 : -1)) < 1e-9, "%g", y[i]);
+    cr_assert(wk_item(c, n.running_mean) == 0 && wk_item(c, n.running_var) == 1);
+    const struct wk_encoder_layer l = wk_encoder_layer_load(
+        p, "layer", (wk_transformer_opts){.dim = 4, .heads = 2, .hidden = 8, .eps = -1});
+    cr_assert(l.norm1.eps == 0 && l.norm2.eps == 0);
+    cr_assert_eq(wk_ctx_status(c), WK_OK, "%s", wk_ctx_message(c));
+    wk_ctx_free(c);
+}
+
 /* Halves in, halves out, though statistics are f32; f64 keeps its digits. */
 Test(norms, dtypes)
 {
