@@ -72,6 +72,8 @@ int main(int argc, char **argv)
     wk_tensor w = wk_track(c, x);                                   /* w = x.clone().requires_grad_() */
     wk_backward(c, wk_sum(c, wk_square(c, w), WK_ALL_DIMS, false)); /* w.square().sum().backward() */
     show(c, "w.grad", wk_grad(c, w));                               /* w.grad */
+    wk_add_into(c, x, wk_grad(c, w), -0.1);                         /* x.add_(w.grad, alpha=-0.1) */
+    show(c, "x after a step", x);
     wk_tape_end(c);
 
     /* saving and loading */
