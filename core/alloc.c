@@ -40,7 +40,7 @@ void *wk_alloc(size_t bytes)
 
 void *wk_alloc_zero(size_t count, size_t size)
 {
-    if (!wki_alloc_allowed()) return NULL;
+    if (!wki_alloc_allowed() || (size && count > SIZE_MAX / size)) return NULL; /* sanitizers stop at it */
     return count && size ? calloc(count, size) : calloc(1, 1);
 }
 
