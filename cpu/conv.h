@@ -24,7 +24,8 @@ enum { CONV_ROWS = 14, CONV_DOT_ROWS = 4, CONV_DOT_TAPS = 6 };
 enum { CONV_ROWS = 6, CONV_DOT_ROWS = 4, CONV_DOT_TAPS = 2 };
 #endif
 enum {
-    CONV_K = 256,     /* taps that a product takes at once */
+    CONV_K = 256,     /* taps that a product takes at once of gathered places, */
+    CONV_FAR = 576,   /* and of places where they lie */
     CONV_STRIP = 4,   /* most tiles that it does so for */
     CONV_VECTORS = 8, /* most vectors of a tile */
     DEPTH_ROWS = 8    /* of a depthwise one */

@@ -204,7 +204,7 @@ static void CONV(strip_products)(const struct conv *o, const struct CONV(room) *
                                  const struct CONV(strip) * t)
 {
     const int64_t row0 = panel_row(o, m->first), block = panel_row(o, m->last) - row0;
-    const int64_t pieces = (m->k + CONV_K - 1) / CONV_K;
+    const int64_t most = o->pack ? CONV_K : CONV_FAR, pieces = (m->k + most - 1) / most;
     if (m->k == 0) memset(m->tile, 0, (size_t)(t->tiles * block * m->step) * sizeof *m->tile);
     for (int64_t i = 0; i < pieces; i++) {
         const int64_t k0 = m->k * i / pieces, kc = m->k * (i + 1) / pieces - k0;
