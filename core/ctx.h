@@ -136,6 +136,8 @@ wk_tensor wki_within(wk_ctx *c, const char *op, wk_tensor y);
 wk_dtype wki_result_dtype(wk_tensor a, wk_tensor b);
 /* Broadcast shape of a and b; false if they do not fit. */
 bool wki_broadcast(wk_tensor a, wk_tensor b, wk_shape *out);
+/* May values like x be written into dst? False after recording why not, in the name of op. */
+bool wki_goes_into(wk_ctx *c, const char *op, wk_tensor dst, wk_tensor x);
 /* Sums a gradient over the dims in which `like` was broadcast, casts it to like's dtype. */
 wk_tensor wki_unbroadcast(wk_ctx *c, wk_tensor g, wk_tensor like);
 

@@ -34,29 +34,33 @@ void wki_vjp_copy(wk_ctx *c, const wk_call *k, const wk_tensor *g, wk_tensor *dx
     dx[0] = wk_cast(c, g[0], k->in[0]->dtype);
 }
 
+bool wki_goes_into(wk_ctx *c, const char *op, wk_tensor dst, wk_tensor x)
+{
+    wk_shape shape;
+    if (wki_failed(c)) return false;
+    if (wk_is_none(dst) || wk_is_none(x)) {
+        wk_fail(c, WK_EARG, "%s: no tensor", op);
+        return false;
+    }
+    bool fit = wki_broadcast(dst, x, &shape) && shape.ndim == dst->ndim;
+    for (int i = 0; i < dst->ndim && fit; i++) fit = shape.dim[i] == dst->shape[i];
+    if (!fit)
+        wk_fail(c, WK_ESHAPE, "%s: %s does not broadcast to %s", op, WKI_TEXT(x), WKI_TEXT(dst));
+    else if (dst->storage->device != c->device)
+        wk_fail(c, WK_EDEVICE, "%s: the destination is on %s, the context on %s", op,
+                wki_device_name(dst->storage->device), wki_device_name(c->device));
+    else if (wki_recording(c) && (x->node || dst->node))
+        wk_fail(c, WK_ENOGRAD, "%s: writing in place has no gradient", op);
+    return !wki_failed(c);
+}
+
 void wk_copy_into(wk_ctx *c, wk_tensor dst, wk_tensor x)
 {
-    if (wki_failed(c)) return;
-    if (wk_is_none(dst) || wk_is_none(x)) {
-        wk_fail(c, WK_EARG, "copy_into: no tensor");
-        return;
-    }
-    wk_shape shape;
-    bool     fit = wki_broadcast(dst, x, &shape) && shape.ndim == dst->ndim;
-    for (int i = 0; i < dst->ndim && fit; i++) fit = shape.dim[i] == dst->shape[i];
-    if (!fit) {
-        wk_fail(c, WK_ESHAPE, "copy_into: %s does not broadcast to %s", WKI_TEXT(x), WKI_TEXT(dst));
-    } else if (dst->storage->device != c->device) {
-        wk_fail(c, WK_EDEVICE, "copy_into: the destination is on %s, the context on %s",
-                wki_device_name(dst->storage->device), wki_device_name(c->device));
-    } else if (wki_recording(c) && (x->node || dst->node)) {
-        wk_fail(c, WK_ENOGRAD, "copy_into: writing in place has no gradient");
-    } else {
-        if (x->storage == dst->storage) x = wk_clone(c, x); /* they may overlap */
-        if (wki_is_block(x->dtype) && x->shape[x->ndim - 1] != dst->shape[dst->ndim - 1])
-            x = wk_cast(c, x, WK_f32);
-        wki_run(c, &(wk_call){.op = WK_OP_copy, WK_IN(x), .out = {dst}});
-    }
+    if (!wki_goes_into(c, "copy_into", dst, x)) return;
+    if (x->storage == dst->storage) x = wk_clone(c, x); /* they may overlap */
+    if (wki_is_block(x->dtype) && x->shape[x->ndim - 1] != dst->shape[dst->ndim - 1])
+        x = wk_cast(c, x, WK_f32);
+    wki_run(c, &(wk_call){.op = WK_OP_copy, WK_IN(x), .out = {dst}});
 }
 
 wk_tensor wk_full(wk_ctx *c, double value, wk_dtype t, wk_shape shape)

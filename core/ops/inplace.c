@@ -3,29 +3,6 @@
 
 #include <math.h>
 
-static bool fits_in(wk_tensor dst, wk_tensor x)
-{
-    wk_shape s;
-    if (!wki_broadcast(dst, x, &s) || s.ndim != dst->ndim) return false;
-    for (int i = 0; i < s.ndim; i++)
-        if (s.dim[i] != dst->shape[i]) return false;
-    return true;
-}
-
-/* May x, an operand or dst itself, take part? */
-static bool fits(wk_ctx *c, const char *name, wk_tensor dst, wk_tensor x)
-{
-    if (wki_failed(c)) return false;
-    if (wk_is_none(x)) {
-        wk_fail(c, WK_EARG, "%s: no tensor", name);
-    } else if (!fits_in(dst, x)) {
-        wk_fail(c, WK_ESHAPE, "%s: %s does not broadcast to %s", name, WKI_TEXT(x), WKI_TEXT(dst));
-    } else if (wki_recording(c) && (x->node || dst->node)) {
-        wk_fail(c, WK_ENOGRAD, "%s: writing in place has no gradient", name);
-    }
-    return !wki_failed(c);
-}
-
 /* May a kernel read x while dst is written? If it lies elsewhere, or is read place for place. */
 static bool apart(wk_tensor dst, wk_tensor x)
 {
@@ -54,9 +31,8 @@ static bool above(wk_dtype t, wk_dtype dst)
 static void write_over(wk_ctx *c, const char *name, wk_op op, int n, const wk_tensor *in, double value)
 {
     const wk_tensor dst = in[0];
-    if (wki_failed(c)) return;
     for (int i = 0; i < n; i++)
-        if (!fits(c, name, dst, in[i])) return;
+        if (!wki_goes_into(c, name, dst, in[i])) return;
     if (value != trunc(value) && wki_dtype_class(dst->dtype) != 'F') {
         wk_fail(c, WK_EARG, "%s: %g times integers", name, value);
         return;
