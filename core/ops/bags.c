@@ -60,7 +60,7 @@ static void by_offsets(wk_ctx *c, struct bags *b, wk_tensor offsets, bool last)
 
 static bool bags_of(wk_ctx *c, struct bags *b, wk_tensor tokens, wk_tensor offsets, const wk_bag_opts *o)
 {
-    const bool rows = wk_is_none(offsets), heavy = o->weights && !wk_is_none(o->weights);
+    const bool rows = wk_is_none(offsets), heavy = !wk_is_none(o->weights);
     if (wk_is_none(tokens) || wki_dtype_class(tokens->dtype) != 'I' || tokens->ndim != (rows ? 2 : 1))
         wk_fail(c, WK_ESHAPE, "embedding_bag: tokens %s %s, integers [%s] are wanted",
                 wk_dtype_name(tokens->dtype), WKI_TEXT(tokens), rows ? "bags, size" : "m");

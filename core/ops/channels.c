@@ -1,11 +1,6 @@
 /* Norms over groups of channels, batches and instances. */
 #include "core/ctx.h"
 
-static bool given(wk_tensor t)
-{
-    return t && !wk_is_none(t);
-}
-
 static bool fits(wk_ctx *c, const char *op, wk_tensor x, int least)
 {
     if (wki_failed(c)) return false;
@@ -19,7 +14,7 @@ static bool fits(wk_ctx *c, const char *op, wk_tensor x, int least)
 static bool of_channels(wk_ctx *c, const char *op, const char *what, wk_tensor w, wk_tensor x)
 {
     if (wki_failed(c)) return false;
-    if (!given(w) || (w->ndim == 1 && w->shape[0] == x->shape[1] && wki_dtype_class(w->dtype) == 'F'))
+    if (wk_is_none(w) || (w->ndim == 1 && w->shape[0] == x->shape[1] && wki_dtype_class(w->dtype) == 'F'))
         return true;
     wk_fail(c, WK_ESHAPE, "%s: %s is %s %s, real [%lld] is wanted for x %s", op, what,
             wk_dtype_name(w->dtype), WKI_TEXT(w), (long long)x->shape[1], WKI_TEXT(x));
@@ -50,8 +45,8 @@ wk_tensor wk_norm_groups(wk_ctx *c, wk_tensor x, int64_t groups, wk_tensor weigh
     if (wk_count(x) == 0) return wk_clone(c, x);
     const wk_tensor rows = wk_reshape(c, wk_cast(c, x, wide_of(x)), WK_SHAPE(x->shape[0], groups, -1));
     wk_tensor       y = wk_reshape(c, wk_layer_norm(c, rows, WK_NONE, WK_NONE, eps), wki_shape(x));
-    if (given(weight)) y = wk_mul(c, y, per_channel(c, weight, x));
-    if (given(bias)) y = wk_add(c, y, per_channel(c, bias, x));
+    if (!wk_is_none(weight)) y = wk_mul(c, y, per_channel(c, weight, x));
+    if (!wk_is_none(bias)) y = wk_add(c, y, per_channel(c, bias, x));
     return wk_cast(c, y, x->dtype);
 }
 
@@ -70,7 +65,7 @@ static void keep_statistics(wk_ctx *c, const wk_norm_opts *o, wk_tensor mean, wk
     const double    momentum = o->momentum < 0 ? 0 : o->momentum > 0 ? o->momentum : 0.1;
     const wk_tensor unbias = wk_scalar(c, (double)count / (double)(count - 1));
     const wk_tensor factor =
-        given(o->factor) ? o->factor : wk_full(c, momentum, o->running_mean->dtype, WK_SCALAR_SHAPE);
+        wk_is_none(o->factor) ? wk_full(c, momentum, o->running_mean->dtype, WK_SCALAR_SHAPE) : o->factor;
     move(c, o->running_mean, mean, factor);
     move(c, o->running_var, wk_mul(c, var, unbias), factor);
     wk_scope_end(c, s, WK_NONE);
@@ -78,15 +73,15 @@ static void keep_statistics(wk_ctx *c, const wk_norm_opts *o, wk_tensor mean, wk
 
 static bool options_fit(wk_ctx *c, const char *op, wk_tensor x, const wk_norm_opts *o)
 {
-    const bool running = given(o->running_mean);
+    const bool running = !wk_is_none(o->running_mean);
     if (!of_channels(c, op, "weight", o->weight, x) || !of_channels(c, op, "bias", o->bias, x) ||
         !of_channels(c, op, "running_mean", o->running_mean, x) ||
         !of_channels(c, op, "running_var", o->running_var, x))
         return false;
-    if (running != given(o->running_var) || (!running && !o->own))
+    if (running == wk_is_none(o->running_var) || (!running && !o->own))
         wk_fail(c, WK_EARG, "%s: a running mean and a running variance are wanted%s", op,
                 o->own ? ", or neither" : "");
-    else if (given(o->factor) && (o->factor->ndim != 0 || wki_dtype_class(o->factor->dtype) != 'F'))
+    else if (!wk_is_none(o->factor) && (o->factor->ndim != 0 || wki_dtype_class(o->factor->dtype) != 'F'))
         wk_fail(c, WK_ESHAPE, "%s: the factor is %s %s, a real one of no dims is wanted", op,
                 wk_dtype_name(o->factor->dtype), WKI_TEXT(o->factor));
     return !wki_failed(c);
@@ -104,16 +99,16 @@ static wk_tensor normed(wk_ctx *c, const char *op, wk_tensor x, wk_shape dims, d
         WK_REQUIRE(c, count > 1, WK_ESHAPE, "%s: x is %s, more than one value per channel is wanted", op,
                    WKI_TEXT(x));
         var = wk_var_mean(c, v, dims, 0, true, &mean);
-        if (given(o->running_mean)) keep_statistics(c, o, mean, var, count);
+        if (!wk_is_none(o->running_mean)) keep_statistics(c, o, mean, var, count);
     } else {
         mean = per_channel(c, o->running_mean, x);
         var = per_channel(c, o->running_var, x);
     }
     /* the weight goes into the factor, so that x is passed over less */
     wk_tensor factor = wk_rsqrt(c, wk_add(c, var, wk_scalar(c, eps)));
-    if (given(o->weight)) factor = wk_mul(c, factor, per_channel(c, o->weight, x));
+    if (!wk_is_none(o->weight)) factor = wk_mul(c, factor, per_channel(c, o->weight, x));
     wk_tensor y = wk_mul(c, wk_sub(c, v, mean), factor);
-    if (given(o->bias)) y = wk_add(c, y, per_channel(c, o->bias, x));
+    if (!wk_is_none(o->bias)) y = wk_add(c, y, per_channel(c, o->bias, x));
     return wk_cast(c, y, x->dtype);
 }
 

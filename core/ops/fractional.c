@@ -41,7 +41,7 @@ static bool plan(wk_ctx *c, const char *op, wk_tensor x, const wk_fractional_opt
     const int64_t  n = batch ? x->shape[0] : 1, channels = x->shape[batch];
     const wk_dtype wide = x->dtype == WK_f64 ? WK_f64 : WK_f32; /* halves have too few digits for places */
     wk_tensor      s = o->samples;
-    if (!s || wk_is_none(s)) {
+    if (wk_is_none(s)) {
         s = wk_uniform(c, 0, 1, wide, WK_SHAPE(n, channels, w->dims));
     } else if (s->ndim != 3 || s->shape[0] != n || s->shape[1] != channels || s->shape[2] != w->dims ||
                wki_dtype_class(s->dtype) != 'F') {
